@@ -1,0 +1,48 @@
+//! The global flags that set configuration, as a layer of values.
+
+use super::Layer;
+use super::context::SANDBOX;
+use super::keys::Key;
+use super::origin::Origin;
+use super::value::{Base, Value};
+use crate::error::{Error, Kind, Result};
+
+/// What the command line says about configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// The value of `--context`.
+    pub context: Option<String>,
+    /// The path of a key and the text that its flag was given; of two for one key the later holds. No key that has a
+    /// flag is a secret.
+    pub values: Vec<(&'static str, String)>,
+}
+
+/// What the flags set.
+pub(crate) fn layer(flags: &Flags) -> Result<Layer> {
+    flags
+        .values
+        .iter()
+        .map(|(path, text)| {
+            let (key, flag) = Key::at(path)
+                .and_then(|key| Some((key, format!("--{}", key.flag?))))
+                .ok_or_else(|| Error::internal(format!("no flag sets '{path}'")))?;
+            let value = Value::of_text(key, text.trim(), Base::default())
+                .map_err(|fault| fault.into_error(Kind::Usage, &flag))?;
+            Ok((key.path, (value, Origin::Flag(flag))))
+        })
+        .collect()
+}
+
+/// Refuses endpoint flags for the embedded lake: it brings its own.
+pub(crate) fn refuse_endpoints(layer: &Layer) -> Result<()> {
+    let endpoint = layer
+        .iter()
+        .find(|(path, _)| Key::at(path).is_some_and(Key::is_endpoint));
+    match endpoint {
+        Some((_, (_, origin))) => Err(Error::usage(format!(
+            "{origin} cannot go with the context '{SANDBOX}', which brings its own services"
+        ))
+        .hint(format!("leave out {origin}, or name another context"))),
+        None => Ok(()),
+    }
+}

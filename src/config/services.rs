@@ -1,0 +1,336 @@
+//! What a client needs to know about its service, taken out of the settings and typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::Config;
+use super::keys::Key;
+use super::origin::Origin;
+use super::secret::Secret;
+use super::setting::Setting;
+use super::value::Value;
+use crate::error::{Error, Result};
+
+/// The services that speak JSON over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// The STAC API.
+    Stac,
+    /// Prefect.
+    Prefect,
+    /// Loki; a lake can do without.
+    Loki,
+    /// The ingest-api; a lake can do without.
+    Ingest,
+}
+
+impl Service {
+    /// All of them, in the order of the configuration.
+    pub const ALL: [Service; 4] = [
+        Service::Stac,
+        Service::Prefect,
+        Service::Loki,
+        Service::Ingest,
+    ];
+
+    /// Its name in the configuration and in errors.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Service::Stac => "stac",
+            Service::Prefect => "prefect",
+            Service::Loki => "loki",
+            Service::Ingest => "ingest",
+        }
+    }
+
+    /// The key that says where it is.
+    #[must_use]
+    pub fn url_key(self) -> &'static str {
+        match self {
+            Service::Stac => "stac_url",
+            Service::Prefect => "prefect_url",
+            Service::Loki => "loki_url",
+            Service::Ingest => "ingest_url",
+        }
+    }
+}
+
+/// How to talk to a service: time limits, retries, certificates, proxy.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// The key that `timeout` comes from, to name in errors.
+    pub timeout_setting: &'static str,
+    /// How long a connection may take to open.
+    pub connect_timeout: Duration,
+    /// The key that `connect_timeout` comes from, to name in errors.
+    pub connect_timeout_setting: &'static str,
+    /// How often a request that can be repeated is tried again after the first time.
+    pub retries: u32,
+    /// Certificates (PEM) to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The client certificate (PEM); it holds its key too when `client_key` is none.
+    pub client_cert: Option<PathBuf>,
+    /// The key (PEM) of `client_cert`.
+    pub client_key: Option<PathBuf>,
+    /// The proxy.
+    pub proxy: Option<Url>,
+    /// Whether a proxy of the system (`HTTPS_PROXY` and its like) may be used where `proxy` is none: not when the proxy
+    /// is `off`, and not in the sandbox.
+    pub system_proxy: bool,
+}
+
+/// What a client of a JSON service needs.
+#[derive(Debug, Clone)]
+pub struct ServiceSettings {
+    /// The service.
+    pub service: Service,
+    /// Where it is; the path ends in no slash (but an empty path is `/`).
+    pub url: Url,
+    /// The key that `url` comes from, to name in errors.
+    pub setting: &'static str,
+    /// Where `url` came from.
+    pub origin: Origin,
+    /// A bearer token.
+    pub token: Option<Secret>,
+    /// Further headers.
+    pub headers: Vec<(String, Secret)>,
+    /// How to talk to it.
+    pub transport: Transport,
+}
+
+/// What a client of the S3 store needs.
+#[derive(Debug, Clone)]
+pub struct S3Settings {
+    /// Where it is; the path ends in no slash (but an empty path is `/`).
+    pub endpoint: Url,
+    /// The key that `endpoint` comes from, to name in errors.
+    pub setting: &'static str,
+    /// Where `endpoint` came from.
+    pub origin: Origin,
+    /// The region that requests are signed for.
+    pub region: String,
+    /// The access key; there is a secret key exactly when there is an access key.
+    pub access_key: Option<Secret>,
+    /// The secret key.
+    pub secret_key: Option<Secret>,
+    /// The session token of temporary keys.
+    pub session_token: Option<Secret>,
+    /// Other names of the store in hrefs.
+    pub aliases: Vec<Url>,
+    /// The bucket of raw uploads.
+    pub landing_bucket: String,
+    /// The bucket of processed assets.
+    pub processed_bucket: String,
+    /// The bucket of curated data.
+    pub curated_bucket: String,
+    /// How to talk to it.
+    pub transport: Transport,
+}
+
+impl Config {
+    /// What a client of this service needs. Fails when the lake has no such service, and for an endpoint that cannot be
+    /// reached from here.
+    pub fn service(&self, service: Service) -> Result<ServiceSettings> {
+        let setting = service.url_key();
+        let name = service.name();
+        Ok(ServiceSettings {
+            service,
+            url: self.endpoint(setting)?,
+            setting,
+            origin: self.known(setting)?.origin.clone(),
+            token: self.secret(&format!("{name}.token"))?,
+            headers: self.headers(&format!("{name}.headers"))?,
+            transport: self.transport(name)?,
+        })
+    }
+
+    /// How to talk to servers that are no service of the lake: `[http]`, without its client certificate, which is not
+    /// for strangers.
+    pub fn web(&self) -> Result<Transport> {
+        Ok(Transport {
+            client_cert: None,
+            client_key: None,
+            ..self.transport("http")?
+        })
+    }
+
+    /// Whether the lake has this service.
+    #[must_use]
+    pub fn has(&self, service: Service) -> bool {
+        self.setting(service.url_key())
+            .is_some_and(|setting| setting.is_set() && !setting.is_off())
+    }
+
+    /// What a client of the S3 store needs.
+    pub fn s3(&self) -> Result<S3Settings> {
+        let setting = "s3.endpoint";
+        let access_key = self.secret("s3.access_key")?;
+        let secret_key = self.secret("s3.secret_key")?;
+        if access_key.is_some() != secret_key.is_some() {
+            return Err(self.half_a_pair("s3.access_key", "s3.secret_key"));
+        }
+        Ok(S3Settings {
+            endpoint: self.endpoint(setting)?,
+            setting,
+            origin: self.known(setting)?.origin.clone(),
+            region: self.text("s3.region")?,
+            access_key,
+            secret_key,
+            session_token: self.secret("s3.session_token")?,
+            aliases: self.aliases()?,
+            landing_bucket: self.text("s3.landing_bucket")?,
+            processed_bucket: self.text("s3.processed_bucket")?,
+            curated_bucket: self.text("s3.curated_bucket")?,
+            transport: self.transport("s3")?,
+        })
+    }
+
+    fn transport(&self, section: &str) -> Result<Transport> {
+        let timeout = self.shared(section, "timeout")?;
+        let connect_timeout = self.shared(section, "connect_timeout")?;
+        let (client_cert, client_key) = self.identity(section)?;
+        let proxy = self.shared(section, "proxy")?;
+        Ok(Transport {
+            timeout: duration(timeout)?,
+            timeout_setting: timeout.key.path,
+            connect_timeout: duration(connect_timeout)?,
+            connect_timeout_setting: connect_timeout.key.path,
+            retries: match self.shared(section, "retries")?.value {
+                Some(Value::Integer(number)) => number,
+                _ => return Err(missing("http.retries")),
+            },
+            ca_file: path(self.shared(section, "ca_file")?),
+            client_cert,
+            client_key,
+            proxy: match &proxy.value {
+                Some(Value::Proxy(url)) => Some(url.clone()),
+                _ => None,
+            },
+            system_proxy: !proxy.is_set() && !self.is_sandbox(),
+        })
+    }
+
+    /// A service's own setting or that of `[http]`: the one of the stronger origin, on a tie the service's own. So a flag
+    /// or variable for all services beats a file's word for one.
+    fn shared(&self, section: &str, name: &str) -> Result<&Setting> {
+        let shared = self.known(&format!("http.{name}"))?;
+        let own = self.known(&format!("{section}.{name}"))?;
+        let own_wins = own.is_set() && own.origin.rank() >= shared.origin.rank();
+        Ok(if own_wins { own } else { shared })
+    }
+
+    /// The client certificate and its key. The key is taken from the certificate's own table: one service's certificate
+    /// never meets another's key.
+    fn identity(&self, section: &str) -> Result<(Option<PathBuf>, Option<PathBuf>)> {
+        let certificate = self.shared(section, "client_cert")?;
+        match path(certificate) {
+            Some(file) => {
+                let table = certificate.key.section().unwrap_or(section);
+                let key = self.known(&format!("{table}.client_key"))?;
+                Ok((Some(file), path(key)))
+            }
+            None => match path(self.known(&format!("{section}.client_key"))?) {
+                Some(_) => Err(self.half_a_pair(
+                    &format!("{section}.client_cert"),
+                    &format!("{section}.client_key"),
+                )),
+                None => Ok((None, None)),
+            },
+        }
+    }
+
+    /// The error about two settings of which only one is there.
+    fn half_a_pair(&self, one: &str, other: &str) -> Error {
+        let is_there = |path: &str| {
+            self.setting(path)
+                .is_some_and(|setting| setting.is_set() && !setting.is_off())
+        };
+        let (set, unset) = if is_there(one) {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        let origin = self
+            .setting(set)
+            .map(|setting| format!(" ({})", setting.origin))
+            .unwrap_or_default();
+        let variable = Key::at(unset).map_or(unset, |key| key.variable);
+        Error::config(format!("{set} is set{origin} and {unset} is not"))
+            .hint(format!("set {unset} or {variable}"))
+    }
+
+    fn endpoint(&self, path: &'static str) -> Result<Url> {
+        let setting = self.known(path)?;
+        match &setting.value {
+            Some(Value::Endpoint(endpoint)) => endpoint.url(path).cloned(),
+            Some(Value::Off) => Err(Error::config(format!(
+                "this lake has no such service: {path} is off ({})",
+                setting.origin
+            ))
+            .hint(format!(
+                "set {path} to its URL, or {} for one run",
+                setting.key.variable
+            ))),
+            _ if self.is_sandbox() => Err(Error::internal(format!(
+                "the sandbox has not been started: {path} is unset"
+            ))),
+            _ => Err(missing(path)),
+        }
+    }
+
+    fn text(&self, path: &str) -> Result<String> {
+        match &self.known(path)?.value {
+            Some(Value::Text(text)) => Ok(text.clone()),
+            _ => Err(missing(path)),
+        }
+    }
+
+    fn secret(&self, path: &str) -> Result<Option<Secret>> {
+        Ok(match &self.known(path)?.value {
+            Some(Value::Secret(secret)) => Some(secret.clone()),
+            _ => None,
+        })
+    }
+
+    fn headers(&self, path: &str) -> Result<Vec<(String, Secret)>> {
+        Ok(match &self.known(path)?.value {
+            Some(Value::Headers(headers)) => headers.clone(),
+            _ => Vec::new(),
+        })
+    }
+
+    fn aliases(&self) -> Result<Vec<Url>> {
+        Ok(match &self.known("s3.aliases")?.value {
+            Some(Value::Urls(urls)) => urls.clone(),
+            _ => Vec::new(),
+        })
+    }
+
+    fn known(&self, path: &str) -> Result<&Setting> {
+        self.setting(path)
+            .ok_or_else(|| Error::internal(format!("the table of keys has no {path}")))
+    }
+}
+
+fn duration(setting: &Setting) -> Result<Duration> {
+    match setting.value {
+        Some(Value::Duration(span)) => Ok(span),
+        _ => Err(missing(setting.key.path)),
+    }
+}
+
+fn path(setting: &Setting) -> Option<PathBuf> {
+    match &setting.value {
+        Some(Value::Path(path)) => Some(path.clone()),
+        _ => None,
+    }
+}
+
+fn missing(path: &str) -> Error {
+    Error::internal(format!("{path} has no compiled default"))
+}
