@@ -1,0 +1,55 @@
+//! Health, who is asking, and the domains that can be uploaded to.
+
+use axum::extract::State as Held;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::Desk;
+use super::answer::Refusal;
+use super::wanted::User;
+use crate::sandbox::reply;
+
+/// `GET /healthz`
+pub(crate) async fn healthz() -> Response {
+    let body = json!({"status": "ok", "service": "dashi-ingest-api", "version": "0.1.0"});
+    reply::json(StatusCode::OK, &body)
+}
+
+/// `GET /me`
+pub(crate) async fn me(user: User) -> Response {
+    let body = json!({"user": user.name, "groups": user.groups});
+    reply::json(StatusCode::OK, &body)
+}
+
+/// `GET /domains`: the catalogue's collections.
+pub(crate) async fn domains(Held(desk): Held<Desk>, _: User) -> Result<Response, Refusal> {
+    let stored = desk
+        .state
+        .read(|database| -> Result<Vec<String>, Refusal> {
+            let mut statement =
+                database.prepare_cached("SELECT body FROM collection ORDER BY id")?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await?;
+    let domains: Vec<Value> = stored
+        .iter()
+        .filter_map(|text| serde_json::from_str(text).ok())
+        .map(|collection: Value| domain(&collection))
+        .collect();
+    Ok(reply::json(StatusCode::OK, &json!({ "domains": domains })))
+}
+
+fn domain(collection: &Value) -> Value {
+    let text =
+        |name: &str, otherwise: &str| collection[name].as_str().unwrap_or(otherwise).to_owned();
+    let id = text("id", "");
+    json!({
+        "title": text("title", &id),
+        "id": id,
+        "description": collection["description"],
+        "max_classification": text("dashi:max_classification", "int"),
+        "retention": text("dashi:retention", "indefinite"),
+    })
+}

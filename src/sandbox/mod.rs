@@ -1,0 +1,158 @@
+//! The embedded lake behind `--context sandbox`: S3, STAC, Prefect, Loki and ingest-api, each speaking the real
+//! protocol on a loopback port inside this process, with their state in one folder on disk.
+//!
+//! What starts and stops them belongs here. Each service is a folder of its own and holds to the exchanges recorded from
+//! the real server (`tests/contracts/`); what they share on disk is `state`, what they are first filled with is `seed`.
+//! The sandbox is a server: nothing here knows the clients.
+
+mod clock;
+mod ingest;
+mod loki;
+mod prefect;
+mod reply;
+mod s3;
+mod seed;
+mod serve;
+mod sql;
+mod stac;
+mod state;
+#[cfg(test)]
+mod tests;
+mod validation;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hyper_util::service::TowerToHyperService;
+
+use crate::error::Result;
+use state::State;
+
+/// The loopback ports to serve on; 0 takes a free one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// The STAC API.
+    pub stac: u16,
+    /// The Prefect API.
+    pub prefect: u16,
+    /// Loki.
+    pub loki: u16,
+    /// ingest-api.
+    pub ingest: u16,
+    /// The S3 store.
+    pub s3: u16,
+}
+
+/// A running sandbox. Dropping it stops its servers; the state stays on disk.
+#[derive(Debug)]
+pub struct Sandbox {
+    stac: Endpoint,
+    prefect: Endpoint,
+    loki: Endpoint,
+    ingest: Endpoint,
+    s3: Endpoint,
+}
+
+#[derive(Debug)]
+struct Endpoint {
+    url: String,
+    _server: serve::Server,
+}
+
+impl Sandbox {
+    /// Serves the lake in `dir`, which is created and filled on first use. Several programs may serve one folder at the
+    /// same time. Must be called within a tokio runtime, which then carries the servers.
+    ///
+    /// Fails when a port is taken, when the folder cannot be written, or when it holds something else.
+    pub async fn start(dir: &Path, ports: Ports) -> Result<Sandbox> {
+        let state = Arc::new(State::open(dir, seed::fill)?);
+        let (s3_listener, s3_address) = serve::bind("S3", ports.s3).await?;
+        let (prefect_listener, prefect_address) = serve::bind("Prefect", ports.prefect).await?;
+        let (stac_listener, stac_address) = serve::bind("STAC", ports.stac).await?;
+        let (loki_listener, loki_address) = serve::bind("Loki", ports.loki).await?;
+        let (ingest_listener, ingest_address) = serve::bind("ingest-api", ports.ingest).await?;
+
+        let lake = ingest::Lake {
+            s3: format!("http://{s3_address}"),
+            prefect: format!("http://{prefect_address}"),
+        };
+        let router = |router: axum::Router| TowerToHyperService::new(router);
+        Ok(Sandbox {
+            stac: Endpoint {
+                url: format!("http://{stac_address}"),
+                _server: serve::start(stac_listener, router(stac::router(state.clone()))),
+            },
+            prefect: Endpoint {
+                url: lake.prefect.clone(),
+                _server: serve::start(prefect_listener, router(prefect::router(state.clone()))),
+            },
+            loki: Endpoint {
+                url: format!("http://{loki_address}"),
+                _server: serve::start(loki_listener, router(loki::router(state.clone()))),
+            },
+            s3: Endpoint {
+                url: lake.s3.clone(),
+                _server: serve::start(s3_listener, s3::service(state.clone())),
+            },
+            ingest: Endpoint {
+                url: format!("http://{ingest_address}"),
+                _server: serve::start(ingest_listener, router(ingest::router(state, lake))),
+            },
+        })
+    }
+
+    /// The STAC API's root, as in `http://127.0.0.1:34567`.
+    #[must_use]
+    pub fn stac_url(&self) -> &str {
+        &self.stac.url
+    }
+
+    /// Prefect's root, without `/api`.
+    #[must_use]
+    pub fn prefect_url(&self) -> &str {
+        &self.prefect.url
+    }
+
+    /// Loki's root.
+    #[must_use]
+    pub fn loki_url(&self) -> &str {
+        &self.loki.url
+    }
+
+    /// ingest-api's root.
+    #[must_use]
+    pub fn ingest_url(&self) -> &str {
+        &self.ingest.url
+    }
+
+    /// The S3 endpoint; it speaks path style.
+    #[must_use]
+    pub fn s3_endpoint(&self) -> &str {
+        &self.s3.url
+    }
+
+    /// The access key of every sandbox. It is made up and opens nothing else.
+    #[must_use]
+    pub fn access_key(&self) -> &str {
+        s3::ACCESS_KEY
+    }
+
+    /// The secret key of every sandbox. It is made up and opens nothing else.
+    #[must_use]
+    pub fn secret_key(&self) -> &str {
+        s3::SECRET_KEY
+    }
+
+    /// The region that requests are signed for.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        s3::REGION
+    }
+}
+
+/// Removes the sandbox's state in `dir`; a folder that does not exist is fine.
+///
+/// Refuses a folder that is not a sandbox's, and one that a running program uses.
+pub fn reset(dir: &Path) -> Result<()> {
+    state::remove(dir)
+}
