@@ -1,0 +1,517 @@
+//! The command line: argv to [`Invocation`]. The tree of commands is built from the headers of the scripts and the few
+//! commands of the host. Nothing is opened here, and no value has a meaning yet.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap_complete::engine::ArgValueCandidates;
+use rhai::Map;
+
+use crate::config::{Environment, Flags, KEYS};
+use crate::effects::Effect;
+use crate::error::{Error, Result};
+use crate::host::complete::live;
+use crate::output::Colour;
+use crate::script::header::Header;
+use crate::script::library::{self, Library, Owner, Script};
+
+mod arguments;
+mod host_commands;
+
+pub use arguments::parameters;
+
+/// Examples stand before the usage: they are what people look for.
+const TEMPLATE: &str =
+    "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+/// What was typed.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The flags that every command takes.
+    pub globals: Globals,
+    /// What to do.
+    pub action: Action,
+}
+
+/// The flags that every command takes.
+#[derive(Debug, Default, Clone)]
+pub struct Globals {
+    /// `--context` and the flags that set configuration.
+    pub flags: Flags,
+    /// `-v`, `-vv`.
+    pub verbosity: u8,
+    /// `--yes`, or `DASHICTL_YES=1`.
+    pub yes: bool,
+    /// `--dry-run`.
+    pub dry_run: bool,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Run a script with these arguments.
+    Script {
+        /// The script.
+        script: Script,
+        /// Its header.
+        header: Box<Header>,
+        /// Its arguments.
+        arguments: Map,
+    },
+    /// Evaluate an expression.
+    Eval {
+        /// Its text.
+        text: String,
+        /// The most it may do.
+        effect: Effect,
+    },
+    /// Check scripts.
+    Check {
+        /// Files and folders.
+        paths: Vec<PathBuf>,
+    },
+    /// Print documentation.
+    Doc {
+        /// A function, namespace or command; all where there is none.
+        name: Vec<String>,
+        /// Print the source of a command's script.
+        source: bool,
+    },
+    /// Print what a shell needs to complete.
+    Complete {
+        /// The shell.
+        shell: String,
+    },
+    /// Trust a folder's scripts, or list what is trusted.
+    Trust {
+        /// The folder; where there is none, list.
+        folder: Option<PathBuf>,
+        /// Take the trust back.
+        remove: bool,
+    },
+    /// Deal with the sandbox.
+    Sandbox(SandboxAction),
+}
+
+/// What to do with the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SandboxAction {
+    /// Serve it until interrupted, on the usual ports.
+    Serve {
+        /// On free ports instead.
+        any_port: bool,
+    },
+    /// Remove its state.
+    Reset,
+    /// Print where its state is.
+    Path,
+}
+
+/// What parsing ended in.
+pub enum Parsed {
+    /// Help, to be printed.
+    Printed(Printed),
+    /// A command.
+    Invocation(Box<Invocation>),
+}
+
+/// Help, and what a person should know beside it.
+pub struct Printed {
+    /// The text.
+    pub text: String,
+    /// Scripts that were passed over.
+    pub warnings: Vec<String>,
+}
+
+/// Whether `--json` stands among the arguments: errors of parsing itself are printed accordingly.
+#[must_use]
+pub fn wants_json(arguments: &[OsString]) -> bool {
+    options_of(arguments).any(|argument| argument == "--json")
+}
+
+/// What `--color` says, if it stands among the arguments.
+#[must_use]
+pub fn wanted_colour(arguments: &[OsString]) -> Colour {
+    let mut words = options_of(arguments);
+    let mut value = None;
+    while let Some(word) = words.next() {
+        match word.strip_prefix("--color") {
+            Some("") => value = words.next(),
+            Some(rest) => value = rest.strip_prefix('=').or(value),
+            None => {}
+        }
+    }
+    match value {
+        Some("always") => Colour::Always,
+        Some("never") => Colour::Never,
+        _ => Colour::Auto,
+    }
+}
+
+/// Whether the program is asked for its version and nothing else: answered before anything is read.
+#[must_use]
+pub fn asks_for_version(arguments: &[OsString]) -> bool {
+    arguments.len() == 2 && (arguments[1] == "--version" || arguments[1] == "-V")
+}
+
+fn options_of(arguments: &[OsString]) -> impl Iterator<Item = &str> {
+    arguments
+        .iter()
+        .skip(1)
+        .filter_map(|argument| argument.to_str())
+        .take_while(|argument| *argument != "--")
+}
+
+/// Reads a command line.
+pub fn parse(
+    library: &Library,
+    arguments: &[OsString],
+    environment: &Environment,
+) -> Result<Parsed> {
+    let matches = match command(library).try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return printed(&error, &library.warnings),
+    };
+    let mut globals = globals(&matches, environment);
+    let action = match action(library, &matches, &mut globals, environment)? {
+        Ok(action) => action,
+        Err(printed) => return Ok(Parsed::Printed(printed)),
+    };
+    Ok(Parsed::Invocation(Box::new(Invocation { globals, action })))
+}
+
+/// The whole tree of commands.
+#[must_use]
+pub fn command(library: &Library) -> Command {
+    let root = Command::new("dashictl")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("The operations shell of the dashi spatial data lake: every command is a script")
+        .before_help("Examples:\n  dashictl --context sandbox doctor        try it: an embedded lake\n  dashictl domain list --json | jq '.[].id'\n  dashictl eval 'stac::count(\"raw\")'")
+        .after_help("Scripts below ~/.config/dashi/scripts are commands too: `dashictl doc` says what they may call.")
+        .help_template(TEMPLATE.replace("{all-args}", "Commands:\n{subcommands}\n\nGlobal options:\n{options}"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .args(global_arguments())
+        .subcommands(host_commands::all().into_iter().map(|command| command.display_order(100)));
+    Tree::of(library).add_to(root)
+}
+
+/// The scripts as a tree: a word leads to a script or to a group of more.
+#[derive(Default)]
+struct Tree<'a> {
+    groups: BTreeMap<&'a str, Tree<'a>>,
+    scripts: BTreeMap<&'a str, &'a Script>,
+}
+
+impl<'a> Tree<'a> {
+    fn of(library: &'a Library) -> Tree<'a> {
+        let mut tree = Tree::default();
+        for script in library.scripts.values() {
+            let Some((last, groups)) = script.words.split_last() else {
+                continue;
+            };
+            let group = groups
+                .iter()
+                .fold(&mut tree, |tree, word| tree.groups.entry(word).or_default());
+            group.scripts.insert(last, script);
+        }
+        tree
+    }
+
+    fn add_to(&self, command: Command) -> Command {
+        let mut command = command;
+        for (word, script) in &self.scripts {
+            command = command.subcommand(script_command((*word).to_owned(), script));
+        }
+        for (word, group) in &self.groups {
+            let words: Vec<&str> = group
+                .scripts
+                .keys()
+                .chain(group.groups.keys())
+                .copied()
+                .collect();
+            let about = format!("{word}: {}", words.join(", "));
+            let inner = Command::new((*word).to_owned())
+                .about(about)
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .disable_help_subcommand(true);
+            command = command.subcommand(group.add_to(inner));
+        }
+        command
+    }
+}
+
+/// The command that a script's header describes. A wrong header must not break the others: it is reported when that
+/// command is called.
+fn script_command(name: String, script: &Script) -> Command {
+    let whose = match script.owner {
+        Owner::Shipped => "",
+        Owner::Operator if script.overrides => " (yours, instead of the shipped one)",
+        Owner::Operator => " (yours)",
+        Owner::Local => " (of this folder)",
+    };
+    match script.header() {
+        Ok(header) => described(Command::new(name), &header, whose),
+        Err(error) => Command::new(name)
+            .about(format!("its header is wrong: {error}{whose}"))
+            .arg(
+                Arg::new("rest")
+                    .num_args(0..)
+                    .trailing_var_arg(true)
+                    .allow_hyphen_values(true)
+                    .hide(true),
+            ),
+    }
+}
+
+/// A command with the help, arguments and flags of a header.
+fn described(command: Command, header: &Header, whose: &str) -> Command {
+    let summary = format!("{}{whose}", header.summary);
+    let mut command = command
+        .about(summary.clone())
+        .help_template(TEMPLATE)
+        .args(arguments::of(header));
+    if !header.help.is_empty() {
+        command = command.long_about(format!("{summary}\n\n{}", header.help));
+    }
+    if !header.examples.is_empty() {
+        command = command.before_help(examples(header));
+    }
+    command
+}
+
+fn examples(header: &Header) -> String {
+    let widest = header
+        .examples
+        .iter()
+        .map(|example| example.run.chars().count())
+        .max()
+        .unwrap_or(0);
+    let line = |example: &crate::script::header::Example| {
+        let about = example.about.as_deref().unwrap_or_default();
+        format!("  {:widest$}  {about}", example.run)
+            .trim_end()
+            .to_owned()
+    };
+    format!(
+        "Examples:\n{}",
+        header
+            .examples
+            .iter()
+            .map(line)
+            .collect::<Vec<_>>()
+            .join("\n")
+    )
+}
+
+fn global_arguments() -> Vec<Arg> {
+    let heading = "Global options";
+    let mut arguments = vec![
+        Arg::new("context")
+            .long("context")
+            .value_name("NAME")
+            .help("Context of the configuration file; `sandbox` is an embedded lake")
+            .add(ArgValueCandidates::new(|| live("contexts"))),
+        Arg::new("json")
+            .long("json")
+            .action(ArgAction::SetTrue)
+            .help("Print the raw value as JSON"),
+        Arg::new("verbose")
+            .short('v')
+            .long("verbose")
+            .action(ArgAction::Count)
+            .help("Trace requests on stderr; -vv with headers and bodies"),
+        Arg::new("yes")
+            .short('y')
+            .long("yes")
+            .action(ArgAction::SetTrue)
+            .help("Answer every confirmation with yes [env: DASHICTL_YES]"),
+        Arg::new("dry-run")
+            .long("dry-run")
+            .action(ArgAction::SetTrue)
+            .help("Only say what would change"),
+        Arg::new("color")
+            .long("color")
+            .value_name("WHEN")
+            .value_parser(["auto", "always", "never"])
+            .default_value("auto")
+            .help("Colour output"),
+    ];
+    for key in KEYS {
+        let Some(flag) = key.flag else { continue };
+        let variable = key.variable;
+        arguments.push(
+            Arg::new(key.path)
+                .long(flag)
+                .value_name("VALUE")
+                .hide_short_help(true)
+                .help(format!("{} [env: {variable}]", key.about)),
+        );
+    }
+    arguments
+        .into_iter()
+        .map(|argument| argument.global(true).help_heading(heading))
+        .collect()
+}
+
+fn globals(matches: &ArgMatches, environment: &Environment) -> Globals {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let set = |path: &'static str| text(path).map(|value| (path, value));
+    let yes = environment
+        .get("DASHICTL_YES")
+        .is_some_and(|value| value == "1" || value == "true");
+    Globals {
+        flags: Flags {
+            context: text("context"),
+            values: KEYS
+                .iter()
+                .filter(|key| key.flag.is_some())
+                .filter_map(|key| set(key.path))
+                .collect(),
+        },
+        verbosity: matches.get_count("verbose"),
+        yes: matches.get_flag("yes") || yes,
+        dry_run: matches.get_flag("dry-run"),
+    }
+}
+
+/// What to do; help of a script that is run by its path is printed instead.
+fn action(
+    library: &Library,
+    matches: &ArgMatches,
+    globals: &mut Globals,
+    environment: &Environment,
+) -> Result<std::result::Result<Action, Printed>> {
+    let (words, leaf) = leaf(matches);
+    if words == ["run"] {
+        return run_action(leaf, globals, environment);
+    }
+    if let Some(action) = host_commands::action(&words, leaf)? {
+        return Ok(Ok(action));
+    }
+    let script = library
+        .scripts
+        .get(&words)
+        .ok_or_else(|| Error::internal(format!("no command {words:?}")))?;
+    let header = script.header()?;
+    let arguments = parameters(&header, leaf, environment)?;
+    Ok(Ok(Action::Script {
+        script: script.clone(),
+        header: Box::new(header),
+        arguments,
+    }))
+}
+
+/// `run FILE …`: what follows the file is read by the file's own header.
+fn run_action(
+    matches: &ArgMatches,
+    globals: &mut Globals,
+    environment: &Environment,
+) -> Result<std::result::Result<Action, Printed>> {
+    let file = matches
+        .get_one::<OsString>("file")
+        .cloned()
+        .unwrap_or_default();
+    if file == "--help" || file == "-h" {
+        let text = host_commands::run()
+            .help_template(TEMPLATE)
+            .bin_name("dashictl run")
+            .render_help()
+            .to_string();
+        return Ok(Err(Printed {
+            text,
+            warnings: Vec::new(),
+        }));
+    }
+    let script = library::read(PathBuf::from(&file).as_path())?;
+    let header = script.header()?;
+    let name = format!("dashictl run {}", file.to_string_lossy());
+    let command =
+        described(Command::new(name.clone()).bin_name(name), &header, "").args(global_arguments());
+    let rest = matches
+        .get_many::<OsString>("args")
+        .into_iter()
+        .flatten()
+        .cloned();
+    let matches = match command.try_get_matches_from(std::iter::once(file).chain(rest)) {
+        Ok(matches) => matches,
+        Err(error) => {
+            return match printed(&error, &[])? {
+                Parsed::Printed(printed) => Ok(Err(printed)),
+                Parsed::Invocation(_) => Err(Error::internal("help is no invocation")),
+            };
+        }
+    };
+    globals.merge(self::globals(&matches, environment));
+    let arguments = parameters(&header, &matches, environment)?;
+    Ok(Ok(Action::Script {
+        script,
+        header: Box::new(header),
+        arguments,
+    }))
+}
+
+impl Globals {
+    /// Flags after the file of `run` count as much as flags before it.
+    fn merge(&mut self, later: Globals) {
+        self.flags.context = later.flags.context.or(self.flags.context.take());
+        self.flags.values.extend(later.flags.values);
+        self.verbosity = self.verbosity.max(later.verbosity);
+        self.yes |= later.yes;
+        self.dry_run |= later.dry_run;
+    }
+}
+
+/// The words of the command that was called, and its matches.
+fn leaf(matches: &ArgMatches) -> (Vec<String>, &ArgMatches) {
+    let (mut words, mut matches) = (Vec::new(), matches);
+    while let Some((word, inner)) = matches.subcommand() {
+        words.push(word.to_owned());
+        matches = inner;
+    }
+    (words, matches)
+}
+
+/// Help is printed; anything else that clap says is an error of usage, in our own form.
+fn printed(error: &clap::Error, warnings: &[String]) -> Result<Parsed> {
+    use clap::error::ErrorKind;
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Parsed::Printed(Printed {
+            text,
+            warnings: warnings.to_vec(),
+        })),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let usage = Error::usage("which command? Here is what there is:");
+            Err(usage.cause(text.trim().to_owned()))
+        }
+        _ => Err(usage_error(&text)),
+    }
+}
+
+/// clap's text as message, "did you mean" and usage.
+fn usage_error(text: &str) -> Error {
+    let mut message = Vec::new();
+    let mut hints = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            hints.push(tip.to_owned());
+        } else if let Some(usage) = line.strip_prefix("Usage: ") {
+            hints.push(format!("usage: {usage}"));
+        } else if !line.starts_with("For more information") {
+            message.push(line.strip_prefix("error: ").unwrap_or(line));
+        }
+    }
+    hints
+        .into_iter()
+        .fold(Error::usage(message.join(" ")), Error::hint)
+}
+
+/// A parser for the values that a list allows.
+fn one_of(choices: &[String]) -> PossibleValuesParser {
+    PossibleValuesParser::new(choices.to_vec())
+}

@@ -1,0 +1,173 @@
+//! The commands of the host itself: those that deal with scripts and runs, and so cannot be scripts.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use super::{Action, SandboxAction};
+use crate::effects::Effect;
+use crate::error::Result;
+use crate::host::complete::SHELLS;
+
+/// All of them.
+pub(super) fn all() -> Vec<Command> {
+    vec![
+        run(),
+        eval(),
+        check(),
+        doc(),
+        complete(),
+        trust(),
+        sandbox(),
+    ]
+}
+
+/// `run FILE …`
+pub(super) fn run() -> Command {
+    Command::new("run")
+        .about("Run a script by its path")
+        .before_help(
+            "Examples:\n  dashictl run ./fix.rhai --domain raw\n  dashictl run ./fix.rhai --help",
+        )
+        .disable_help_flag(true)
+        .arg(
+            Arg::new("file")
+                .required(true)
+                .value_name("FILE")
+                .help("The script")
+                .allow_hyphen_values(true)
+                .value_parser(value_parser!(OsString)),
+        )
+        .arg(
+            Arg::new("args")
+                .num_args(0..)
+                .value_name("ARGS")
+                .help("What its header takes")
+                .trailing_var_arg(true)
+                .allow_hyphen_values(true)
+                .value_parser(value_parser!(OsString)),
+        )
+}
+
+fn eval() -> Command {
+    Command::new("eval")
+        .about("Evaluate an expression and print its value")
+        .before_help("Examples:\n  dashictl eval 'stac::collections().map(|c| c.id)'\n  dashictl eval --json 's3::du(\"s3://landing/\")'")
+        .arg(Arg::new("expression").required(true).value_name("EXPRESSION").help("One or more statements; the last one's value is printed").allow_hyphen_values(true))
+        .arg(Arg::new("effect").long("effect").value_name("EFFECT").value_parser(["read", "write", "destroy"]).default_value("read").help("The most it may do"))
+}
+
+fn check() -> Command {
+    Command::new("check")
+        .about("Check scripts without running them")
+        .before_help(
+            "Examples:\n  dashictl check ./fix.rhai\n  dashictl check ~/.config/dashi/scripts",
+        )
+        .arg(
+            Arg::new("paths")
+                .required(true)
+                .num_args(1..)
+                .value_name("PATH")
+                .help("Scripts, or folders of them")
+                .value_parser(value_parser!(PathBuf)),
+        )
+}
+
+fn doc() -> Command {
+    Command::new("doc")
+        .about("Print what scripts may call")
+        .before_help("Examples:\n  dashictl doc                     every namespace\n  dashictl doc stac                its functions\n  dashictl doc stac::items         one function\n  dashictl doc --source domain list")
+        .arg(Arg::new("name").num_args(0..).value_name("NAME").help("A namespace, function, method or command"))
+        .arg(Arg::new("source").long("source").action(ArgAction::SetTrue).help("Print the script of a command"))
+}
+
+fn complete() -> Command {
+    Command::new("complete")
+        .about("Print what a shell needs to complete dashictl's commands")
+        .before_help(
+            "Examples:\n  source <(dashictl complete bash)\n  dashictl complete fish | source",
+        )
+        .arg(
+            Arg::new("shell")
+                .required(true)
+                .value_name("SHELL")
+                .value_parser(SHELLS)
+                .help("The shell"),
+        )
+}
+
+fn trust() -> Command {
+    Command::new("trust")
+        .about("Let the scripts in a folder's .dashi/scripts be commands there")
+        .before_help("Examples:\n  dashictl trust .            after looking at them\n  dashictl trust --remove .\n  dashictl trust              list the trusted folders")
+        .arg(Arg::new("folder").value_name("FOLDER").help("The folder; without one, the trusted ones are listed").value_parser(value_parser!(PathBuf)))
+        .arg(Arg::new("remove").long("remove").action(ArgAction::SetTrue).requires("folder").help("Take the trust back"))
+}
+
+fn sandbox() -> Command {
+    let any_port = Arg::new("any-port")
+        .long("any-port")
+        .action(ArgAction::SetTrue)
+        .help("On free ports instead of the services' usual ones");
+    Command::new("sandbox")
+        .about("Deal with the embedded lake behind `--context sandbox`")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommand(
+            Command::new("serve")
+                .about("Serve it until Ctrl-C, for other programs")
+                .arg(any_port),
+        )
+        .subcommand(Command::new("reset").about("Remove its state; the next use fills it anew"))
+        .subcommand(Command::new("path").about("Print where its state is"))
+}
+
+/// The action of one of these commands; none for a script's words.
+pub(super) fn action(words: &[String], matches: &ArgMatches) -> Result<Option<Action>> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
+    let texts = |name: &str| {
+        matches
+            .get_many::<String>(name)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    Ok(Some(match words.as_slice() {
+        ["eval"] => {
+            let effect = Effect::from_name(&text("effect")).unwrap_or_default();
+            Action::Eval {
+                text: text("expression"),
+                effect,
+            }
+        }
+        ["check"] => Action::Check {
+            paths: matches
+                .get_many::<PathBuf>("paths")
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
+        },
+        ["doc"] => Action::Doc {
+            name: texts("name"),
+            source: matches.get_flag("source"),
+        },
+        ["complete"] => Action::Complete {
+            shell: text("shell"),
+        },
+        ["trust"] => Action::Trust {
+            folder: matches.get_one::<PathBuf>("folder").cloned(),
+            remove: matches.get_flag("remove"),
+        },
+        ["sandbox", "serve"] => Action::Sandbox(SandboxAction::Serve {
+            any_port: matches.get_flag("any-port"),
+        }),
+        ["sandbox", "reset"] => Action::Sandbox(SandboxAction::Reset),
+        ["sandbox", "path"] => Action::Sandbox(SandboxAction::Path),
+        _ => return Ok(None),
+    }))
+}

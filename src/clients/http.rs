@@ -1,0 +1,611 @@
+//! The one sender for JSON services: timeouts, retries, credentials for the configured origin alone, traces, and the
+//! one place where a bad status becomes an [`Error`]. What is asked and what an answer means is the clients' business.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+};
+use http::{Method, StatusCode};
+use serde_json::Value;
+use url::Url;
+
+use super::{advice, connection, retry};
+use crate::config::{Secret, ServiceSettings};
+use crate::error::{Error, Kind, Result};
+
+pub use super::trace::Tracer;
+
+/// Redirects within the configured origin are followed this often.
+const REDIRECTS: usize = 5;
+/// A server's own words are quoted up to this many characters.
+const QUOTE: usize = 600;
+
+/// A request to a service, by a path below its configured URL.
+#[derive(Debug, Clone)]
+pub struct Request {
+    method: Method,
+    path: String,
+    query: Vec<(String, String)>,
+    body: Option<Value>,
+    reads: bool,
+}
+
+impl Request {
+    fn new(method: Method, path: impl Into<String>) -> Request {
+        let reads = method == Method::GET;
+        Request {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            body: None,
+            reads,
+        }
+    }
+
+    /// `GET path`.
+    pub fn get(path: impl Into<String>) -> Request {
+        Request::new(Method::GET, path)
+    }
+
+    /// `POST path` with a JSON body that creates something: sent once.
+    pub fn post(path: impl Into<String>, body: Value) -> Request {
+        Request {
+            body: Some(body),
+            ..Request::new(Method::POST, path)
+        }
+    }
+
+    /// `POST path` with a JSON body that only asks: sent again after a passing failure.
+    pub fn ask(path: impl Into<String>, body: Value) -> Request {
+        Request {
+            reads: true,
+            ..Request::post(path, body)
+        }
+    }
+
+    /// `PUT path` with a JSON body.
+    pub fn put(path: impl Into<String>, body: Value) -> Request {
+        Request {
+            body: Some(body),
+            ..Request::new(Method::PUT, path)
+        }
+    }
+
+    /// `DELETE path`.
+    pub fn delete(path: impl Into<String>) -> Request {
+        Request::new(Method::DELETE, path)
+    }
+
+    /// With one more query parameter.
+    #[must_use]
+    pub fn query(mut self, name: &str, value: impl ToString) -> Request {
+        self.query.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// With these query parameters instead of any before.
+    #[must_use]
+    pub fn with_query(mut self, query: Vec<(String, String)>) -> Request {
+        self.query = query;
+        self
+    }
+
+    /// The same request with another body.
+    #[must_use]
+    pub fn with_body(&self, body: Value) -> Request {
+        Request {
+            body: Some(body),
+            ..self.clone()
+        }
+    }
+
+    /// The JSON body.
+    #[must_use]
+    pub fn body(&self) -> Option<&Value> {
+        self.body.as_ref()
+    }
+
+    /// Text that is equal for equal requests.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let query: Vec<String> = self
+            .query
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
+        format!("{} {}?{} {body}", self.method, self.path, query.join("&"))
+    }
+
+    /// The URL below a service's own.
+    fn url(&self, base: &Url) -> Result<Url> {
+        let mut url = base.clone();
+        url.set_path(&format!(
+            "{}{}",
+            base.path().trim_end_matches('/'),
+            self.path
+        ));
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.query);
+        }
+        if url.origin() != base.origin() {
+            return Err(Error::internal(format!(
+                "{} leads away from {base}",
+                self.path
+            )));
+        }
+        Ok(url)
+    }
+}
+
+/// A path made of segments, each encoded: an id with `/` or `?` in it stays one segment.
+#[must_use]
+pub fn path(segments: &[&str]) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const KEEP: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    segments
+        .iter()
+        .map(|segment| format!("/{}", utf8_percent_encode(segment, KEEP)))
+        .collect()
+}
+
+/// An answer with a good status.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status, 2xx.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, decompressed.
+    pub body: Bytes,
+    /// The URL that was asked.
+    pub url: Url,
+    method: Method,
+    service: &'static str,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json(&self) -> Result<Value> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let quoted = quote(&String::from_utf8_lossy(&self.body));
+            self.fault("an answer that is no JSON")
+                .cause(error.to_string())
+                .cause(quoted)
+        })
+    }
+
+    /// An error that says this answer breaks the service's protocol.
+    #[must_use]
+    pub fn fault(&self, what: &str) -> Error {
+        let (service, method, url) = (self.service, &self.method, &self.url);
+        Error::new(
+            Kind::Protocol,
+            format!("{service} gave {what} to {method} {url}"),
+        )
+        .request(service, method.as_str(), url.as_str())
+        .status(self.status)
+    }
+
+    /// What the server's clock says.
+    #[must_use]
+    pub fn date(&self) -> Option<SystemTime> {
+        self.headers
+            .get(DATE)?
+            .to_str()
+            .ok()
+            .and_then(|date| httpdate::parse_http_date(date).ok())
+    }
+}
+
+/// Sends requests to one service. Clones share connections.
+#[derive(Clone)]
+pub struct Sender {
+    inner: Arc<Inner>,
+    /// A bound on a whole call, tries and pauses included, that the caller asked for.
+    within: Option<Duration>,
+}
+
+struct Inner {
+    settings: ServiceSettings,
+    tracer: Tracer,
+    client: OnceLock<reqwest::Client>,
+}
+
+impl Sender {
+    /// A sender for a service; it connects when it first sends.
+    #[must_use]
+    pub fn new(settings: ServiceSettings, tracer: Tracer) -> Sender {
+        Sender {
+            inner: Arc::new(Inner {
+                settings,
+                tracer,
+                client: OnceLock::new(),
+            }),
+            within: None,
+        }
+    }
+
+    /// The same sender, with a bound on each whole call.
+    #[must_use]
+    pub fn within(&self, bound: Option<Duration>) -> Sender {
+        Sender {
+            inner: Arc::clone(&self.inner),
+            within: bound.or(self.within),
+        }
+    }
+
+    /// The service's settings.
+    #[must_use]
+    pub fn settings(&self) -> &ServiceSettings {
+        &self.inner.settings
+    }
+
+    /// Sends a request; an answer with a bad status is an error.
+    pub async fn send(&self, request: Request) -> Result<Answer> {
+        let url = request.url(&self.settings().url)?;
+        let Some(bound) = self.within else {
+            return self.try_often(&request, url).await;
+        };
+        match tokio::time::timeout(bound, self.try_often(&request, url.clone())).await {
+            Ok(result) => result,
+            Err(_) => Err(self.silent(&request.method, &url, bound)),
+        }
+    }
+
+    /// Sends a request and reads its answer as JSON.
+    pub async fn json(&self, request: Request) -> Result<Value> {
+        self.send(request).await?.json()
+    }
+
+    /// Sends until there is an answer that is not passing, as often as the settings allow.
+    async fn try_often(&self, request: &Request, url: Url) -> Result<Answer> {
+        let mut attempt = 0;
+        loop {
+            let (error, pause) = match self.try_once(request, url.clone()).await {
+                Ok(answer) if answer.status < 300 => return Ok(answer),
+                Ok(answer) => (self.refused(&answer), pause_after(&answer, attempt)),
+                Err(Failure::Lasting(error)) => return Err(error),
+                Err(Failure::Passing(error)) => (error, Some(retry::pause(attempt))),
+            };
+            let may_repeat = request.reads && attempt < self.settings().transport.retries;
+            let Some(pause) = pause.filter(|pause| may_repeat && *pause <= retry::LONGEST_PAUSE)
+            else {
+                return Err(if attempt > 0 {
+                    error.cause(format!("{} tries failed", attempt + 1))
+                } else {
+                    error
+                });
+            };
+            self.inner.tracer.line(&format!(
+                "  {} failed ({error}), again in {} ms",
+                self.name(),
+                pause.as_millis()
+            ));
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    /// One try, redirects within the origin included. The answer may have any status but a redirect's.
+    async fn try_once(
+        &self,
+        request: &Request,
+        mut url: Url,
+    ) -> std::result::Result<Answer, Failure> {
+        for _ in 0..=REDIRECTS {
+            let answer = self.exchange(request, url.clone()).await?;
+            if !StatusCode::from_u16(answer.status).is_ok_and(|status| status.is_redirection()) {
+                return Ok(answer);
+            }
+            url = self.redirected(&answer).map_err(Failure::Lasting)?;
+        }
+        Err(Failure::Lasting(self.at(
+            Error::new(Kind::Protocol, "too many redirects"),
+            &request.method,
+            &url,
+        )))
+    }
+
+    async fn exchange(&self, request: &Request, url: Url) -> std::result::Result<Answer, Failure> {
+        let headers = self
+            .headers(request.body.is_some())
+            .map_err(Failure::Lasting)?;
+        let body = request.body.as_ref().map(ToString::to_string);
+        let tracer = &self.inner.tracer;
+        tracer.sent(
+            self.name(),
+            request.method.as_str(),
+            url.as_str(),
+            &headers,
+            body.as_ref().map(String::as_bytes),
+        );
+        let mut sending = self
+            .client()
+            .map_err(Failure::Lasting)?
+            .request(request.method.clone(), url.clone())
+            .headers(headers)
+            .timeout(self.settings().transport.timeout);
+        if let Some(body) = body {
+            sending = sending.body(body);
+        }
+        let started = Instant::now();
+        let failed = |error: reqwest::Error| self.unreached(&request.method, &url, &error);
+        let response = sending.send().await.map_err(failed)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.bytes().await.map_err(failed)?;
+        tracer.came_back(self.name(), status, started.elapsed(), &headers, &body);
+        Ok(Answer {
+            status,
+            headers,
+            body,
+            url,
+            method: request.method.clone(),
+            service: self.name(),
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        self.settings().service.name()
+    }
+
+    fn client(&self) -> Result<&reqwest::Client> {
+        if let Some(client) = self.inner.client.get() {
+            return Ok(client);
+        }
+        let settings = self.settings();
+        let builder = connection::builder(self.name(), &settings.url, &settings.transport)?;
+        let client = connection::build(self.name(), builder)?;
+        Ok(self.inner.client.get_or_init(|| client))
+    }
+
+    fn headers(&self, with_body: bool) -> Result<HeaderMap> {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, application/geo+json;q=0.9, */*;q=0.5"),
+        );
+        if with_body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(token) = &self.settings().token {
+            headers.insert(
+                AUTHORIZATION,
+                hidden(&format!("Bearer {}", token.expose()?), "token")?,
+            );
+        }
+        for (name, secret) in &self.settings().headers {
+            let wrong = |_| {
+                Error::config(format!(
+                    "'{name}' is no header name (setting {}.headers)",
+                    self.name()
+                ))
+            };
+            let header = HeaderName::try_from(name.as_str()).map_err(wrong)?;
+            headers.insert(header, hidden(Secret::expose(secret)?, name)?);
+        }
+        Ok(headers)
+    }
+
+    /// Where a redirect leads. Another origin is not followed: it must neither see credentials nor be trusted.
+    fn redirected(&self, answer: &Answer) -> Result<Url> {
+        let target = answer
+            .headers
+            .get(LOCATION)
+            .and_then(|location| location.to_str().ok());
+        let target = target.and_then(|target| answer.url.join(target).ok());
+        let Some(target) = target else {
+            return Err(answer.fault("a redirect to nowhere"));
+        };
+        if target.origin() == self.settings().url.origin() {
+            return Ok(target);
+        }
+        let setting = self.settings().setting;
+        Err(self.at(
+            Error::new(
+                Kind::Protocol,
+                format!("{} redirects to another origin, {target}", self.name()),
+            )
+            .hint(format!(
+                "if that is the service, say so: {setting} = \"{}\"",
+                target.origin().ascii_serialization()
+            )),
+            &answer.method,
+            &answer.url,
+        ))
+    }
+
+    /// A bad status as an error, with the server's own words.
+    fn refused(&self, answer: &Answer) -> Error {
+        let reason = StatusCode::from_u16(answer.status)
+            .ok()
+            .and_then(|status| status.canonical_reason());
+        let said = own_words(&answer.body);
+        let message = format!(
+            "{} answered {} {} to {} {}",
+            self.name(),
+            answer.status,
+            reason.unwrap_or("(unknown status)"),
+            answer.method,
+            answer.url
+        );
+        let mut error = self.at(
+            Error::new(Kind::of_status(answer.status), message),
+            &answer.method,
+            &answer.url,
+        );
+        error = error.status(answer.status);
+        if let Some(said) = said {
+            error = error.cause(said);
+        }
+        match error.kind() {
+            Kind::Unauthorized | Kind::Forbidden => error.hint(advice::credentials(self.name())),
+            _ => error,
+        }
+    }
+
+    /// No answer at all: which failure it was, and what to look at.
+    fn unreached(&self, method: &Method, url: &Url, error: &reqwest::Error) -> Failure {
+        if error.is_timeout() && !error.is_connect() {
+            return Failure::Lasting(self.silent(method, url, self.settings().transport.timeout));
+        }
+        let what = if error.is_connect() {
+            "cannot be reached at"
+        } else {
+            "broke off its answer to"
+        };
+        let subject = if error.is_connect() {
+            origin(url)
+        } else {
+            format!("{method} {url}")
+        };
+        let kind = if error.is_timeout() {
+            Kind::Timeout
+        } else {
+            Kind::Unavailable
+        };
+        let mut failure = self.at(
+            Error::new(kind, format!("{} {what} {subject}", self.name())),
+            method,
+            url,
+        );
+        if let Some(source) = std::error::Error::source(error) {
+            failure = failure.caused_by(source);
+        }
+        if error.is_connect() {
+            failure = failure.hint(advice::address(
+                self.settings().setting,
+                &self.settings().origin,
+            ));
+        }
+        Failure::Passing(failure)
+    }
+
+    /// Nothing came within the time allowed.
+    fn silent(&self, method: &Method, url: &Url, bound: Duration) -> Error {
+        let message = format!(
+            "{} did not answer {method} {url} within {}",
+            self.name(),
+            crate::time::spell(bound)
+        );
+        self.at(Error::new(Kind::Timeout, message), method, url)
+            .hint(advice::timeout(&self.settings().transport))
+    }
+
+    fn at(&self, error: Error, method: &Method, url: &Url) -> Error {
+        error.request(self.name(), method.as_str(), url.as_str())
+    }
+}
+
+/// How long to wait before another try, as the answer asks for or with growing jitter; nothing where it would not help.
+fn pause_after(answer: &Answer, attempt: u32) -> Option<Duration> {
+    let asked_for = || retry::asked_for(&answer.headers, SystemTime::now());
+    retry::is_passing(answer.status).then(|| asked_for().unwrap_or_else(|| retry::pause(attempt)))
+}
+
+/// Why there is no answer, and whether trying again may help.
+enum Failure {
+    Passing(Error),
+    Lasting(Error),
+}
+
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+fn hidden(value: &str, name: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| Error::config(format!("the value of '{name}' cannot be sent in a header")))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The server's own words: the usual fields of JSON errors, else the text itself.
+fn own_words(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let said = match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(fields)) => {
+            said_in(&fields).unwrap_or_else(|| Value::Object(fields).to_string())
+        }
+        _ => text.trim().to_owned(),
+    };
+    Some(quote(&said)).filter(|said| !said.is_empty())
+}
+
+fn said_in(fields: &serde_json::Map<String, Value>) -> Option<String> {
+    let named = |name: &str| {
+        fields
+            .get(name)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+    };
+    let said = [
+        "description",
+        "detail",
+        "message",
+        "exception_message",
+        "error",
+    ]
+    .into_iter()
+    .find_map(named);
+    match (named("code"), said) {
+        (Some(code), Some(said)) => Some(format!("{code}: {said}")),
+        (code, said) => code.or(said).map(str::to_owned),
+    }
+}
+
+fn quote(text: &str) -> String {
+    let mut quoted: String = text.chars().take(QUOTE).collect();
+    if quoted.len() < text.len() {
+        quoted.push_str(" …");
+    }
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_stays_one_segment() {
+        assert_eq!(
+            path(&["collections", "a/b?c d"]),
+            "/collections/a%2Fb%3Fc%20d"
+        );
+    }
+
+    #[test]
+    fn a_request_stays_below_its_service() {
+        let base: Url = "http://h:1/api/stac/".parse().unwrap();
+        let url = Request::get("/search")
+            .query("token", "next:a b")
+            .url(&base)
+            .unwrap();
+        assert_eq!(url.as_str(), "http://h:1/api/stac/search?token=next%3Aa+b");
+    }
+
+    #[test]
+    fn the_servers_own_words_are_found() {
+        let said = |body: &str| own_words(body.as_bytes());
+        assert_eq!(
+            said(r#"{"code":"NotFoundError","description":"gone"}"#).unwrap(),
+            "NotFoundError: gone"
+        );
+        assert_eq!(
+            said(r#"{"detail":"Deployment not found"}"#).unwrap(),
+            "Deployment not found"
+        );
+        assert_eq!(
+            said("parse error at line 1\n").unwrap(),
+            "parse error at line 1"
+        );
+        assert_eq!(said(""), None);
+    }
+}

@@ -1,0 +1,33 @@
+//! Loki's HTTP API (3.x): whether it is ready. Errors of Loki are plain text, which the sender quotes as it is.
+
+use std::time::Duration;
+
+use super::http::{Request, Sender};
+use crate::error::Result;
+
+/// The client of Loki.
+#[derive(Clone)]
+pub struct Loki {
+    sender: Sender,
+}
+
+impl Loki {
+    /// A client that sends through `sender`.
+    #[must_use]
+    pub fn new(sender: Sender) -> Loki {
+        Loki { sender }
+    }
+
+    /// The same client, with a bound on each whole call.
+    #[must_use]
+    pub fn within(&self, bound: Option<Duration>) -> Loki {
+        Loki {
+            sender: self.sender.within(bound),
+        }
+    }
+
+    /// Asks whether it takes queries. A Loki that starts up answers 503 with the reason.
+    pub async fn ready(&self) -> Result<()> {
+        self.sender.send(Request::get("/ready")).await.map(drop)
+    }
+}

@@ -1,0 +1,17 @@
+//! What the modules ask: one client a service. They know the services and their protocols, and nothing of scripts;
+//! requests are built and answers read by pure functions, and `http` is the only sender.
+
+pub mod advice;
+pub mod connection;
+pub mod http;
+pub mod ingest;
+pub mod loki;
+pub mod prefect;
+pub mod retry;
+pub mod s3;
+pub(crate) mod s3_error;
+pub mod s3_transport;
+pub mod stac;
+pub mod tls;
+pub mod trace;
+pub mod web;

@@ -1,0 +1,364 @@
+//! The object store: buckets, listings, objects, versioning, through `aws-sdk-s3` built by hand (path style, no
+//! credential chain, checksums only where S3 demands them). Retries are ours, so that they are the same everywhere.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    StalledStreamProtectionConfig,
+};
+use aws_sdk_s3::types::Object;
+use aws_smithy_types::date_time::{DateTime, Format};
+use futures::StreamExt;
+use futures::stream;
+use serde_json::{Value, json};
+
+use super::connection;
+use super::retry;
+use super::s3_error::Asked;
+use super::s3_transport::Transport;
+use super::trace::Tracer;
+use crate::config::S3Settings;
+use crate::engine::stream::Pages;
+use crate::error::{Error, Kind, Result};
+
+/// The client of the object store. Clones share connections.
+#[derive(Clone)]
+pub struct S3 {
+    inner: Arc<Inner>,
+    within: Option<Duration>,
+}
+
+struct Inner {
+    settings: S3Settings,
+    client: Client,
+    plain: reqwest::Client,
+}
+
+impl S3 {
+    /// A client of the store that the settings name. The secret is read here.
+    pub fn new(settings: S3Settings, tracer: Tracer) -> Result<S3> {
+        let builder = connection::builder("s3", &settings.endpoint, &settings.transport)?;
+        // Per read, not per request: the body of an object may take as long as it flows.
+        let plain = connection::build("s3", builder.read_timeout(settings.transport.timeout))?;
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(settings.endpoint.as_str())
+            .region(Region::new(settings.region.clone()))
+            .credentials_provider(credentials(&settings)?)
+            .force_path_style(true)
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::disabled())
+            .http_client(Transport::new(plain.clone(), tracer))
+            .build();
+        Ok(S3 {
+            inner: Arc::new(Inner {
+                settings,
+                client: Client::from_conf(config),
+                plain,
+            }),
+            within: None,
+        })
+    }
+
+    /// The same client, with a bound on each whole call.
+    #[must_use]
+    pub fn within(&self, bound: Option<Duration>) -> S3 {
+        S3 {
+            inner: Arc::clone(&self.inner),
+            within: bound.or(self.within),
+        }
+    }
+
+    /// The names of the buckets that the credentials may see, with their creation time.
+    pub async fn buckets(&self) -> Result<Vec<Value>> {
+        let asked = self.asked("ListBuckets", "the buckets");
+        let answer = self
+            .reading(&asked, || self.client().list_buckets().send())
+            .await?;
+        let row = |bucket: &aws_sdk_s3::types::Bucket| json!({"name": bucket.name(), "created": bucket.creation_date().and_then(rfc3339)});
+        Ok(answer.buckets().iter().map(row).collect())
+    }
+
+    /// Fails unless the bucket exists and the credentials may see it.
+    pub async fn check_bucket(&self, bucket: &str) -> Result<()> {
+        let asked = self.asked("HeadBucket", format!("bucket '{bucket}'"));
+        self.reading(&asked, || self.client().head_bucket().bucket(bucket).send())
+            .await
+            .map(drop)
+    }
+
+    /// The objects whose keys begin with a prefix, page by page (ListObjectsV2).
+    #[must_use]
+    pub fn list(&self, bucket: &str, prefix: &str, start_after: Option<&str>) -> Pages {
+        let listing = Listing {
+            s3: self.clone(),
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            start_after: start_after.map(str::to_owned),
+            next: Next::First,
+        };
+        stream::unfold(listing, |mut listing| async move {
+            let page = listing.page().await.transpose()?;
+            if page.is_err() {
+                listing.next = Next::None;
+            }
+            Some((page, listing))
+        })
+        .boxed()
+    }
+
+    /// What the store knows of an object without its bytes.
+    pub async fn head(&self, bucket: &str, key: &str) -> Result<Value> {
+        let asked = self.asked("HeadObject", format!("s3://{bucket}/{key}"));
+        let head = self
+            .reading(&asked, || {
+                self.client().head_object().bucket(bucket).key(key).send()
+            })
+            .await?;
+        let metadata = head.metadata().cloned().unwrap_or_default();
+        Ok(json!({
+            "uri": format!("s3://{bucket}/{key}"),
+            "bucket": bucket,
+            "key": key,
+            "size": head.content_length(),
+            "etag": head.e_tag().map(unquoted),
+            "last_modified": head.last_modified().and_then(rfc3339),
+            "content_type": head.content_type(),
+            "version_id": head.version_id(),
+            "metadata": metadata,
+        }))
+    }
+
+    /// The bytes of an object, or of a range of it (`0-99`, both ends included), up to `limit` bytes.
+    pub async fn read(
+        &self,
+        bucket: &str,
+        key: &str,
+        range: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<u8>> {
+        let asked = self.asked("GetObject", format!("s3://{bucket}/{key}"));
+        let range = range.map(|range| format!("bytes={range}"));
+        let ask = || {
+            self.client()
+                .get_object()
+                .bucket(bucket)
+                .key(key)
+                .set_range(range.clone())
+                .send()
+        };
+        let mut answer = self.reading(&asked, ask).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.body.next().await {
+            bytes.extend_from_slice(&chunk.map_err(|error| asked.broke_off(&error))?);
+            if bytes.len() > limit {
+                let message = format!("s3://{bucket}/{key} is larger than {limit} bytes");
+                return Err(Error::new(Kind::Invalid, message)
+                    .hint("read a part of it (range), or raise max_bytes"));
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Whether a bucket keeps versions: `Enabled`, `Suspended`, or `Off` where that was never set.
+    pub async fn versioning(&self, bucket: &str) -> Result<String> {
+        let asked = self.asked("GetBucketVersioning", format!("bucket '{bucket}'"));
+        let answer = self
+            .reading(&asked, || {
+                self.client().get_bucket_versioning().bucket(bucket).send()
+            })
+            .await?;
+        Ok(answer
+            .status()
+            .map_or("Off", |status| status.as_str())
+            .to_owned())
+    }
+
+    /// What the store's clock says. An answer of any status has a `Date`.
+    pub async fn date(&self) -> Result<SystemTime> {
+        let asked = self.asked("GET", "the store's clock");
+        let answer = self.bounded(&asked, async {
+            self.inner
+                .plain
+                .get(self.inner.settings.endpoint.clone())
+                .send()
+                .await
+                .map_err(|error| asked.unreached(&error))
+        });
+        let answer = answer.await?;
+        let date = answer
+            .headers()
+            .get(http::header::DATE)
+            .and_then(|date| date.to_str().ok());
+        date.and_then(|date| httpdate::parse_http_date(date).ok())
+            .ok_or_else(|| asked.fault("an answer without a date"))
+    }
+
+    fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    fn asked(&self, operation: &'static str, target: impl Display) -> Asked {
+        Asked::new(&self.inner.settings, operation, target.to_string())
+    }
+
+    /// Sends a request that changes nothing, again after a passing failure.
+    async fn reading<T, E, F>(&self, asked: &Asked, send: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
+        E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let often = async {
+            let mut attempt = 0;
+            loop {
+                let error = match send().await {
+                    Ok(answer) => return Ok(answer),
+                    Err(error) => asked.refused(&error),
+                };
+                if error.kind() != Kind::Unavailable
+                    || attempt >= self.inner.settings.transport.retries
+                {
+                    return Err(if attempt > 0 {
+                        error.cause(format!("{} tries failed", attempt + 1))
+                    } else {
+                        error
+                    });
+                }
+                tokio::time::sleep(retry::pause(attempt)).await;
+                attempt += 1;
+            }
+        };
+        self.bounded(asked, often).await
+    }
+
+    async fn bounded<T>(&self, asked: &Asked, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(bound) = self.within else {
+            return work.await;
+        };
+        tokio::time::timeout(bound, work)
+            .await
+            .unwrap_or_else(|_| Err(asked.silent(bound)))
+    }
+}
+
+fn credentials(settings: &S3Settings) -> Result<Credentials> {
+    let missing = |setting: &str, variable: &str| {
+        Error::config(format!(
+            "there are no credentials for s3: {setting} is not set"
+        ))
+        .hint(format!("set {setting} in the config file, or {variable}"))
+    };
+    let access = settings
+        .access_key
+        .as_ref()
+        .ok_or_else(|| missing("s3.access_key", "DASHI_S3_ACCESS_KEY"))?;
+    let secret = settings
+        .secret_key
+        .as_ref()
+        .ok_or_else(|| missing("s3.secret_key", "DASHI_S3_SECRET_KEY"))?;
+    let token = settings
+        .session_token
+        .as_ref()
+        .map(|token| token.expose())
+        .transpose()?
+        .map(str::to_owned);
+    Ok(Credentials::new(
+        access.expose()?,
+        secret.expose()?,
+        token,
+        None,
+        "dashictl",
+    ))
+}
+
+enum Next {
+    First,
+    Token(String),
+    None,
+}
+
+struct Listing {
+    s3: S3,
+    bucket: String,
+    prefix: String,
+    start_after: Option<String>,
+    next: Next,
+}
+
+impl Listing {
+    async fn page(&mut self) -> Result<Option<Vec<Value>>> {
+        let token = match &self.next {
+            Next::None => return Ok(None),
+            Next::First => None,
+            Next::Token(token) => Some(token.clone()),
+        };
+        let asked = self.s3.asked(
+            "ListObjectsV2",
+            format!("s3://{}/{}", self.bucket, self.prefix),
+        );
+        let ask = || {
+            self.s3
+                .client()
+                .list_objects_v2()
+                .bucket(&self.bucket)
+                .set_prefix(Some(self.prefix.clone()).filter(|prefix| !prefix.is_empty()))
+                .set_start_after(self.start_after.clone().filter(|_| token.is_none()))
+                .set_continuation_token(token.clone())
+                .send()
+        };
+        let answer = self.s3.reading(&asked, ask).await?;
+        let truncated = answer.is_truncated().unwrap_or(false);
+        let next = answer.next_continuation_token().map(str::to_owned);
+        // The library's own pager would end here in silence, and a partial listing would look whole.
+        self.next = match (truncated, next) {
+            (false, _) => Next::None,
+            (true, None) => {
+                return Err(asked.fault("a truncated page without a token for the next"));
+            }
+            (true, next) if next == token => {
+                return Err(asked.fault("the token of the page just read"));
+            }
+            (true, Some(next)) => Next::Token(next),
+        };
+        let bucket = &self.bucket;
+        answer
+            .contents()
+            .iter()
+            .map(|object| row(bucket, object, &asked))
+            .collect::<Result<Vec<_>>>()
+            .map(Some)
+    }
+}
+
+/// One object of a listing.
+fn row(bucket: &str, object: &Object, asked: &Asked) -> Result<Value> {
+    let key = object
+        .key()
+        .ok_or_else(|| asked.fault("an object without a key"))?;
+    Ok(json!({
+        "uri": format!("s3://{bucket}/{key}"),
+        "bucket": bucket,
+        "key": key,
+        "size": object.size(),
+        "etag": object.e_tag().map(unquoted),
+        "last_modified": object.last_modified().and_then(rfc3339),
+    }))
+}
+
+fn rfc3339(time: &DateTime) -> Option<String> {
+    time.fmt(Format::DateTime).ok()
+}
+
+fn unquoted(etag: &str) -> &str {
+    etag.trim_matches('"')
+}

@@ -1,0 +1,379 @@
+//! The STAC catalogue (STAC API 1.0 with transactions, as stac-fastapi-pgstac serves it): collections, items, search.
+//! A walk is followed to its end, or fails: a page that repeats, lacks its list or names its own token again is an
+//! error, never a short answer.
+
+use std::collections::BTreeSet;
+
+use futures::StreamExt;
+use futures::stream;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::http::{Answer, Request, Sender, path};
+use crate::engine::stream::Pages;
+use crate::error::{Error, Kind, Result};
+
+/// How many records to ask for a page, where the caller has no wish.
+const PAGE: usize = 250;
+
+/// The client of the catalogue.
+#[derive(Clone)]
+pub struct Stac {
+    sender: Sender,
+}
+
+impl Stac {
+    /// A client that sends through `sender`.
+    #[must_use]
+    pub fn new(sender: Sender) -> Stac {
+        Stac { sender }
+    }
+
+    /// The same client, with a bound on each whole call.
+    #[must_use]
+    pub fn within(&self, bound: Option<std::time::Duration>) -> Stac {
+        Stac {
+            sender: self.sender.within(bound),
+        }
+    }
+
+    /// The landing page: id, title, links, conformance classes.
+    pub async fn landing(&self) -> Result<Answer> {
+        self.sender.send(Request::get("/")).await
+    }
+
+    /// The conformance classes.
+    pub async fn conformance(&self) -> Result<Vec<Value>> {
+        let mut answer = self.sender.json(Request::get("/conformance")).await?;
+        match answer.get_mut("conformsTo").map(Value::take) {
+            Some(Value::Array(classes)) => Ok(classes),
+            _ => Err(Error::new(
+                Kind::Protocol,
+                "stac's /conformance has no list 'conformsTo'",
+            )),
+        }
+    }
+
+    /// All collections, page by page.
+    #[must_use]
+    pub fn collections(&self, page: Option<usize>) -> Pages {
+        let first = Request::get("/collections").query("limit", page.unwrap_or(PAGE));
+        self.walk(Listing::Collections, first)
+    }
+
+    /// One collection.
+    pub async fn collection(&self, id: &str) -> Result<Value> {
+        self.sender
+            .json(Request::get(path(&["collections", id])))
+            .await
+    }
+
+    /// Creates a collection, or replaces the one of that id. The server's POST is no upsert: on 409 it is a PUT.
+    pub async fn put_collection(&self, collection: Value) -> Result<Value> {
+        let id = id_of(&collection, "collection")?.to_owned();
+        match self
+            .sender
+            .json(Request::post("/collections", collection.clone()))
+            .await
+        {
+            Err(error) if error.kind() == Kind::Conflict => {
+                self.sender
+                    .json(Request::put(path(&["collections", &id]), collection))
+                    .await
+            }
+            result => result,
+        }
+    }
+
+    /// Removes a collection with all its items.
+    pub async fn delete_collection(&self, id: &str) -> Result<()> {
+        self.sender
+            .send(Request::delete(path(&["collections", id])))
+            .await
+            .map(drop)
+    }
+
+    /// The items of one collection, page by page, with these query parameters (`datetime`, `bbox`, `limit`, …).
+    #[must_use]
+    pub fn items(&self, collection: &str, query: Vec<(String, String)>) -> Pages {
+        let mut query = query;
+        if !query.iter().any(|(name, _)| name == "limit") {
+            query.push(("limit".to_owned(), PAGE.to_string()));
+        }
+        self.walk(
+            Listing::Items,
+            Request::get(path(&["collections", collection, "items"])).with_query(query),
+        )
+    }
+
+    /// The items that a search body finds (STAC API, item search), page by page.
+    #[must_use]
+    pub fn search(&self, body: Value) -> Pages {
+        let mut body = body;
+        if let Some(fields) = body.as_object_mut() {
+            fields.entry("limit").or_insert_with(|| PAGE.into());
+        }
+        self.walk(Listing::Items, Request::ask("/search", body))
+    }
+
+    /// How many items a search body finds, exactly (`conf: {"context": "on"}` makes the server count).
+    pub async fn count(&self, body: Value) -> Result<u64> {
+        let mut body = body;
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("limit".to_owned(), 1.into());
+            fields.insert("conf".to_owned(), json!({"context": "on"}));
+            fields.insert(
+                "fields".to_owned(),
+                json!({"include": ["id"], "exclude": ["geometry", "assets", "links"]}),
+            );
+        }
+        let answer = self.sender.send(Request::ask("/search", body)).await?;
+        answer.json()?["numberMatched"].as_u64().ok_or_else(|| {
+            answer
+                .fault("no 'numberMatched'")
+                .hint("the server must be able to count: pgstac's context extension")
+        })
+    }
+
+    /// One item.
+    pub async fn item(&self, collection: &str, id: &str) -> Result<Value> {
+        self.sender
+            .json(Request::get(path(&[
+                "collections",
+                collection,
+                "items",
+                id,
+            ])))
+            .await
+    }
+
+    /// Creates an item in the collection it names, or replaces the one of that id.
+    pub async fn put_item(&self, item: Value) -> Result<Value> {
+        let id = id_of(&item, "item")?.to_owned();
+        let collection = collection_of(&item)?.to_owned();
+        match self
+            .sender
+            .json(Request::post(
+                path(&["collections", &collection, "items"]),
+                item.clone(),
+            ))
+            .await
+        {
+            Err(error) if error.kind() == Kind::Conflict => {
+                self.sender
+                    .json(Request::put(
+                        path(&["collections", &collection, "items", &id]),
+                        item,
+                    ))
+                    .await
+            }
+            result => result,
+        }
+    }
+
+    /// Removes the record of an item; its objects stay.
+    pub async fn delete_item(&self, collection: &str, id: &str) -> Result<()> {
+        self.sender
+            .send(Request::delete(path(&[
+                "collections",
+                collection,
+                "items",
+                id,
+            ])))
+            .await
+            .map(drop)
+    }
+
+    /// Follows a listing from its first page to its last.
+    fn walk(&self, listing: Listing, first: Request) -> Pages {
+        let walk = Walk {
+            sender: self.sender.clone(),
+            listing,
+            next: Some(first),
+            seen: BTreeSet::new(),
+        };
+        stream::unfold(walk, |mut walk| async move {
+            let page = walk.page().await.transpose()?;
+            if page.is_err() {
+                walk.next = None;
+            }
+            Some((page, walk))
+        })
+        .boxed()
+    }
+}
+
+/// The id of a record.
+fn id_of<'a>(record: &'a Value, what: &str) -> Result<&'a str> {
+    record["id"]
+        .as_str()
+        .filter(|id| !id.is_empty())
+        .ok_or_else(|| Error::usage(format!("the {what} has no 'id' (a string)")))
+}
+
+/// The collection that an item names.
+pub(crate) fn collection_of(item: &Value) -> Result<&str> {
+    item["collection"].as_str().ok_or_else(|| {
+        Error::usage("the item does not say which collection it is in")
+            .hint("set its field 'collection'")
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Listing {
+    Collections,
+    Items,
+}
+
+impl Listing {
+    fn field(self) -> &'static str {
+        match self {
+            Listing::Collections => "collections",
+            Listing::Items => "features",
+        }
+    }
+}
+
+struct Walk {
+    sender: Sender,
+    listing: Listing,
+    next: Option<Request>,
+    /// What was asked so far: asking the same again would go round for ever, or count records twice.
+    seen: BTreeSet<String>,
+}
+
+impl Walk {
+    async fn page(&mut self) -> Result<Option<Vec<Value>>> {
+        let Some(request) = self.next.take() else {
+            return Ok(None);
+        };
+        let answer = self.sender.send(request.clone()).await?;
+        let mut page = answer.json()?;
+        let Some(Value::Array(records)) = page.get_mut(self.listing.field()).map(Value::take)
+        else {
+            return Err(answer.fault(&format!("a page without a list '{}'", self.listing.field())));
+        };
+        self.seen.insert(request.fingerprint());
+        self.next = next_request(&page, &request, &self.sender.settings().url)
+            .map_err(|what| answer.fault(&what))?;
+        if let Some(next) = &self.next
+            && self.seen.contains(&next.fingerprint())
+        {
+            return Err(answer.fault("a 'next' link that leads back to a page already read"));
+        }
+        Ok(Some(records))
+    }
+}
+
+/// The request that a page's `next` link stands for. A link to another origin (the server's own name behind a proxy
+/// or tunnel) is asked of the configured one: it carries credentials, and the way to the service is ours to know.
+fn next_request(
+    page: &Value,
+    current: &Request,
+    base: &Url,
+) -> std::result::Result<Option<Request>, String> {
+    let links = page["links"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let Some(link) = links.iter().find(|link| link["rel"] == "next") else {
+        return Ok(None);
+    };
+    let href = link["href"]
+        .as_str()
+        .ok_or("a 'next' link without 'href'")?;
+    let href = base
+        .join(href)
+        .map_err(|_| format!("a 'next' link to '{href}', which is no URL"))?;
+    if link["method"]
+        .as_str()
+        .is_some_and(|method| method.eq_ignore_ascii_case("POST"))
+    {
+        return Ok(Some(current.with_body(posted_body(link, current))));
+    }
+    let query = href.query_pairs().into_owned().collect();
+    let below = href.path().strip_prefix(base.path().trim_end_matches('/'));
+    let request = match below.filter(|_| href.origin() == base.origin()) {
+        Some(path) => Request::get(path),
+        None => current.clone(),
+    };
+    Ok(Some(request.with_query(query)))
+}
+
+/// The body to POST for the next page: the link's, on top of the current one where the link says `merge`.
+fn posted_body(link: &Value, current: &Request) -> Value {
+    let body = link["body"].clone();
+    if link["merge"] != true {
+        return body;
+    }
+    let mut merged = current.body().cloned().unwrap_or_default();
+    if let (Some(merged), Value::Object(fields)) = (merged.as_object_mut(), body) {
+        merged.extend(fields);
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base() -> Url {
+        "https://lake.example/api/stac".parse().unwrap()
+    }
+
+    fn page(link: Value) -> Value {
+        json!({"links": [{"rel": "self", "href": "x"}, link]})
+    }
+
+    fn next(link: Value, current: &Request) -> Option<Request> {
+        next_request(&page(link), current, &base()).unwrap()
+    }
+
+    #[test]
+    fn a_get_link_is_followed_below_the_configured_url() {
+        let current = Request::get("/collections").query("limit", 10);
+        let link = json!({"rel": "next", "method": "GET", "href": "https://lake.example/api/stac/collections?offset=10"});
+        let expected = Request::get("/collections").query("offset", 10);
+        assert_eq!(
+            next(link, &current).unwrap().fingerprint(),
+            expected.fingerprint()
+        );
+    }
+
+    #[test]
+    fn a_link_to_another_origin_is_asked_of_the_configured_one() {
+        let current = Request::get("/collections").query("limit", 10);
+        let link = json!({"rel": "next", "href": "http://stac-fastapi:8080/collections?offset=10"});
+        let expected = Request::get("/collections").query("offset", 10);
+        assert_eq!(
+            next(link, &current).unwrap().fingerprint(),
+            expected.fingerprint()
+        );
+    }
+
+    #[test]
+    fn a_post_link_is_posted_as_given_or_merged() {
+        let current = Request::ask("/search", json!({"limit": 2}));
+        let whole = json!({"rel": "next", "method": "POST", "href": "http://x/search", "body": {"token": "next:a"}});
+        assert_eq!(
+            next(whole, &current).unwrap().body(),
+            Some(&json!({"token": "next:a"}))
+        );
+        let merged = json!({"rel": "next", "method": "POST", "merge": true, "href": "http://x/s", "body": {"token": "next:a"}});
+        assert_eq!(
+            next(merged, &current).unwrap().body(),
+            Some(&json!({"limit": 2, "token": "next:a"}))
+        );
+    }
+
+    #[test]
+    fn a_page_without_next_is_the_last() {
+        let current = Request::get("/collections");
+        assert!(
+            next_request(&json!({"links": []}), &current, &base())
+                .unwrap()
+                .is_none()
+        );
+        assert!(next_request(&page(json!({"rel": "next"})), &current, &base()).is_err());
+    }
+}

@@ -1,0 +1,190 @@
+//! `-v` and `-vv`: what was sent and what came back, on stderr, without the secrets in it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use http::HeaderMap;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::config::Secret;
+use crate::output::Console;
+
+/// Bodies are shown up to this many characters.
+const BODY: usize = 2_000;
+
+/// Headers whose values are never shown, whatever is in them.
+const HIDDEN: [&str; 5] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+    "x-amz-security-token",
+];
+
+/// Query parameters that are signatures or credentials (presigned URLs).
+const HIDDEN_PARAMETERS: [&str; 3] = [
+    "X-Amz-Signature",
+    "X-Amz-Credential",
+    "X-Amz-Security-Token",
+];
+
+/// Writes traces. Clones write to the same place.
+#[derive(Clone)]
+pub struct Tracer(Arc<Inner>);
+
+struct Inner {
+    console: Console,
+    verbosity: u8,
+    secrets: Vec<Secret>,
+}
+
+impl Tracer {
+    /// A tracer that shows nothing (0), lines (1), or headers and bodies too (2), and hides these secrets.
+    #[must_use]
+    pub fn new(console: Console, verbosity: u8, secrets: Vec<Secret>) -> Tracer {
+        Tracer(Arc::new(Inner {
+            console,
+            verbosity,
+            secrets,
+        }))
+    }
+
+    /// Whether anything is shown; building the lines costs something.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.0.verbosity > 0
+    }
+
+    /// A request that is about to be sent.
+    pub fn sent(
+        &self,
+        service: &str,
+        method: &str,
+        url: &str,
+        headers: &HeaderMap,
+        body: Option<&[u8]>,
+    ) {
+        self.line(&format!("> {service} {method} {url}"));
+        self.details('>', headers, body);
+    }
+
+    /// An answer that came back after a while.
+    pub fn came_back(
+        &self,
+        service: &str,
+        status: u16,
+        took: Duration,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) {
+        self.line(&format!(
+            "< {service} {status} {} ms, {} bytes",
+            took.as_millis(),
+            body.len()
+        ));
+        self.details('<', headers, Some(body));
+    }
+
+    /// Anything else worth a line, such as a pause before another try.
+    pub fn line(&self, text: &str) {
+        if self.is_on() {
+            self.0.console.say(&self.redacted(text));
+        }
+    }
+
+    fn details(&self, mark: char, headers: &HeaderMap, body: Option<&[u8]>) {
+        if self.0.verbosity < 2 {
+            return;
+        }
+        for (name, value) in headers {
+            let hidden = HIDDEN.contains(&name.as_str());
+            let value = if hidden {
+                "…"
+            } else {
+                value.to_str().unwrap_or("(not text)")
+            };
+            self.line(&format!("{mark}   {name}: {value}"));
+        }
+        if let Some(body) = body.filter(|body| !body.is_empty()) {
+            // Redacted whole, then cut: a cut through a secret would leave half of it.
+            let text = self.redacted(&String::from_utf8_lossy(body));
+            let shown: String = text.chars().take(BODY).collect();
+            self.line(&format!(
+                "{mark}   {shown}{}",
+                if shown.len() < text.len() { " …" } else { "" }
+            ));
+        }
+    }
+
+    /// The text without any secret that this run has used: raw, percent-encoded or in base64.
+    #[must_use]
+    pub fn redacted(&self, text: &str) -> String {
+        let mut text = hide_parameters(text);
+        for secret in self.0.secrets.iter().filter_map(Secret::known) {
+            for spelling in spellings(secret) {
+                text = text.replace(&spelling, "…");
+            }
+        }
+        text
+    }
+}
+
+/// How a secret may be spelt in a trace. Shorter ones than 4 characters would blank half of every line.
+fn spellings(secret: &str) -> Vec<String> {
+    if secret.len() < 4 {
+        return Vec::new();
+    }
+    let bases =
+        [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD].map(|base| base.encode(secret));
+    let mut spellings = vec![
+        secret.to_owned(),
+        utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
+    ];
+    spellings.extend(bases);
+    spellings.push(
+        serde_json::Value::from(secret)
+            .to_string()
+            .trim_matches('"')
+            .to_owned(),
+    );
+    spellings
+}
+
+fn hide_parameters(text: &str) -> String {
+    let mut text = text.to_owned();
+    for name in HIDDEN_PARAMETERS {
+        let mut from = 0;
+        while let Some(found) = text[from..].find(&format!("{name}=")) {
+            let start = from + found + name.len() + 1;
+            let end = text[start..].find(|c: char| c == '&' || c == '"' || c.is_whitespace());
+            let end = end.map_or(text.len(), |end| start + end);
+            text.replace_range(start..end, "…");
+            from = start;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_of_presigned_urls_are_hidden() {
+        let url = "PUT http://h/b/k?X-Amz-Signature=abc&X-Amz-Date=1&X-Amz-Credential=me%2F1";
+        assert_eq!(
+            hide_parameters(url),
+            "PUT http://h/b/k?X-Amz-Signature=…&X-Amz-Date=1&X-Amz-Credential=…"
+        );
+    }
+
+    #[test]
+    fn a_secret_is_known_in_every_spelling() {
+        let spelt = spellings("s3cr3t+/=");
+        assert!(spelt.contains(&"s3cr3t%2B%2F%3D".to_owned()));
+        assert!(spelt.contains(&STANDARD.encode("s3cr3t+/=")));
+        assert!(spellings("abc").is_empty());
+    }
+}

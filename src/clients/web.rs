@@ -1,0 +1,119 @@
+//! Servers that are no service of the lake: a status page, a metrics endpoint, a webhook's answer. Nothing of the lake's
+//! credentials is sent to them; what is sent, the script says.
+
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::trace::Tracer;
+use super::{advice, connection};
+use crate::config::Transport;
+use crate::error::{Error, Kind, Result};
+use crate::time;
+
+/// The client of servers that are no service of the lake.
+#[derive(Clone)]
+pub struct Web {
+    transport: Transport,
+    tracer: Tracer,
+}
+
+impl Web {
+    /// A client with these time limits, proxy and certificates.
+    #[must_use]
+    pub fn new(transport: Transport, tracer: Tracer) -> Web {
+        Web { transport, tracer }
+    }
+
+    /// `GET url` with these headers: `status`, `headers` and `body` (text). A bad status is an error.
+    pub async fn get(
+        &self,
+        url: &str,
+        headers: &[(String, String)],
+        timeout: Option<Duration>,
+    ) -> Result<Value> {
+        let url = web_url(url)?;
+        let bound = timeout.unwrap_or(self.transport.timeout);
+        let client =
+            connection::build("http", connection::builder("http", &url, &self.transport)?)?;
+        let headers = sent(headers)?;
+        self.tracer
+            .sent("http", "GET", url.as_str(), &headers, None);
+        let started = Instant::now();
+        let failed = |error: reqwest::Error| self.unreached(&url, bound, &error);
+        let response = client
+            .get(url.clone())
+            .headers(headers)
+            .timeout(bound)
+            .send()
+            .await
+            .map_err(failed)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.text().await.map_err(failed)?;
+        self.tracer
+            .came_back("http", status, started.elapsed(), &headers, body.as_bytes());
+        if status >= 400 {
+            let said: String = body.chars().take(600).collect();
+            let error = Error::new(
+                Kind::of_status(status),
+                format!("GET {url} was answered with status {status}"),
+            );
+            return Err(error
+                .request("http", "GET", url.as_str())
+                .status(status)
+                .cause(said));
+        }
+        Ok(json!({"status": status, "headers": came_back(&headers), "body": body}))
+    }
+
+    fn unreached(&self, url: &Url, bound: Duration, error: &reqwest::Error) -> Error {
+        let failure = if error.is_timeout() {
+            let message = format!("{url} did not answer within {}", time::spell(bound));
+            Error::new(Kind::Timeout, message).hint(advice::timeout(&self.transport))
+        } else {
+            let failure = Error::new(Kind::Unavailable, format!("{url} cannot be reached"));
+            match std::error::Error::source(error) {
+                Some(source) => failure.caused_by(source),
+                None => failure,
+            }
+        };
+        failure.request("http", "GET", url.as_str())
+    }
+}
+
+/// Only what a web server is: `file:` and its like are no way around `fs::`.
+fn web_url(text: &str) -> Result<Url> {
+    let url = Url::parse(text)
+        .map_err(|error| Error::usage(format!("'{text}' is no URL")).cause(error.to_string()))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        other => Err(Error::usage(format!("'{other}:' is not fetched"))
+            .hint("write a URL with http:// or https://")),
+    }
+}
+
+fn sent(headers: &[(String, String)]) -> Result<HeaderMap> {
+    let mut sent = HeaderMap::new();
+    for (name, value) in headers {
+        let wrong = || Error::usage(format!("the header '{name}' cannot be sent"));
+        let header = HeaderName::try_from(name.as_str()).map_err(|_| wrong())?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| wrong())?;
+        value.set_sensitive(true);
+        sent.insert(header, value);
+    }
+    Ok(sent)
+}
+
+fn came_back(headers: &HeaderMap) -> Value {
+    let text =
+        |value: &HeaderValue| Value::from(String::from_utf8_lossy(value.as_bytes()).into_owned());
+    Value::Object(
+        headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect::<Map<_, _>>(),
+    )
+}

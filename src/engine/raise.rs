@@ -1,0 +1,248 @@
+//! An [`Error`] on its way into a script and out again: the one `raise` that gives it a position, and the walk back
+//! that finds the place, the call trace and the error in what the engine hands up.
+
+use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext, Position};
+
+use super::value;
+use crate::error::{Error, Kind, Place, Trace};
+
+/// What a native function gives back.
+pub(crate) type Raised<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+/// Throws an error at the place of the call. Qualified calls (`stac::item`) lose their position otherwise.
+pub(crate) fn raise(cx: &NativeCallContext, error: &Error) -> Box<EvalAltResult> {
+    let position = cx.call_position();
+    if error.kind() == Kind::Interrupted {
+        return EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into();
+    }
+    let at = place(cx.call_source().unwrap_or_default(), position);
+    thrown(error, at.as_ref(), position)
+}
+
+/// Throws an error that has no call of its own, as from inside a stream; `for` and the methods of streams add where.
+pub(crate) fn raise_unplaced(error: &Error) -> Box<EvalAltResult> {
+    if error.kind() == Kind::Interrupted {
+        return EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into();
+    }
+    thrown(error, None, Position::NONE)
+}
+
+fn thrown(error: &Error, at: Option<&Place>, position: Position) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorRuntime(Dynamic::from_map(to_map(error, at)), position).into()
+}
+
+/// The map that `catch (e)` sees: `kind, message, service, method, url, status, hint, causes, at`.
+fn to_map(error: &Error, at: Option<&Place>) -> Map {
+    let detail = error.detail();
+    let mut map = Map::new();
+    let mut put = |key: &str, value: Dynamic| {
+        map.insert(key.into(), value);
+    };
+    put("kind", detail.kind.name().into());
+    put("message", detail.message.clone().into());
+    put("service", optional(detail.service.as_ref()));
+    put("method", optional(detail.method.as_ref()));
+    put("url", optional(detail.url.as_ref()));
+    put(
+        "status",
+        detail
+            .status
+            .map_or(Dynamic::UNIT, |status| i64::from(status).into()),
+    );
+    put(
+        "hint",
+        if detail.hints.is_empty() {
+            Dynamic::UNIT
+        } else {
+            detail.hints.join("\n").into()
+        },
+    );
+    put(
+        "causes",
+        detail
+            .causes
+            .iter()
+            .cloned()
+            .map(Dynamic::from)
+            .collect::<Vec<_>>()
+            .into(),
+    );
+    put(
+        "at",
+        at.map_or(Dynamic::UNIT, |place| place.to_string().into()),
+    );
+    map
+}
+
+fn optional(text: Option<&String>) -> Dynamic {
+    text.map_or(Dynamic::UNIT, |text| text.clone().into())
+}
+
+/// The error in what the engine hands up, with its way through the scripts. `source` is the script that was run.
+pub(crate) fn caught(error: &EvalAltResult, source: &str) -> Error {
+    let (trace, inner) = walk(error, source);
+    fault(inner).traced(trace)
+}
+
+/// The innermost error, and the calls on the way to it.
+fn walk<'a>(mut error: &'a EvalAltResult, source: &str) -> (Trace, &'a EvalAltResult) {
+    let mut file = source.to_owned();
+    let mut calls = Vec::new();
+    loop {
+        let (name, callee, inner, position) = match error {
+            EvalAltResult::ErrorInFunctionCall(name, callee, inner, position) => {
+                (function_name(name), callee, inner, *position)
+            }
+            EvalAltResult::ErrorInModule(module, inner, position) => {
+                (format!("import {module}"), module, inner, *position)
+            }
+            _ => break,
+        };
+        if let Some(place) = place(&file, position) {
+            calls.push((name, place));
+        }
+        if !callee.is_empty() {
+            file.clone_from(callee);
+        }
+        error = inner;
+    }
+    calls.reverse();
+    (
+        Trace {
+            at: place(&file, error.position()),
+            excerpt: None,
+            calls,
+        },
+        error,
+    )
+}
+
+/// Closures are called `anon$` and a random number.
+fn function_name(name: &str) -> String {
+    if name.starts_with("anon$") {
+        "a closure".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+fn place(source: &str, position: Position) -> Option<Place> {
+    let line = position.line()?;
+    let source = if source.is_empty() { "script" } else { source };
+    Some(Place {
+        source: source.to_owned(),
+        line,
+        column: position.position().unwrap_or(0),
+    })
+}
+
+/// What an engine error says, as an error of ours.
+fn fault(error: &EvalAltResult) -> Error {
+    match error {
+        EvalAltResult::ErrorTerminated(..) => Error::interrupted(),
+        EvalAltResult::ErrorRuntime(value, _) => of_value(value),
+        EvalAltResult::ErrorParsing(kind, _) => Error::usage(kind.to_string()),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
+            Error::new(Kind::Script, format!("there is no function {}", readable_types(signature)))
+        }
+        EvalAltResult::ErrorFor(_) => {
+            Error::new(Kind::Script, "`for` cannot go through this value").hint("for a map, go through `map.keys()`")
+        }
+        EvalAltResult::ErrorDataRace(..) => Error::new(Kind::Script, unplaced(error))
+            .hint("closures that run in parallel get copies of what they capture: return values, don't change captured ones"),
+        _ => Error::new(Kind::Script, unplaced(error)),
+    }
+}
+
+/// The engine's own words without its "(line 1, position 2)": places are drawn by `report`.
+fn unplaced(error: &EvalAltResult) -> String {
+    let said = error.to_string();
+    match said.rfind(" (line ") {
+        Some(end) if said.ends_with(')') => said[..end].to_owned(),
+        _ => said,
+    }
+}
+
+/// `&str | ImmutableString | String` is a string to who writes scripts.
+pub(crate) fn readable_types(signature: &str) -> String {
+    signature
+        .replace("&str | ImmutableString | String", "string")
+        .replace("&mut ", "")
+        .replace("ImmutableString", "string")
+        .replace("i64", "int")
+        .replace("f64", "float")
+}
+
+/// What was thrown: one of our maps, an engine error map, or anything a script throws.
+fn of_value(thrown: &Dynamic) -> Error {
+    let Some(map) = thrown.read_lock::<Map>() else {
+        return Error::new(Kind::Script, thrown.to_string());
+    };
+    let text = |key: &str| {
+        map.get(key)
+            .and_then(|value| value.clone().into_string().ok())
+    };
+    let Some(message) = text("message") else {
+        return Error::new(Kind::Script, value::one_line(thrown));
+    };
+    let kind = text("kind")
+        .and_then(|kind| Kind::from_name(&kind))
+        .unwrap_or(Kind::Script);
+    let mut error = Error::new(kind, message);
+    let detail = error.detail_mut();
+    detail.service = text("service");
+    detail.method = text("method");
+    detail.url = text("url");
+    detail.status = map
+        .get("status")
+        .and_then(|status| status.as_int().ok())
+        .and_then(|status| status.try_into().ok());
+    detail.hints = text("hint")
+        .iter()
+        .flat_map(|hint| hint.lines())
+        .map(str::to_owned)
+        .collect();
+    if let Some(causes) = map
+        .get("causes")
+        .and_then(rhai::Dynamic::read_lock::<rhai::Array>)
+    {
+        detail.causes = causes.iter().map(ToString::to_string).collect();
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_survives_the_way_into_a_script_and_out() {
+        let error = Error::new(Kind::NotFound, "no collection 'nope'")
+            .request("stac", "GET", "http://127.0.0.1:1/collections/nope")
+            .status(404)
+            .hint("did you mean 'hope'?")
+            .cause("NotFoundError");
+        let back = caught(&thrown(&error, None, Position::new(3, 7)), "x.rhai");
+        let (was, is) = (error.detail(), back.detail());
+        assert_eq!(
+            (was.kind, &was.message, &was.service),
+            (is.kind, &is.message, &is.service)
+        );
+        assert_eq!(
+            (&was.url, was.status, &was.hints),
+            (&is.url, is.status, &is.hints)
+        );
+        assert_eq!((&was.method, &was.causes), (&is.method, &is.causes));
+        assert_eq!(
+            is.trace.as_ref().unwrap().at.as_ref().unwrap().to_string(),
+            "x.rhai:3:7"
+        );
+    }
+
+    #[test]
+    fn a_thrown_string_is_the_message() {
+        let error: Box<EvalAltResult> =
+            EvalAltResult::ErrorRuntime("no luck".into(), Position::new(1, 1)).into();
+        assert_eq!(caught(&error, "x.rhai").to_string(), "no luck");
+    }
+}

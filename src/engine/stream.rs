@@ -1,0 +1,241 @@
+//! A list that is read as it comes: pages are fetched in the background, one ahead, while a script works on the last.
+//!
+//! A stream can be read once. Breaking out of a `for` and going on later resumes it; reading on after its end is an
+//! error, because it would look like an empty list.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use rhai::{Dynamic, FnPtr, NativeCallContext};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::callback::Callback;
+use super::raise::{Raised, raise_unplaced};
+use super::value::from_json;
+use crate::error::{Error, Kind, Result};
+use crate::session::Session;
+
+/// What a client hands up: pages of JSON values, each or the last of which may be an error.
+pub type Pages = BoxStream<'static, Result<Vec<Value>>>;
+
+/// A source of values.
+pub(crate) type Source = Box<dyn Iterator<Item = Raised<Dynamic>> + Send>;
+
+enum State {
+    Ready(Source),
+    Reading,
+    Ended,
+}
+
+/// A list that is read as it comes, as a value of a script. Clones share one position.
+#[derive(Clone)]
+pub struct Stream {
+    state: Arc<Mutex<State>>,
+    of: Arc<str>,
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stream of {}", self.of)
+    }
+}
+
+impl Stream {
+    /// A stream over any source; `of` names what it holds, in the plural.
+    pub(crate) fn new(
+        of: &str,
+        source: impl Iterator<Item = Raised<Dynamic>> + Send + 'static,
+    ) -> Stream {
+        Stream {
+            state: Arc::new(Mutex::new(State::Ready(Box::new(source)))),
+            of: of.into(),
+        }
+    }
+
+    /// A stream over pages. Nothing is asked before the first value is.
+    pub(crate) fn of_pages(session: &Session, of: &str, pages: Pages) -> Stream {
+        Stream::new(
+            of,
+            PageReader {
+                session: session.clone(),
+                pages: Some(pages),
+                receiver: None,
+                page: Vec::new().into_iter(),
+            },
+        )
+    }
+
+    /// The next value, or nothing at the end.
+    pub(crate) fn pull(&self) -> Option<Raised<Dynamic>> {
+        // The source is taken out while it is read: a closure that touches the same stream must not deadlock.
+        let mut source = match self.take(State::Reading) {
+            Ok(source) => source,
+            Err(error) => return Some(Err(error)),
+        };
+        let next = source.next();
+        *self.lock() = if matches!(next, Some(Ok(_))) {
+            State::Ready(source)
+        } else {
+            State::Ended
+        };
+        next
+    }
+
+    /// The rest of the stream as a source of its own; this one counts as read.
+    pub(crate) fn take_source(&self) -> Raised<Source> {
+        self.take(State::Ended)
+    }
+
+    fn take(&self, leaving: State) -> Raised<Source> {
+        let mut state = self.lock();
+        match std::mem::replace(&mut *state, leaving) {
+            State::Ready(source) => Ok(source),
+            State::Reading => {
+                *state = State::Reading;
+                Err(raise_unplaced(&self.being_read()))
+            }
+            State::Ended => {
+                *state = State::Ended;
+                Err(raise_unplaced(&self.ended()))
+            }
+        }
+    }
+
+    /// What it holds, in the plural.
+    pub(crate) fn of(&self) -> &str {
+        &self.of
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self) -> Error {
+        Error::new(
+            Kind::Script,
+            format!(
+                "this stream of {} has been read to its end already",
+                self.of
+            ),
+        )
+        .hint("ask for it again, or keep its values: `let all = stream.collect();`")
+    }
+
+    fn being_read(&self) -> Error {
+        Error::new(
+            Kind::Script,
+            format!("this stream of {} is being read elsewhere", self.of),
+        )
+        .hint("read it in one place, or collect it before working on it in parallel")
+    }
+}
+
+impl IntoIterator for Stream {
+    type Item = Raised<Dynamic>;
+    type IntoIter = Values;
+
+    fn into_iter(self) -> Values {
+        Values(self)
+    }
+}
+
+/// Goes through a stream, as `for` does.
+pub struct Values(Stream);
+
+impl Iterator for Values {
+    type Item = Raised<Dynamic>;
+
+    fn next(&mut self) -> Option<Raised<Dynamic>> {
+        self.0.pull()
+    }
+}
+
+/// Reads pages on the runtime, one ahead of who reads.
+struct PageReader {
+    session: Session,
+    pages: Option<Pages>,
+    receiver: Option<mpsc::Receiver<Result<Vec<Value>>>>,
+    page: std::vec::IntoIter<Value>,
+}
+
+impl PageReader {
+    fn start(&mut self) {
+        let Some(mut pages) = self.pages.take() else {
+            return;
+        };
+        let (sender, receiver) = mpsc::channel(1);
+        self.receiver = Some(receiver);
+        self.session.runtime().spawn(async move {
+            while let Some(page) =
+                tokio::select! { page = pages.next() => page, () = sender.closed() => None }
+            {
+                let failed = page.is_err();
+                if sender.send(page).await.is_err() || failed {
+                    break;
+                }
+            }
+        });
+    }
+
+    fn next_page(&mut self) -> Result<Option<Vec<Value>>> {
+        self.start();
+        let Some(receiver) = &mut self.receiver else {
+            return Ok(None);
+        };
+        self.session
+            .wait(async { receiver.recv().await.transpose() })
+    }
+}
+
+impl Iterator for PageReader {
+    type Item = Raised<Dynamic>;
+
+    fn next(&mut self) -> Option<Raised<Dynamic>> {
+        loop {
+            if let Some(value) = self.page.next() {
+                return Some(Ok(from_json(value)));
+            }
+            match self.next_page() {
+                Ok(Some(page)) => self.page = page.into_iter(),
+                Ok(None) => return None,
+                Err(error) => return Some(Err(raise_unplaced(&error))),
+            }
+        }
+    }
+}
+
+/// A lazy stream whose values went through a closure.
+pub(crate) fn mapped(
+    cx: &NativeCallContext,
+    session: &Session,
+    stream: &Stream,
+    with: FnPtr,
+) -> Raised<Stream> {
+    let (source, callback) = (stream.take_source()?, Callback::new(cx, session, with));
+    Ok(Stream::new(
+        stream.of(),
+        source.map(move |value| callback.call::<Dynamic>((value?,))),
+    ))
+}
+
+/// A lazy stream of the values for which a closure says true.
+pub(crate) fn filtered(
+    cx: &NativeCallContext,
+    session: &Session,
+    stream: &Stream,
+    keep: FnPtr,
+) -> Raised<Stream> {
+    let (source, callback) = (stream.take_source()?, Callback::new(cx, session, keep));
+    let kept = move |value: Raised<Dynamic>| match value {
+        Ok(value) => match callback.call::<bool>((value.clone(),)) {
+            Ok(true) => Some(Ok(value)),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        },
+        Err(error) => Some(Err(error)),
+    };
+    Ok(Stream::new(stream.of(), source.filter_map(kept)))
+}

@@ -1,0 +1,66 @@
+//! How a person sees a value: columns, title, what to say when there is nothing. The value itself stays what it is,
+//! so `--json` prints it untouched.
+
+use rhai::{Array, Dynamic, ImmutableString};
+
+use super::call::Call;
+use super::callback::Callback;
+use super::options::Options;
+use crate::error::{Error, Kind, Result};
+
+/// A value with its presentation, as `view(value, #{…})` makes it.
+#[derive(Clone)]
+pub struct View {
+    /// The value; what `--json` prints.
+    pub value: Dynamic,
+    /// What a person sees of each row, made by a closure of the script.
+    pub(crate) row: Option<Callback>,
+    /// The columns in order, as paths into each row (`properties.datetime`); empty: every plain column.
+    pub columns: Vec<String>,
+    /// What a person reads, on stderr, where there are no rows.
+    pub empty: Option<String>,
+    /// A line under the table, on stderr.
+    pub note: Option<String>,
+    /// The exit code of a run that ends with this view: 3 says "the answer is no".
+    pub exit: Option<i64>,
+}
+
+impl View {
+    /// A value as it is, with nothing said about how it looks.
+    pub(crate) fn plain(value: Dynamic) -> View {
+        View {
+            value,
+            row: None,
+            columns: Vec::new(),
+            empty: None,
+            note: None,
+            exit: None,
+        }
+    }
+
+    /// A view of this value with these options of `view`.
+    pub(crate) fn new(call: &Call, value: Dynamic, options: &Options) -> Result<View> {
+        let text = |name| options.text(name).map(|text| text.to_string());
+        Ok(View {
+            value,
+            row: options.function("row").map(|row| call.callback(row)),
+            columns: options
+                .array("columns")
+                .map(columns)
+                .transpose()?
+                .unwrap_or_default(),
+            empty: text("empty"),
+            note: text("note"),
+            exit: options.int("exit"),
+        })
+    }
+}
+
+fn columns(names: Array) -> Result<Vec<String>> {
+    let text = |name: Dynamic| {
+        name.try_cast::<ImmutableString>()
+            .map(|name| name.to_string())
+            .ok_or_else(|| Error::new(Kind::Usage, "option 'columns' takes an array of strings"))
+    };
+    names.into_iter().map(text).collect()
+}

@@ -1,0 +1,100 @@
+//! `dashictl check`: scripts are parsed and checked, and nothing is run.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::Host;
+use crate::effects::Effect;
+use crate::error::{Error, Kind, Result};
+use crate::report;
+use crate::script::check::check;
+use crate::script::header::Header;
+use crate::script::library::{self, Script};
+
+/// Checks files and folders of scripts. Exit code 1 where something is wrong.
+pub(super) fn perform(host: &Host, paths: &[PathBuf]) -> Result<u8> {
+    let run = host.start(Effect::Read)?;
+    let scripts = scripts(paths)?;
+    let mut findings = Vec::new();
+    for script in &scripts {
+        let (errors, warnings) = match examined(&run, script) {
+            Ok(found) => found,
+            Err(error) => (vec![error], Vec::new()),
+        };
+        findings.extend(errors.into_iter().map(|error| (true, error)));
+        findings.extend(warnings.into_iter().map(|warning| (false, warning)));
+    }
+    let wrong = findings.iter().filter(|(is_error, _)| *is_error).count();
+    if host.console.json() {
+        let rows = findings
+            .iter()
+            .map(|(is_error, error)| row(*is_error, error))
+            .collect::<Vec<Value>>();
+        host.console.print(&format!("{:#}\n", Value::Array(rows)))?;
+    } else {
+        for (is_error, error) in &findings {
+            match is_error {
+                true => host
+                    .console
+                    .say(report::draw(error, host.console.colours_errors()).trim_end()),
+                false => host.console.warn_of(error),
+            }
+        }
+        host.console.print(&format!(
+            "{} script(s) checked, {wrong} error(s), {} warning(s)\n",
+            scripts.len(),
+            findings.len() - wrong
+        ))?;
+    }
+    Ok(u8::from(wrong > 0))
+}
+
+type Findings = (Vec<Error>, Vec<Error>);
+
+fn examined(run: &super::Run, script: &Script) -> Result<Findings> {
+    let header = Header::parse(&script.source, &script.text)?;
+    let checked = check(
+        &run.engine,
+        &run.session,
+        &script.source,
+        &script.text,
+        header.effect,
+    )?;
+    Ok((checked.errors, checked.warnings))
+}
+
+fn row(is_error: bool, error: &Error) -> Value {
+    let mut row = report::json(error)["error"].take();
+    row["severity"] = if is_error { "error" } else { "warning" }.into();
+    row
+}
+
+/// The scripts of files and folders. A folder without any is an error: checking nothing must not look like success.
+fn scripts(paths: &[PathBuf]) -> Result<Vec<Script>> {
+    let mut scripts = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let files = library::files(path);
+            if files.is_empty() {
+                return Err(Error::new(
+                    Kind::NotFound,
+                    format!("there are no scripts in {}", shown(path)),
+                ));
+            }
+            scripts.extend(
+                files
+                    .iter()
+                    .map(|file| library::read(file))
+                    .collect::<Result<Vec<_>>>()?,
+            );
+        } else {
+            scripts.push(library::read(path)?);
+        }
+    }
+    Ok(scripts)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,240 @@
+//! Completion in shells: what they source once (`dashictl complete bash`), and the answers to what they ask at each Tab.
+//! Live names (domains, buckets) have 200 ms; then an older answer, or none, is better than a prompt that hangs.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use clap_complete::engine::CompletionCandidate;
+use clap_complete::env::{Bash, EnvCompleter, Fish, Powershell, Zsh};
+use futures::StreamExt;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::cli;
+use crate::config::{Config, Environment, Flags};
+use crate::effects::Gate;
+use crate::engine::interrupt::Interrupt;
+use crate::error::{Error, Result};
+use crate::output::{Colour, Console};
+use crate::script::library::Library;
+use crate::session::{Session, Setup};
+
+/// The shells that completion is written for.
+pub const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "nushell"];
+
+/// The variable by which a shell's completion asks: its value is the shell, the words follow `--`.
+pub const VARIABLE: &str = "DASHICTL_COMPLETE";
+
+/// How long a service may take before an older answer is given.
+const DEADLINE: Duration = Duration::from_millis(200);
+
+/// An answer this young is given without asking again.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// nushell has no place to register one command's completer: the snippet puts itself before the one that is there.
+const NUSHELL: &str = r#"# dashictl completion: put this into your config.nu
+let dashictl_before = $env.config.completions?.external?.completer?
+let dashictl_completer = {|spans|
+    if ($spans | first) == "dashictl" {
+        with-env { DASHICTL_COMPLETE: "nushell" } { ^dashictl -- ...$spans } | from json
+    } else if $dashictl_before != null {
+        do $dashictl_before $spans
+    }
+}
+$env.config.completions.external = { enable: true, max_results: 100, completer: $dashictl_completer }
+"#;
+
+/// Prints what a shell is to source.
+pub(super) fn register(shell: &str, console: &Console) -> Result<u8> {
+    let mut script = Vec::new();
+    match completer(shell) {
+        Some(completer) => completer
+            .write_registration(VARIABLE, "dashictl", "dashictl", "dashictl", &mut script)
+            .map_err(|error| Error::internal(error.to_string()))?,
+        None => script.extend_from_slice(NUSHELL.as_bytes()),
+    }
+    console.print(&String::from_utf8_lossy(&script))?;
+    Ok(0)
+}
+
+fn completer(shell: &str) -> Option<&'static dyn EnvCompleter> {
+    match shell {
+        "bash" => Some(&Bash),
+        "zsh" => Some(&Zsh),
+        "fish" => Some(&Fish),
+        "powershell" => Some(&Powershell),
+        _ => None,
+    }
+}
+
+/// Answers a shell that asks what could stand at the cursor.
+pub fn answer(shell: &str, arguments: &[OsString], environment: &Environment) -> Result<u8> {
+    let words: Vec<OsString> = arguments
+        .iter()
+        .skip_while(|word| *word != "--")
+        .skip(1)
+        .cloned()
+        .collect();
+    let mut command = cli::command(&Library::find(environment));
+    let here = std::env::current_dir().ok();
+    let mut answer = Vec::new();
+    let written = if let Some(completer) = completer(shell) {
+        completer.write_complete(&mut command, words, here.as_deref(), &mut answer)
+    } else {
+        let last = words.len().saturating_sub(1);
+        clap_complete::engine::complete(&mut command, words, last, here.as_deref())
+            .map(|candidates| answer.extend(as_json(&candidates).into_bytes()))
+    };
+    written.map_err(|error| Error::internal(format!("completion failed: {error}")))?;
+    Console::of_process(false, Colour::Never, true).print(&String::from_utf8_lossy(&answer))?;
+    Ok(0)
+}
+
+/// The candidates as nushell reads them.
+fn as_json(candidates: &[CompletionCandidate]) -> String {
+    let row = |candidate: &CompletionCandidate| {
+        let about = candidate
+            .get_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        json!({"value": candidate.get_value().to_string_lossy(), "description": about})
+    };
+    serde_json::Value::Array(candidates.iter().map(row).collect()).to_string()
+}
+
+/// The names that a header's `complete` stands for, as they are now: `domains`, `buckets`, `contexts`. Asked while a
+/// shell waits, so nothing is said about what fails.
+#[must_use]
+pub fn live(source: &str) -> Vec<CompletionCandidate> {
+    let environment = Environment::of_process();
+    let flags = Flags {
+        context: typed_context(&std::env::args().collect::<Vec<_>>()),
+        values: Vec::new(),
+    };
+    let names = match (source, Config::load(&flags, &environment)) {
+        ("contexts", _) => contexts(&environment),
+        (_, Ok(config)) => remembered(source, config, &environment),
+        (_, Err(_)) => Vec::new(),
+    };
+    names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// The context that is named in the words typed so far.
+fn typed_context(words: &[String]) -> Option<String> {
+    let position = words
+        .iter()
+        .rposition(|word| word == "--context" || word.starts_with("--context="))?;
+    match words[position].strip_prefix("--context=") {
+        Some(name) => Some(name.to_owned()),
+        None => words.get(position + 1).cloned(),
+    }
+}
+
+fn contexts(environment: &Environment) -> Vec<String> {
+    let config = Config::load(&Flags::default(), environment);
+    config
+        .map(|config| config.context_names().map(str::to_owned).collect())
+        .unwrap_or_default()
+}
+
+/// The names out of the cache while it is fresh, else as the service says in time, else an older answer.
+fn remembered(source: &str, config: Config, environment: &Environment) -> Vec<String> {
+    let cache = Cache::of(source, &config, environment);
+    if let Some(names) = cache.as_ref().and_then(|cache| cache.read(Some(FRESH))) {
+        return names;
+    }
+    match asked(source.to_owned(), config, environment.clone()) {
+        Some(names) => {
+            if let Some(cache) = &cache {
+                cache.write(&names);
+            }
+            names
+        }
+        None => cache.and_then(|cache| cache.read(None)).unwrap_or_default(),
+    }
+}
+
+/// What the service says, if it says it in time. A thread that is late ends with the process.
+fn asked(source: String, config: Config, environment: Environment) -> Option<Vec<String>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(names(&source, config, environment).ok()));
+    receiver.recv_timeout(DEADLINE).ok().flatten()
+}
+
+fn names(source: &str, config: Config, environment: Environment) -> Result<Vec<String>> {
+    let runtime = super::runtime()?;
+    let session = Session::new(Setup {
+        config,
+        environment,
+        folder: super::working_folder()?,
+        gate: Gate::performing(crate::effects::Effect::Read),
+        console: Console::of_process(false, Colour::Never, true),
+        runtime: runtime.handle()?.clone(),
+        interrupt: Interrupt::default(),
+        verbosity: 0,
+    });
+    let records = match source {
+        "domains" => {
+            let mut pages = session.stac()?.collections(None);
+            session.wait(async {
+                let mut records = Vec::new();
+                while let Some(page) = pages.next().await {
+                    records.extend(page?);
+                }
+                Ok(records)
+            })?
+        }
+        "buckets" => session.wait(session.s3()?.buckets())?,
+        _ => Vec::new(),
+    };
+    let name = |record: &serde_json::Value| {
+        record["id"]
+            .as_str()
+            .or(record["name"].as_str())
+            .map(str::to_owned)
+    };
+    Ok(records.iter().filter_map(name).collect())
+}
+
+/// The last answer for one kind of name of one lake.
+struct Cache(PathBuf);
+
+impl Cache {
+    fn of(source: &str, config: &Config, environment: &Environment) -> Option<Cache> {
+        let endpoints: BTreeMap<_, _> = config
+            .settings()
+            .map(|setting| (setting.key().path, setting.display()))
+            .collect();
+        let lake = format!("{} {endpoints:?}", config.context());
+        let name = format!(
+            "{source}-{}.json",
+            &hex::encode(Sha256::digest(lake.as_bytes()))[..16]
+        );
+        Some(Cache(
+            environment.cache_dir().ok()?.join("complete").join(name),
+        ))
+    }
+
+    /// What it holds, if it is no older than asked for.
+    fn read(&self, youngest: Option<Duration>) -> Option<Vec<String>> {
+        let written = std::fs::metadata(&self.0)
+            .and_then(|file| file.modified())
+            .ok()?;
+        let age = SystemTime::now()
+            .duration_since(written)
+            .unwrap_or_default();
+        if youngest.is_some_and(|youngest| age > youngest) {
+            return None;
+        }
+        serde_json::from_slice(&std::fs::read(&self.0).ok()?).ok()
+    }
+
+    fn write(&self, names: &[String]) {
+        // A cache that cannot be written only makes the next Tab slower.
+        let _ = crate::file::replace(&self.0, json!(names).to_string().as_bytes());
+    }
+}

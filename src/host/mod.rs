@@ -1,0 +1,200 @@
+//! What the host itself does: run a script or expression, and the commands that deal with scripts (check, doc,
+//! complete, trust) and with the sandbox. A command that a runbook could have been is not here but in `scripts/`.
+
+pub mod check;
+pub mod complete;
+pub mod doc;
+pub mod sandbox;
+pub mod trust;
+
+use std::path::{Path, PathBuf};
+
+use rhai::Map;
+use tokio::runtime::Runtime;
+
+use crate::cli::{Action, Globals, Invocation};
+use crate::config::{Config, Environment};
+use crate::effects::{Effect, Gate};
+use crate::engine::Engine;
+use crate::engine::interrupt::Interrupt;
+use crate::engine::value::{IntoValue, from_json};
+use crate::engine::view::View;
+use crate::error::{Error, Kind, Result};
+use crate::output::Console;
+use crate::script::header::Header;
+use crate::script::library::{Library, Script};
+use crate::script::run;
+use crate::session::{Session, Setup};
+
+/// Does what was typed. Gives the exit code.
+pub fn perform(
+    invocation: Invocation,
+    library: &Library,
+    environment: &Environment,
+    console: &Console,
+) -> Result<u8> {
+    let Invocation { globals, action } = invocation;
+    let host = Host {
+        globals,
+        environment,
+        console,
+    };
+    match action {
+        Action::Complete { shell } => complete::register(&shell, console),
+        Action::Trust { folder, remove } => {
+            trust::perform(folder.as_deref(), remove, environment, console)
+        }
+        Action::Sandbox(action) => sandbox::perform(action, environment, console),
+        Action::Check { paths } => check::perform(&host, &paths),
+        Action::Doc { name, source } => doc::perform(&host, library, &name, source),
+        Action::Eval { text, effect } => host.evaluate("<eval>", &text, effect, Map::new()),
+        Action::Script {
+            script,
+            header,
+            arguments,
+        } => host.script(&script, &header, arguments),
+    }
+}
+
+/// One command line with all it needs to become a run.
+pub struct Host<'a> {
+    globals: Globals,
+    environment: &'a Environment,
+    console: &'a Console,
+}
+
+impl Host<'_> {
+    /// Runs a command.
+    fn script(&self, script: &Script, header: &Header, arguments: Map) -> Result<u8> {
+        self.evaluate(&script.source, &script.text, header.effect, arguments)
+    }
+
+    fn evaluate(&self, source: &str, text: &str, effect: Effect, arguments: Map) -> Result<u8> {
+        let run = self.start(effect)?;
+        let value = run::run(&run.engine, &run.session, source, text, effect, arguments)?;
+        if run.session.gate().is_planning() && effect > Effect::Read {
+            return self.show_plan(&run.session);
+        }
+        let shown = self.console.show(&value, &run.session);
+        // A stream is read while it is shown: `exit` and Ctrl-C may come only then.
+        match run.session.interrupt() {
+            stop if stop.exit_code().is_some() => Ok(stop
+                .exit_code()
+                .and_then(|code| u8::try_from(code).ok())
+                .unwrap_or(1)),
+            stop if stop.is_stopping() => Err(Error::interrupted()),
+            _ => shown,
+        }
+    }
+
+    /// What a dry run would have changed.
+    fn show_plan(&self, session: &Session) -> Result<u8> {
+        let steps = session.gate().steps();
+        let rows = steps.iter().map(|step| {
+            serde_json::json!({
+                "step": step.number, "effect": step.effect.name(), "function": step.function, "target": step.target,
+            })
+        });
+        let view = View {
+            columns: ["step", "effect", "function", "target"]
+                .map(str::to_owned)
+                .to_vec(),
+            empty: Some("nothing".to_owned()),
+            ..View::plain(from_json(rows.collect()))
+        };
+        self.console
+            .say("dry run: nothing was changed. This would be done:");
+        self.console.show(&view.into_value(), session)
+    }
+
+    /// The session and engine of a run that may do at most `effect`.
+    fn start(&self, effect: Effect) -> Result<Run> {
+        let config = Config::load(&self.globals.flags, self.environment)?;
+        config
+            .warnings()
+            .iter()
+            .for_each(|warning| self.console.warn(warning));
+        // Destructive runs are planned until they can be confirmed, audited and undone.
+        let planning = self.globals.dry_run || effect == Effect::Destroy;
+        let gate = if planning {
+            Gate::planning(effect)
+        } else {
+            Gate::performing(effect)
+        };
+        let runtime = runtime()?;
+        let session = Session::new(Setup {
+            config,
+            environment: self.environment.clone(),
+            folder: working_folder()?,
+            gate,
+            console: self.console.clone(),
+            runtime: runtime.handle()?.clone(),
+            interrupt: Interrupt::default(),
+            verbosity: self.globals.verbosity,
+        });
+        listen(&runtime, session.interrupt())?;
+        Ok(Run {
+            engine: Engine::new(&session),
+            session,
+            _runtime: runtime,
+        })
+    }
+}
+
+/// A run: its engine and session, and the runtime they wait on, which ends last.
+struct Run {
+    engine: Engine,
+    session: Session,
+    _runtime: Background,
+}
+
+/// A runtime that is let go without waiting: after Ctrl-C, a request that hangs must not keep the program.
+struct Background(Option<Runtime>);
+
+impl Background {
+    fn handle(&self) -> Result<&tokio::runtime::Handle> {
+        self.0
+            .as_ref()
+            .map(Runtime::handle)
+            .ok_or_else(|| Error::internal("the runtime has ended"))
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn working_folder() -> Result<PathBuf> {
+    std::env::current_dir().map_err(|error| Error::io("find", Path::new("."), &error))
+}
+
+fn runtime() -> Result<Background> {
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let failed = |error: std::io::Error| {
+        Error::new(Kind::Io, "the runtime could not be started").cause(error.to_string())
+    };
+    built
+        .map(|runtime| Background(Some(runtime)))
+        .map_err(failed)
+}
+
+/// Ctrl-C once stops the run in order; twice, at once.
+fn listen(runtime: &Background, interrupt: &Interrupt) -> Result<()> {
+    let interrupt = interrupt.clone();
+    runtime.handle()?.spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if interrupt.is_stopping() {
+                std::process::exit(i32::from(Kind::Interrupted.exit_code()));
+            }
+            interrupt.stop();
+        }
+    });
+    Ok(())
+}

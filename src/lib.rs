@@ -1,0 +1,109 @@
+//! dashictl, the operations shell of the dashi spatial data lake: every operation is a function of an embedded script
+//! engine, and every command is a script.
+//!
+//! The rooms: `cli` (what was typed), `config` (what it means), `script` (what a script is), `engine` (Rhai), `modules`
+//! (what scripts may call), `effects` (the gate before every change), `clients` (the services), `lake` (dashi's own
+//! knowledge), `host` (commands that deal with scripts themselves), `sandbox` (the embedded lake), `output`, `table` and
+//! `report` (what is printed). This file runs one command and is the one place where an error is printed.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod cli;
+pub mod clients;
+pub mod config;
+pub mod effects;
+pub mod engine;
+pub mod error;
+pub mod file;
+pub mod host;
+pub mod lake;
+mod modules;
+pub mod output;
+pub mod report;
+pub mod sandbox;
+pub mod script;
+pub mod session;
+pub mod table;
+pub mod time;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::thread;
+
+use crate::cli::{Parsed, Printed};
+use crate::config::Environment;
+use crate::error::{Error, Kind, Result};
+use crate::output::{Colour, Console};
+use crate::script::library::Library;
+
+/// The engine's native stack grows with every script call; the main thread's 8 MiB are the system's to choose.
+const STACK: usize = 64 << 20;
+
+/// Runs one command line and prints its error, if it ends in one.
+#[must_use]
+pub fn run(arguments: Vec<OsString>, environment: Environment) -> ExitCode {
+    let work = move || run_here(&arguments, &environment);
+    let code = match thread::Builder::new()
+        .name("script".to_owned())
+        .stack_size(STACK)
+        .spawn(work)
+    {
+        Ok(thread) => thread.join().unwrap_or(Kind::Internal.exit_code()),
+        Err(error) => {
+            let console = Console::of_process(false, Colour::Never, true);
+            fail(
+                &Error::new(Kind::Io, "no thread could be started").cause(error.to_string()),
+                &console,
+            )
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn run_here(arguments: &[OsString], environment: &Environment) -> u8 {
+    let console = Console::of_process(
+        cli::wants_json(arguments),
+        cli::wanted_colour(arguments),
+        output::plain_wanted(environment),
+    );
+    match perform(arguments, environment, &console) {
+        Ok(code) => code,
+        Err(error) => fail(&error, &console),
+    }
+}
+
+fn perform(arguments: &[OsString], environment: &Environment, console: &Console) -> Result<u8> {
+    if cli::asks_for_version(arguments) {
+        console.print(concat!("dashictl ", env!("CARGO_PKG_VERSION"), "\n"))?;
+        return Ok(0);
+    }
+    if let Some(shell) = environment.get(host::complete::VARIABLE) {
+        return host::complete::answer(shell, arguments, environment);
+    }
+    let library = Library::find(environment);
+    match cli::parse(&library, arguments, environment)? {
+        Parsed::Printed(Printed { text, warnings }) => {
+            for warning in &warnings {
+                console.warn(warning);
+            }
+            console.print(&text)?;
+            Ok(0)
+        }
+        Parsed::Invocation(invocation) => {
+            host::perform(*invocation, &library, environment, console)
+        }
+    }
+}
+
+/// The one place where an error is printed. Gives the exit code.
+fn fail(error: &Error, console: &Console) -> u8 {
+    if error.kind() == Kind::Closed {
+        return error.kind().exit_code();
+    }
+    if console.json() {
+        console.say(&report::json(error).to_string());
+    } else {
+        console.say(report::draw(error, console.colours_errors()).trim_end());
+    }
+    error.kind().exit_code()
+}

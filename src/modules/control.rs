@@ -1,0 +1,201 @@
+//! Functions without a namespace: what a script does with itself — wait, work in parallel, fail, ask, end, and say how
+//! a person sees its result.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use rhai::{Array, Dynamic, FnPtr, ImmutableString};
+
+use crate::engine::call::Call;
+use crate::engine::options::Options;
+use crate::engine::parallel;
+use crate::engine::raise::caught;
+use crate::engine::registry::{Namespace, native};
+use crate::engine::value::one_line;
+use crate::engine::view::View;
+use crate::error::{Error, Kind, Result};
+use crate::session::Session;
+use crate::time;
+
+/// More threads than this only wait for each other.
+const MOST_THREADS: i64 = 256;
+
+pub(crate) fn namespace(session: &Session) -> Namespace {
+    let mut ns = Namespace::new(
+        session,
+        "",
+        "Without a namespace: control, results, streams, text.",
+    );
+    running(&mut ns);
+    ending(&mut ns);
+    ns
+}
+
+fn running(ns: &mut Namespace) {
+    native! { ns,
+        /// What a closure gives for each item, in the order of the items, worked on by up to `threads` at a time. The
+        /// first error ends it. Captured variables are copies: return values, don't change what is outside.
+        ///
+        /// ```rhai
+        /// parallel([3, 1, 2], 2, |n| n * 10)
+        /// //=> [30, 10, 20]
+        /// ```
+        read fn parallel(call, items: Array, threads: i64, work: FnPtr) -> "array" {
+            let count = usize::try_from(threads).ok().filter(|_| (1..=MOST_THREADS).contains(&threads));
+            let threads = count
+                .ok_or_else(|| Error::usage(format!("parallel takes 1 to {MOST_THREADS} threads, not {threads}")))?;
+            let results = parallel::run(call.context(), items, threads, work);
+            results.map_err(|error| caught(&error, call.context().call_source().unwrap_or_default()))?
+        }
+
+        /// Waits. Ctrl-C ends it at once.
+        ///
+        /// ```rhai
+        /// sleep("10ms")
+        /// ```
+        read fn sleep(call, duration: ImmutableString) -> "()" {
+            pause(call, time::duration(&duration)?)?;
+        }
+
+        /// Waits that many seconds. Ctrl-C ends it at once.
+        ///
+        /// ```rhai
+        /// sleep(0)
+        /// ```
+        read fn sleep(call, seconds: i64) -> "()" {
+            pause(call, Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))?;
+        }
+
+        /// The line that the operator types as an answer. Throws without a terminal: scheduled runs must not hang.
+        ///
+        /// ```rhai
+        /// try { ask("Which domain?") } catch (e) { return e.kind; }
+        /// //=> "usage"
+        /// ```
+        read fn ask(call, question: ImmutableString) -> "string" {
+            if !std::io::stdin().is_terminal() {
+                return Err(Error::usage(format!("'{question}' cannot be asked: there is no terminal"))
+                    .hint("give the answer as an option of the script"));
+            }
+            answer(call, &question)?
+        }
+    }
+}
+
+fn ending(ns: &mut Namespace) {
+    native! { ns,
+        /// Ends the run with an exit code: 0 done, 1 failed, 3 "the answer is no".
+        ///
+        /// ```rhai
+        /// if false { exit(3) }
+        /// ```
+        read fn exit(call, code: i64) -> "()" {
+            if !(0..=255).contains(&code) {
+                return Err(Error::usage(format!("an exit code is a number from 0 to 255, not {code}")));
+            }
+            call.session().interrupt().exit(code);
+        }
+
+        /// Fails with a sentence. The same as `throw`, with a `kind` that `catch` can look at and a `hint` for who
+        /// reads it.
+        ///
+        /// ```rhai
+        /// try { fail("no backup today", #{hint: "run the job"}) } catch (e) { return e.hint; }
+        /// //=> "run the job"
+        /// ```
+        read fn fail(call, message: ImmutableString) -> "never"
+            options as options {
+                /// What to do next.
+                hint: Text,
+                /// What it means, as in `not_found`; the reference lists the kinds.
+                kind: Text = "script"
+            }
+            { Err::<(), _>(failure(&message, &options)?)? }
+
+        /// Fails unless the condition holds.
+        ///
+        /// ```rhai
+        /// assert(1 + 1 == 2, "arithmetic")
+        /// ```
+        read fn assert(call, condition: bool, message: ImmutableString) -> "()" {
+            if !condition {
+                return Err(Error::new(Kind::Script, format!("assertion failed: {message}")));
+            }
+        }
+
+        /// A value together with how a person sees it. `--json` still prints the value alone.
+        ///
+        /// ```rhai
+        /// view([#{id: "a", size: 1}], #{columns: ["id"], empty: "no objects"})
+        /// ```
+        read fn view(call, value: Dynamic) -> "View"
+            options as options {
+                /// A closure that makes of each row what a person sees; `--json` prints the rows as they are.
+                row: Function,
+                /// The columns in order, as paths into each row (`properties.datetime`).
+                columns: Array,
+                /// What to say, on stderr, where there are no rows.
+                empty: Text = "nothing",
+                /// A line under the table, on stderr.
+                note: Text,
+                /// The exit code of a run that returns this: 3 says "the answer is no".
+                exit: Int = "0"
+            }
+            { View::new(call, value, &options)? }
+
+        /// A value in one line, as a table's cell shows it.
+        ///
+        /// ```rhai
+        /// one_line(#{a: 1})
+        /// //=> "{\"a\":1}"
+        /// ```
+        read fn one_line(call, value: Dynamic) -> "string" {
+            one_line(&value)
+        }
+    }
+}
+
+fn pause(call: &Call, duration: Duration) -> Result<()> {
+    call.wait(async {
+        tokio::time::sleep(duration).await;
+        Ok(())
+    })
+}
+
+fn answer(call: &Call, question: &str) -> Result<String> {
+    let mut stderr = std::io::stderr().lock();
+    let _ = write!(stderr, "{question} ").and_then(|()| stderr.flush());
+    drop(stderr);
+    // Read on a thread of its own: a read from the terminal cannot be interrupted, the wait for it can.
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = sender.send(std::io::stdin().read_line(&mut line).map(|_| line));
+    });
+    let line = call.wait(async {
+        receiver
+            .await
+            .map_err(|_| Error::internal("the answer was lost"))
+    })?;
+    let line = line.map_err(|error| {
+        Error::new(Kind::Io, "the answer could not be read").cause(error.to_string())
+    })?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn failure(message: &str, options: &Options) -> Result<Error> {
+    let kind = match options.text("kind") {
+        None => Kind::Script,
+        Some(name) => Kind::from_name(&name).ok_or_else(|| {
+            let known = Kind::ALL.map(Kind::name);
+            Error::usage(format!("'{name}' is no kind of error"))
+                .suggest(crate::error::nearest(&name, known))
+                .hint(format!("the kinds are {}", known.join(", ")))
+        })?,
+    };
+    let error = Error::new(kind, message);
+    Ok(options
+        .text("hint")
+        .into_iter()
+        .fold(error, super::super::error::Error::hint))
+}

@@ -1,0 +1,75 @@
+//! `ctx::` — the run itself: its context, its settings, how it may act.
+
+use rhai::ImmutableString;
+use serde_json::{Value, json};
+
+use crate::config::Service;
+use crate::engine::registry::{Namespace, native};
+use crate::error::{Error, nearest};
+use crate::session::Session;
+
+pub(crate) fn namespace(session: &Session) -> Namespace {
+    let mut namespace = Namespace::new(session, "ctx", "The run itself: context, settings, mode.");
+    let ns = &mut namespace;
+    native! { ns,
+        /// The name of the context.
+        ///
+        /// ```rhai
+        /// ctx::name()
+        /// //=> "sandbox"
+        /// ```
+        read fn name(call) -> "string" {
+            call.session().config().context()
+        }
+
+        /// Whether this run only plans: changes are noted and not made.
+        ///
+        /// ```rhai
+        /// ctx::is_dry_run()
+        /// //=> false
+        /// ```
+        read fn is_dry_run(call) -> "bool" {
+            call.session().gate().is_planning()
+        }
+
+        /// Whether this lake has a service: `stac`, `prefect`, `loki`, `ingest`. The last two can be switched off.
+        ///
+        /// ```rhai
+        /// ctx::has("loki")
+        /// //=> true
+        /// ```
+        read fn has(call, service: ImmutableString) -> "bool" {
+            let known = Service::ALL.map(Service::name);
+            let found = Service::ALL.into_iter().find(|known| known.name() == service.as_str());
+            let found = found.ok_or_else(|| {
+                Error::usage(format!("'{service}' is no service")).suggest(nearest(&service, known))
+            })?;
+            call.session().endpoints()?.has(found)
+        }
+
+        /// The resolved settings in order: `key`, `value` (secrets masked), `origin` (file and line, variable, flag
+        /// or default). Brings the sandbox up where that is the context, so that its endpoints are shown.
+        ///
+        /// ```rhai
+        /// ctx::settings().find(|s| s.key == "s3.processed_bucket").value
+        /// //=> "processed"
+        /// ```
+        read fn settings(call) -> "array" {
+            let settings = call.session().endpoints()?.settings();
+            settings.map(|setting| {
+                json!({"key": setting.key().path, "value": setting.json(), "origin": setting.origin().to_string()})
+            }).collect::<Vec<Value>>()
+        }
+
+        /// The configuration file, or `()` where there is none.
+        ///
+        /// ```rhai
+        /// ctx::config_file()
+        /// //=> ()
+        /// ```
+        read fn config_file(call) -> "string or ()" {
+            call.session().config().file().map(|file| file.display().to_string())
+        }
+    }
+    namespace
+}

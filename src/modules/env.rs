@@ -1,0 +1,55 @@
+//! `env::` — environment variables, as text or as secrets.
+
+use rhai::ImmutableString;
+
+use crate::config::Secret;
+use crate::engine::registry::{Namespace, native};
+use crate::engine::secret::SecretValue;
+use crate::error::{Error, Kind};
+use crate::session::Session;
+
+pub(crate) fn namespace(session: &Session) -> Namespace {
+    let mut namespace = Namespace::new(session, "env", "Environment variables.");
+    let ns = &mut namespace;
+    native! { ns,
+        /// The text of a variable. Throws `not_found` where it is not set.
+        ///
+        /// ```rhai
+        /// try { env::get("NO_SUCH_VARIABLE") } catch (e) { return e.kind; }
+        /// //=> "not_found"
+        /// ```
+        read fn get(call, name: ImmutableString) -> "string" {
+            call.session().environment().get(&name).ok_or_else(|| unset(&name))?
+        }
+
+        /// The text of a variable, or `()` where it is not set.
+        ///
+        /// ```rhai
+        /// env::try_get("NO_SUCH_VARIABLE") ?? "fallback"
+        /// //=> "fallback"
+        /// ```
+        read fn try_get(call, name: ImmutableString) -> "string or ()" {
+            call.session().environment().get(&name).map(str::to_owned)
+        }
+
+        /// A variable as a secret: it can be handed to a function that sends it, but not printed, joined to text or
+        /// turned to JSON. Throws `not_found` where it is not set.
+        ///
+        /// ```rhai
+        /// try { env::secret("NO_SUCH_VARIABLE") } catch (e) { return e.message; }
+        /// //=> "the environment variable NO_SUCH_VARIABLE is not set"
+        /// ```
+        read fn secret(call, name: ImmutableString) -> "Secret" {
+            let value = call.session().environment().get(&name).ok_or_else(|| unset(&name))?;
+            SecretValue(Secret::text(name.as_str(), value))
+        }
+    }
+    namespace
+}
+
+fn unset(name: &str) -> Error {
+    Error::new(
+        Kind::NotFound,
+        format!("the environment variable {name} is not set"),
+    )
+}

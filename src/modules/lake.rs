@@ -1,0 +1,58 @@
+//! `lake::` — what dashi knows of its lake: which object an href means, which buckets there are.
+
+use rhai::ImmutableString;
+use serde_json::{Value, json};
+
+use crate::engine::registry::{Namespace, native};
+use crate::lake::{Place, Role};
+use crate::session::Session;
+
+pub(crate) fn namespace(session: &Session) -> Namespace {
+    let mut namespace = Namespace::new(
+        session,
+        "lake",
+        "What dashi knows of its lake: where an href leads, which buckets there are.",
+    );
+    let ns = &mut namespace;
+    native! { ns,
+        /// Where an href leads, however it is spelt: `kind` is `object`, `prefix`, `bucket` or `foreign` (a host that
+        /// is not the store's); objects and prefixes have `uri`, `bucket`, `key`. `()` for what is no place at all.
+        ///
+        /// ```rhai
+        /// lake::place("http://rustfs.dashi-platform.svc.cluster.local:9000/processed/a/b%20c.tif").uri
+        /// //=> "s3://processed/a/b c.tif"
+        /// ```
+        read fn place(call, href: ImmutableString) -> "map or ()" {
+            call.session().lake()?.place(&href).map(|place| described(&place))
+        }
+
+        /// The buckets of the lake by role: `landing`, `processed`, `curated`.
+        ///
+        /// ```rhai
+        /// lake::buckets().processed
+        /// //=> "processed"
+        /// ```
+        read fn buckets(call) -> "map" {
+            let lake = call.session().lake()?;
+            Value::Object(Role::ALL.into_iter().map(|role| (role.name().to_owned(), lake.bucket(role).into())).collect())
+        }
+    }
+    namespace
+}
+
+fn described(place: &Place) -> Value {
+    match place {
+        Place::Object(at) => {
+            json!({"kind": "object", "uri": at.to_string(), "bucket": at.bucket, "key": at.key})
+        }
+        Place::Prefix(at) => {
+            json!({"kind": "prefix", "uri": at.to_string(), "bucket": at.bucket, "key": at.prefix})
+        }
+        Place::Bucket(bucket) => {
+            json!({"kind": "bucket", "uri": format!("s3://{bucket}/"), "bucket": bucket, "key": ""})
+        }
+        Place::Foreign(foreign) => {
+            json!({"kind": "foreign", "host": foreign.host(), "path": foreign.path()})
+        }
+    }
+}

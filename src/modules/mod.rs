@@ -1,0 +1,48 @@
+//! What scripts may call, one file a namespace. A module knows the engine and the clients; it builds no HTTP request
+//! and prints nothing. `ROLL` is the list of all of them, in the order of the reference.
+
+mod control;
+mod csv;
+mod ctx;
+mod env;
+mod fs;
+mod http;
+mod ingest;
+mod json;
+mod lake;
+mod loki;
+mod out;
+mod prefect;
+mod s3;
+mod stac;
+mod streams;
+mod text;
+mod time;
+mod toml;
+mod yaml;
+
+use crate::engine::registry::Namespace;
+use crate::session::Session;
+
+/// Every namespace.
+pub(crate) const ROLL: &[fn(&Session) -> Namespace] = &[
+    stac::namespace,
+    s3::namespace,
+    prefect::namespace,
+    loki::namespace,
+    ingest::namespace,
+    lake::namespace,
+    ctx::namespace,
+    env::namespace,
+    time::namespace,
+    json::namespace,
+    toml::namespace,
+    yaml::namespace,
+    csv::namespace,
+    fs::namespace,
+    http::namespace,
+    out::namespace,
+    control::namespace,
+    streams::namespace,
+    text::namespace,
+];

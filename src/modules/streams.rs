@@ -1,0 +1,158 @@
+//! Methods of streams. Those that give a stream back are lazy: nothing is read before it is asked for.
+
+use rhai::{Array, Dynamic, FnPtr};
+
+use crate::engine::call::Call;
+use crate::engine::raise::{Raised, caught};
+use crate::engine::registry::{Namespace, native};
+use crate::engine::stream::{self, Stream};
+use crate::error::{Error, Result};
+use crate::session::Session;
+
+pub(crate) fn namespace(session: &Session) -> Namespace {
+    let mut ns = Namespace::new(session, "", "Methods of streams.");
+    lazy(&mut ns);
+    eager(&mut ns);
+    searching(&mut ns);
+    ns
+}
+
+fn lazy(ns: &mut Namespace) {
+    native! { ns,
+        /// A stream of what a closure makes of each value.
+        ///
+        /// ```rhai
+        /// stac::collections().map(|c| c.id).first().type_of()
+        /// //=> "string"
+        /// ```
+        read method map(call, stream: Stream, with: FnPtr) -> "Stream" {
+            at_call(call, stream::mapped(call.context(), call.session(), &stream, with))?
+        }
+
+        /// A stream of the values for which a closure says true.
+        ///
+        /// ```rhai
+        /// stac::collections().filter(|c| c.id == "no-such").count()
+        /// //=> 0
+        /// ```
+        read method filter(call, stream: Stream, keep: FnPtr) -> "Stream" {
+            at_call(call, stream::filtered(call.context(), call.session(), &stream, keep))?
+        }
+
+        /// A stream of the first `count` values. What comes after them is not read.
+        ///
+        /// ```rhai
+        /// stac::items("gelaende-umwelt").take(2).count()
+        /// //=> 2
+        /// ```
+        read method take(call, stream: Stream, count: i64) -> "Stream" {
+            let count = usize::try_from(count).unwrap_or(0);
+            let source = at_call(call, stream.take_source())?;
+            Stream::new(stream.of(), source.take(count))
+        }
+    }
+}
+
+fn eager(ns: &mut Namespace) {
+    native! { ns,
+        /// All values in an array. The whole list is in memory then.
+        ///
+        /// ```rhai
+        /// stac::collections().collect().type_of()
+        /// //=> "array"
+        /// ```
+        read method collect(call, stream: Stream) -> "array" {
+            at_call(call, stream.into_iter().collect::<Raised<Array>>())?
+        }
+
+        /// How many values there are. Reads all of them and keeps none.
+        ///
+        /// ```rhai
+        /// stac::collections().count() > 1
+        /// //=> true
+        /// ```
+        read method count(call, stream: Stream) -> "int" {
+            counted(call, stream)?
+        }
+
+        /// Reads all values and keeps none, for a stream whose closures do the work. (A `for` with an empty body
+        /// would hide errors.)
+        ///
+        /// ```rhai
+        /// stac::collections().map(|c| out::note(c.id)).drain()
+        /// ```
+        read method drain(call, stream: Stream) -> "()" {
+            counted(call, stream)?;
+        }
+
+        /// The first value, or `()` of an empty stream. What comes after it is not read.
+        ///
+        /// ```rhai
+        /// stac::collections().filter(|c| c.id == "no-such").first()
+        /// //=> ()
+        /// ```
+        read method first(call, stream: Stream) -> "any" {
+            at_call(call, stream.into_iter().next().transpose())?
+        }
+    }
+}
+
+fn searching(ns: &mut Namespace) {
+    native! { ns,
+        /// Whether a closure says true for at least one value. Stops reading there.
+        ///
+        /// ```rhai
+        /// stac::collections().some(|c| c.id == "klima-historisch")
+        /// //=> true
+        /// ```
+        read method some(call, stream: Stream, holds: FnPtr) -> "bool" {
+            found(call, stream, holds, true)?.is_some()
+        }
+
+        /// Whether a closure says true for every value. Stops reading where it says false.
+        ///
+        /// ```rhai
+        /// stac::collections().all(|c| c.type == "Collection")
+        /// //=> true
+        /// ```
+        read method all(call, stream: Stream, holds: FnPtr) -> "bool" {
+            found(call, stream, holds, false)?.is_none()
+        }
+
+        /// The first value for which a closure says true, or `()`.
+        ///
+        /// ```rhai
+        /// stac::collections().find(|c| c.id == "klima-historisch").id
+        /// //=> "klima-historisch"
+        /// ```
+        read method find(call, stream: Stream, holds: FnPtr) -> "any" {
+            found(call, stream, holds, true)?
+        }
+    }
+}
+
+/// The first value for which a closure gives `wanted`.
+fn found(call: &Call, stream: Stream, holds: FnPtr, wanted: bool) -> Result<Option<Dynamic>> {
+    let callback = call.callback(holds);
+    for value in stream {
+        let value = at_call(call, value)?;
+        if at_call(call, callback.call::<bool>((value.clone(),)))? == wanted {
+            return Ok(Some(value));
+        }
+    }
+    Ok(None)
+}
+
+fn counted(call: &Call, stream: Stream) -> Result<i64> {
+    let mut count = 0_i64;
+    for value in stream {
+        let _ = at_call(call, value)?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// An error from inside a stream, as one of this call: it has no place of its own.
+fn at_call<T>(call: &Call, result: Raised<T>) -> Result<T, Error> {
+    result.map_err(|error| caught(&error, call.context().call_source().unwrap_or_default()))
+}

@@ -1,0 +1,64 @@
+//! Methods that the language lacks: joining, trimming without changing, sizes for people.
+
+use rhai::{Array, ImmutableString};
+
+use crate::engine::registry::{Namespace, native};
+use crate::engine::value::one_line;
+use crate::session::Session;
+
+/// Units of 1024.
+const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
+pub(crate) fn namespace(session: &Session) -> Namespace {
+    let mut namespace = Namespace::new(session, "", "Methods of text, arrays and numbers.");
+    let ns = &mut namespace;
+    native! { ns,
+        /// The values of an array as one text, with a text between them.
+        ///
+        /// ```rhai
+        /// ["a", 2].join(", ")
+        /// //=> "a, 2"
+        /// ```
+        read method join(call, items: &mut Array, between: ImmutableString) -> "string" {
+            items.iter().map(one_line).collect::<Vec<_>>().join(&between)
+        }
+
+        /// The text without white space at its ends. (`trim` changes the variable and gives nothing back.)
+        ///
+        /// ```rhai
+        /// " a ".trimmed()
+        /// //=> "a"
+        /// ```
+        read method trimmed(call, text: ImmutableString) -> "string" {
+            text.trim()
+        }
+
+        /// A number of bytes for people.
+        ///
+        /// ```rhai
+        /// (5 * 1024 * 1024).bytes()
+        /// //=> "5.0 MiB"
+        /// ```
+        read method bytes(call, count: i64) -> "string" {
+            spelt(count)
+        }
+    }
+    namespace
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "one digit after the point is shown"
+)]
+fn spelt(count: i64) -> String {
+    let (mut size, mut unit) = (count as f64, 0);
+    while size.abs() >= 1024.0 && unit < UNITS.len() - 1 {
+        size /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{count} B")
+    } else {
+        format!("{size:.1} {}", UNITS[unit])
+    }
+}

@@ -1,0 +1,508 @@
+//! The static check, before every run and in `dashictl check`: what would fail at run time is found before anything is
+//! sent. Unknown functions, wrong argument counts, unknown option keys, effects beyond the header; unknown variables
+//! and modules are found by the parser in strict mode.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rhai::{AST, ASTNode, EvalAltResult, Expr, FnCallExpr, Ident, Position, Stmt};
+
+use crate::effects::Effect;
+use crate::engine::Engine;
+use crate::engine::options;
+use crate::engine::raise::caught;
+use crate::engine::registry::Function;
+use crate::error::{Error, Kind, Place, Result, Trace, nearest};
+use crate::session::Session;
+
+/// What the engine treats as a call though no function of that name is registered.
+const KEYWORDS: [&str; 9] = [
+    "print",
+    "debug",
+    "type_of",
+    "Fn",
+    "call",
+    "curry",
+    "is_def_var",
+    "is_def_fn",
+    "is_shared",
+];
+
+/// How many arguments a name may take: exact counts, or `None` for any.
+type Arities = BTreeMap<String, BTreeSet<usize>>;
+
+/// A script that was parsed, and what is wrong with it.
+pub struct Checked {
+    /// The parsed script.
+    pub ast: AST,
+    /// What would fail.
+    pub errors: Vec<Error>,
+    /// What may fail: a method that no type is known to have, but a map might hold as a closure.
+    pub warnings: Vec<Error>,
+}
+
+impl Checked {
+    /// The script, if nothing is wrong with it; else the first error, with how many more there are.
+    pub fn ready(mut self) -> Result<AST> {
+        if self.errors.is_empty() {
+            return Ok(self.ast);
+        }
+        let more = self.errors.len() - 1;
+        let first = self.errors.swap_remove(0);
+        Err(if more == 0 {
+            first
+        } else {
+            first.hint(format!("`dashictl check` shows {more} more"))
+        })
+    }
+}
+
+/// Parses a script and checks it against the effect it is declared with. What cannot be parsed is an error.
+pub fn check(
+    engine: &Engine,
+    session: &Session,
+    source: &str,
+    text: &str,
+    effect: Effect,
+) -> Result<Checked> {
+    let text = without_shebang(text);
+    session.sources().remember(source, &text);
+    let parsed = engine
+        .rhai
+        .compile(&text)
+        .map_err(|error| syntax(engine, error, source));
+    let mut ast = parsed.map_err(|error| with_excerpt(error, session))?;
+    ast.set_source(source);
+    let mut checker = Checker::new(engine, session, source, &ast, effect);
+    ast.walk(&mut |path: &[ASTNode]| {
+        if let Some(node) = path.last() {
+            checker.node(node);
+        }
+        true
+    });
+    checker.errors.sort_by_key(position_of);
+    let Checker {
+        errors, warnings, ..
+    } = checker;
+    Ok(Checked {
+        ast,
+        errors,
+        warnings,
+    })
+}
+
+/// `#!/usr/bin/env -S dashictl run` on the first line is a comment; line numbers stay.
+fn without_shebang(text: &str) -> String {
+    if text.starts_with("#!") {
+        format!("// {text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+fn position_of(error: &Error) -> (usize, usize) {
+    let at = error
+        .detail()
+        .trace
+        .as_ref()
+        .and_then(|trace| trace.at.as_ref());
+    at.map_or((0, 0), |at| (at.line, at.column))
+}
+
+/// A parse error, with the nearest name where a variable or module is unknown.
+fn syntax(engine: &Engine, error: rhai::ParseError, source: &str) -> Error {
+    let kind = (*error.err_type()).clone();
+    let unknown = caught(&EvalAltResult::from(error), source);
+    match kind {
+        rhai::ParseErrorType::ModuleUndefined(name) => {
+            let known = engine
+                .registry
+                .namespaces
+                .iter()
+                .map(|namespace| namespace.name);
+            reworded(unknown, format!("there is no namespace or import '{name}'"))
+                .suggest(nearest(&name, known))
+        }
+        rhai::ParseErrorType::VariableUndefined(name) => {
+            let error = reworded(unknown, format!("there is no variable '{name}'"));
+            match engine.registry.namespace(&name) {
+                Some(_) => error.hint(format!(
+                    "'{name}' is a namespace: write {name}::<function>(…)"
+                )),
+                None => error.hint("functions see only their arguments and own variables"),
+            }
+        }
+        _ => unknown,
+    }
+}
+
+fn reworded(mut error: Error, message: String) -> Error {
+    error.detail_mut().message = message;
+    error
+}
+
+/// Adds the text of the line to an error's trace.
+pub(crate) fn with_excerpt(mut error: Error, session: &Session) -> Error {
+    if let Some(trace) = &mut error.detail_mut().trace
+        && let (None, Some(at)) = (&trace.excerpt, &trace.at)
+    {
+        trace.excerpt = session.sources().line(&at.source, at.line);
+    }
+    error
+}
+
+struct Checker<'a> {
+    engine: &'a Engine,
+    session: &'a Session,
+    source: &'a str,
+    effect: Effect,
+    /// Functions of the script itself.
+    own: Arities,
+    /// Functions without a namespace: the language's and ours.
+    global: Arities,
+    /// Imported modules by alias; `None` where the path is not a literal, so that nothing is known.
+    imports: BTreeMap<String, Option<Arities>>,
+    errors: Vec<Error>,
+    warnings: Vec<Error>,
+}
+
+impl<'a> Checker<'a> {
+    fn new(
+        engine: &'a Engine,
+        session: &'a Session,
+        source: &'a str,
+        ast: &AST,
+        effect: Effect,
+    ) -> Checker<'a> {
+        let mut checker = Checker {
+            engine,
+            session,
+            source,
+            effect,
+            own: functions_of(ast),
+            global: global_functions(engine),
+            imports: BTreeMap::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        };
+        checker.find_imports(ast);
+        checker
+    }
+
+    /// Imports first: a function may be checked before the statement that imports its module is walked.
+    fn find_imports(&mut self, ast: &AST) {
+        let mut found = Vec::new();
+        ast.walk(&mut |path: &[ASTNode]| {
+            if let Some(ASTNode::Stmt(Stmt::Import(import, position))) = path.last() {
+                found.push((literal(&import.0), import.1.name.to_string(), *position));
+            }
+            true
+        });
+        for (path, alias, position) in found {
+            let module = path.map(|path| {
+                self.engine
+                    .resolver
+                    .parse(&self.engine.rhai, Some(self.source), &path)
+            });
+            let functions = match module {
+                None => None,
+                Some(Ok(ast)) => Some(functions_of(&ast)),
+                Some(Err(error)) => {
+                    self.error(error, position);
+                    None
+                }
+            };
+            self.imports.insert(alias, functions);
+        }
+    }
+
+    fn node(&mut self, node: &ASTNode) {
+        match node {
+            ASTNode::Expr(Expr::FnCall(call, position))
+            | ASTNode::Stmt(Stmt::FnCall(call, position)) => {
+                self.call(call, *position);
+            }
+            ASTNode::Expr(Expr::MethodCall(call, position)) => self.method(call, *position),
+            _ => {}
+        }
+    }
+
+    fn call(&mut self, call: &FnCallExpr, position: Position) {
+        if call.op_token.is_some() || call.name.contains('$') {
+            return;
+        }
+        if call.namespace.is_empty() {
+            self.unqualified(call, position);
+        } else {
+            let at = call
+                .namespace
+                .path
+                .first()
+                .map_or(position, |root| root.pos);
+            self.qualified(call, at);
+        }
+    }
+
+    fn unqualified(&mut self, call: &FnCallExpr, position: Position) {
+        let name = call.name.as_str();
+        if KEYWORDS.contains(&name) {
+            return;
+        }
+        self.options_and_effect(call, name, call.args.len(), position);
+        let known = self
+            .own
+            .get(name)
+            .into_iter()
+            .chain(self.global.get(name))
+            .flatten()
+            .copied();
+        let known: BTreeSet<usize> = known.collect();
+        if known.is_empty() {
+            let names: Vec<&str> = self
+                .own
+                .keys()
+                .chain(self.global.keys())
+                .map(String::as_str)
+                .collect();
+            let near = nearest(name, names.iter().copied()).map(str::to_owned);
+            let error =
+                Error::usage(format!("there is no function '{name}'")).suggest(near.as_deref());
+            self.error(error, position);
+        } else {
+            self.arity(name, call.args.len(), &known, position);
+        }
+    }
+
+    fn qualified(&mut self, call: &FnCallExpr, position: Position) {
+        let root = call.namespace.root();
+        let path = format!("{root}::{}", call.name);
+        if let Some(functions) = self.imports.get(root) {
+            let Some(functions) = functions.clone() else {
+                return;
+            };
+            self.known_in(
+                &path,
+                &call.name,
+                call.args.len(),
+                &functions,
+                root,
+                position,
+            );
+        } else if let Some(namespace) = self.engine.registry.namespace(root) {
+            let functions = arities(
+                namespace
+                    .functions
+                    .iter()
+                    .map(|function| (function.name, function.arities())),
+            );
+            self.options_and_effect(call, &path, call.args.len(), position);
+            self.known_in(
+                &path,
+                &call.name,
+                call.args.len(),
+                &functions,
+                root,
+                position,
+            );
+        }
+    }
+
+    /// Whether a module has such a function, and whether it takes so many arguments.
+    fn known_in(
+        &mut self,
+        path: &str,
+        name: &str,
+        count: usize,
+        functions: &Arities,
+        root: &str,
+        at: Position,
+    ) {
+        if let Some(known) = functions.get(name) {
+            self.arity(path, count, known, at);
+        } else {
+            let near = nearest(name, functions.keys().map(String::as_str))
+                .map(|near| format!("{root}::{near}"));
+            let error =
+                Error::usage(format!("there is no function '{path}'")).suggest(near.as_deref());
+            self.error(
+                error.hint(format!("`dashictl doc {root}` lists what there is")),
+                at,
+            );
+        }
+    }
+
+    fn arity(&mut self, path: &str, count: usize, known: &BTreeSet<usize>, position: Position) {
+        if known.contains(&count) {
+            return;
+        }
+        let takes = known
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" or ");
+        let error = Error::usage(format!("'{path}' takes {takes} arguments, not {count}"));
+        let signature = self
+            .engine
+            .registry
+            .find(path)
+            .next()
+            .map(|function| function.signature());
+        let error = match signature {
+            Some(signature) => error.hint(format!("it is {signature}")),
+            None => error,
+        };
+        self.error(error, position);
+    }
+
+    fn method(&mut self, call: &FnCallExpr, position: Position) {
+        let name = call.name.as_str();
+        if call.op_token.is_some() || KEYWORDS.contains(&name) {
+            return;
+        }
+        let native = self
+            .global
+            .get(name)
+            .is_some_and(|known| known.contains(&(call.args.len() + 1)));
+        let own = self
+            .own
+            .get(name)
+            .is_some_and(|known| known.contains(&call.args.len()));
+        if native || own {
+            return;
+        }
+        let others = self.global.get(name);
+        let error = if let Some(known) = others {
+            let takes: Vec<String> = known
+                .iter()
+                .filter(|count| **count > 0)
+                .map(|count| (count - 1).to_string())
+                .collect();
+            let takes = takes.join(" or ");
+            Error::usage(format!(
+                "method '{name}' takes {takes} arguments, not {}",
+                call.args.len()
+            ))
+        } else {
+            let near = nearest(name, self.global.keys().map(String::as_str)).map(str::to_owned);
+            Error::usage(format!("no type is known to have a method '{name}'"))
+                .suggest(near.as_deref())
+        };
+        let error = with_excerpt(self.placed(error, position), self.session);
+        self.warnings.push(error);
+    }
+
+    /// For a native function: the keys of a literal options map, and whether the header allows its effect.
+    fn options_and_effect(
+        &mut self,
+        call: &FnCallExpr,
+        path: &str,
+        count: usize,
+        position: Position,
+    ) {
+        let functions: Vec<_> = self
+            .engine
+            .registry
+            .find(path)
+            .filter(|function| !function.method)
+            .cloned()
+            .collect();
+        let Some(function) = functions
+            .iter()
+            .find(|function| function.arities().contains(&count))
+        else {
+            return;
+        };
+        if function.effect > self.effect {
+            let error = beyond_header(function, self.effect);
+            self.error(error, position);
+        }
+        if function.options.is_empty() || count != function.parameters.len() + 1 {
+            return;
+        }
+        let Some(Expr::Map(map, _)) = call.args.last() else {
+            return;
+        };
+        for (key, _) in &map.0 {
+            self.option(function, key);
+        }
+    }
+
+    fn option(&mut self, function: &Function, key: &Ident) {
+        if function
+            .options
+            .iter()
+            .any(|row| row.name == key.name.as_str())
+        {
+            return;
+        }
+        let mut error = options::unknown(function.options, &key.name);
+        let message = format!("{} of {}", error.detail().message, function.path());
+        error.detail_mut().message = message;
+        self.error(error, key.pos);
+    }
+
+    /// Notes what is wrong. It is the script that is, whatever the parts of it that could not be read.
+    fn error(&mut self, mut error: Error, position: Position) {
+        if error.kind() != Kind::EffectRefused {
+            error.detail_mut().kind = Kind::Usage;
+        }
+        let error = with_excerpt(self.placed(error, position), self.session);
+        self.errors.push(error);
+    }
+
+    fn placed(&self, error: Error, position: Position) -> Error {
+        let at = position.line().map(|line| Place {
+            source: self.source.to_owned(),
+            line,
+            column: position.position().unwrap_or(0),
+        });
+        error.traced(Trace {
+            at,
+            excerpt: None,
+            calls: Vec::new(),
+        })
+    }
+}
+
+fn beyond_header(function: &Function, effect: Effect) -> Error {
+    let (does, may) = (function.effect.name(), effect.name());
+    Error::new(Kind::EffectRefused, format!("{} has the effect '{does}', and this script is declared '{may}'", function.path()))
+        .hint(format!("if that is meant, say so in its header: effect = \"{does}\" (for `dashictl eval`: --effect {does})"))
+}
+
+/// The text of a literal string.
+fn literal(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::StringConstant(text, _) => Some(text.to_string()),
+        _ => None,
+    }
+}
+
+/// The functions that a script defines. Those of closures are called `anon$…`.
+fn functions_of(ast: &AST) -> Arities {
+    arities(
+        ast.iter_functions()
+            .filter(|f| !f.name.contains('$'))
+            .map(|f| (f.name, vec![f.params.len()])),
+    )
+}
+
+/// The functions that need no namespace.
+fn global_functions(engine: &Engine) -> Arities {
+    let named = |info: rhai::FuncInfo| {
+        info.namespace.is_empty().then(|| {
+            (
+                info.metadata.name.to_string(),
+                vec![info.metadata.num_params],
+            )
+        })
+    };
+    arities(engine.rhai.collect_fn_metadata(None, named, true))
+}
+
+fn arities(functions: impl IntoIterator<Item = (impl Into<String>, Vec<usize>)>) -> Arities {
+    let mut all = Arities::new();
+    for (name, counts) in functions {
+        all.entry(name.into()).or_default().extend(counts);
+    }
+    all
+}

@@ -1,0 +1,344 @@
+//! Where scripts live: shipped with the program, in the operator's folder, in a trusted `./.dashi/scripts`. Every file
+//! below those folders is a command; its path is the command's words.
+//!
+//! A debug build reads the shipped ones from the source tree, so that a change needs no compilation; a release build
+//! carries them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::header::Header;
+use super::trust;
+use crate::config::Environment;
+use crate::error::{Error, Result};
+
+/// The folder with the operator's scripts of a project.
+pub const LOCAL_FOLDER: &str = ".dashi/scripts";
+
+/// Who wrote a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// It ships with the program.
+    Shipped,
+    /// It is in the operator's configuration folder.
+    Operator,
+    /// It is in the working folder, which the operator trusts.
+    Local,
+}
+
+/// A script that is a command.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// The words of the command: `["item", "delete"]`.
+    pub words: Vec<String>,
+    /// Who wrote it.
+    pub owner: Owner,
+    /// The name of its file in errors.
+    pub source: String,
+    /// Its text.
+    pub text: Cow<'static, str>,
+    /// Whether it stands in for a shipped script.
+    pub overrides: bool,
+}
+
+impl Script {
+    /// Its header, or what is wrong with it.
+    pub fn header(&self) -> Result<Header> {
+        Header::parse(&self.source, &self.text)
+    }
+}
+
+/// All commands that are scripts, by their words.
+#[derive(Debug, Default)]
+pub struct Library {
+    /// The scripts.
+    pub scripts: BTreeMap<Vec<String>, Script>,
+    /// What a person should know: scripts that were passed over, and why.
+    pub warnings: Vec<String>,
+}
+
+impl Library {
+    /// Finds all scripts. One that cannot be used is passed over with a warning: the others must work.
+    #[must_use]
+    pub fn find(environment: &Environment) -> Library {
+        let mut library = Library::default();
+        for (path, text) in shipped("scripts") {
+            library.add(
+                Owner::Shipped,
+                shipped_source("scripts", &path),
+                &path,
+                text,
+            );
+        }
+        if let Ok(folder) = environment.config_dir() {
+            library.add_folder(Owner::Operator, &folder.join("scripts"));
+        }
+        let local = Path::new(LOCAL_FOLDER);
+        match trust::check(environment, local) {
+            trust::Verdict::Absent => {}
+            trust::Verdict::Trusted => library.add_folder(Owner::Local, local),
+            trust::Verdict::Refused(why) => library.warnings.push(why),
+        }
+        library
+    }
+
+    fn add_folder(&mut self, owner: Owner, folder: &Path) {
+        let mut files = Vec::new();
+        walk(folder, &mut files);
+        for file in files {
+            let Ok(relative) = file.strip_prefix(folder) else {
+                continue;
+            };
+            match fs::read_to_string(&file) {
+                Ok(text) => self.add(owner, file.display().to_string(), relative, text.into()),
+                Err(error) => self.warnings.push(format!(
+                    "cannot read the script {}: {error}",
+                    file.display()
+                )),
+            }
+        }
+    }
+
+    /// Adds one script, unless it may not stand where another does.
+    fn add(&mut self, owner: Owner, source: String, path: &Path, text: Cow<'static, str>) {
+        let words = words(path);
+        let mut script = Script {
+            words: words.clone(),
+            owner,
+            source,
+            text,
+            overrides: false,
+        };
+        if let Some(other) = self.scripts.get(&words) {
+            script.overrides = other.owner == Owner::Shipped
+                && owner == Owner::Operator
+                && script.header().is_ok_and(|header| header.overrides);
+            if !script.overrides {
+                self.warnings.push(format!(
+                    "{} is passed over: '{}' is {} already{}",
+                    script.source,
+                    words.join(" "),
+                    if other.owner == Owner::Shipped {
+                        "a shipped command"
+                    } else {
+                        "a script of yours"
+                    },
+                    if owner == Owner::Operator {
+                        "; its header may say `override = true`"
+                    } else {
+                        ""
+                    },
+                ));
+                return;
+            }
+        }
+        if let Some(clash) = self.scripts.keys().find(|known| nested(known, &words)) {
+            let (inner, outer) = (clash.join(" "), words.join(" "));
+            self.warnings.push(format!(
+                "{} is passed over: '{outer}' and '{inner}' cannot both be commands, one being a group of the other",
+                script.source
+            ));
+            return;
+        }
+        self.scripts.insert(words, script);
+    }
+}
+
+/// Whether one is a group that the other is in.
+fn nested(one: &[String], other: &[String]) -> bool {
+    one.len() != other.len() && one.iter().zip(other).all(|(a, b)| a == b)
+}
+
+/// The words of a command: the path without its ending.
+fn words(path: &Path) -> Vec<String> {
+    path.with_extension("")
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .collect()
+}
+
+/// The scripts below a folder, in order. What cannot be read is not there.
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.is_dir() && !hidden {
+            walk(&path, files);
+        } else if !hidden && path.extension().is_some_and(|end| end == "rhai") {
+            files.push(path);
+        }
+    }
+}
+
+/// The files of a folder of scripts, in order, with their paths below it.
+#[must_use]
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    walk(folder, &mut files);
+    files
+}
+
+/// The text of a shipped library by the name after `std/`.
+#[must_use]
+pub fn standard(name: &str) -> Option<String> {
+    let wanted = Path::new(name).with_extension("rhai");
+    shipped("stdlib")
+        .into_iter()
+        .find(|(path, _)| *path == wanted)
+        .map(|(_, text)| text.into_owned())
+}
+
+/// The names of the shipped libraries.
+#[must_use]
+pub fn standard_names() -> Vec<String> {
+    shipped("stdlib")
+        .into_iter()
+        .map(|(path, _)| words(&path).join("/"))
+        .collect()
+}
+
+/// A script by its path, as `dashictl run` takes it.
+pub fn read(path: &Path) -> Result<Script> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        let wrong = Error::io("read", path, &error);
+        if path.extension().is_none() {
+            wrong.hint("`run` takes the path of a script, as in ./fix.rhai")
+        } else {
+            wrong
+        }
+    })?;
+    let words = path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .into_iter()
+        .collect();
+    Ok(Script {
+        words,
+        owner: Owner::Operator,
+        source: path.display().to_string(),
+        text: text.into(),
+        overrides: false,
+    })
+}
+
+#[cfg(debug_assertions)]
+fn shipped(folder: &str) -> Vec<(PathBuf, Cow<'static, str>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).ok()?;
+        Some((
+            path.strip_prefix(&root).ok()?.to_path_buf(),
+            Cow::Owned(text),
+        ))
+    };
+    files(&root).into_iter().filter_map(read).collect()
+}
+
+#[cfg(not(debug_assertions))]
+fn shipped(folder: &str) -> Vec<(PathBuf, Cow<'static, str>)> {
+    embedded(folder)
+}
+
+/// The name of a shipped file in errors.
+fn shipped_source(folder: &str, path: &Path) -> String {
+    format!("{folder}/{}", path.display())
+}
+
+static SCRIPTS: include_dir::Dir = include_dir::include_dir!("$CARGO_MANIFEST_DIR/scripts");
+static STDLIB: include_dir::Dir = include_dir::include_dir!("$CARGO_MANIFEST_DIR/stdlib");
+
+/// The files of `scripts` or `stdlib` that the program carries, in order.
+#[must_use]
+pub fn embedded(folder: &str) -> Vec<(PathBuf, Cow<'static, str>)> {
+    let mut found = Vec::new();
+    gather(
+        if folder == "scripts" {
+            &SCRIPTS
+        } else {
+            &STDLIB
+        },
+        &mut found,
+    );
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    found
+}
+
+fn gather(dir: &include_dir::Dir<'static>, found: &mut Vec<(PathBuf, Cow<'static, str>)>) {
+    for file in dir.files() {
+        if let (true, Some(text)) = (
+            file.path().extension().is_some_and(|end| end == "rhai"),
+            file.contents_utf8(),
+        ) {
+            found.push((file.path().to_path_buf(), Cow::Borrowed(text)));
+        }
+    }
+    for inner in dir.dirs() {
+        gather(inner, found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn library(scripts: &[(Owner, &str, &str)]) -> Library {
+        let mut library = Library::default();
+        for (owner, path, text) in scripts {
+            library.add(
+                *owner,
+                format!("here/{path}"),
+                Path::new(path),
+                (*text).to_owned().into(),
+            );
+        }
+        library
+    }
+
+    #[test]
+    fn a_path_is_the_words_of_a_command() {
+        assert_eq!(words(Path::new("item/delete.rhai")), ["item", "delete"]);
+    }
+
+    #[test]
+    fn an_operators_script_shadows_a_shipped_one_only_if_it_says_so() {
+        let silent = library(&[
+            (Owner::Shipped, "gc.rhai", "//! A."),
+            (Owner::Operator, "gc.rhai", "//! B."),
+        ]);
+        assert_eq!(silent.scripts[&vec!["gc".to_owned()]].owner, Owner::Shipped);
+        assert!(
+            silent.warnings[0].contains("override = true"),
+            "{:?}",
+            silent.warnings
+        );
+        let says = "//! B.\n//! ```toml\n//! override = true\n//! ```\n";
+        let open = library(&[
+            (Owner::Shipped, "gc.rhai", "//! A."),
+            (Owner::Operator, "gc.rhai", says),
+        ]);
+        assert!(open.scripts[&vec!["gc".to_owned()]].overrides);
+        let local = library(&[
+            (Owner::Shipped, "gc.rhai", "//! A."),
+            (Owner::Local, "gc.rhai", says),
+        ]);
+        assert_eq!(local.scripts[&vec!["gc".to_owned()]].owner, Owner::Shipped);
+    }
+
+    #[test]
+    fn a_command_cannot_be_a_group_as_well() {
+        let library = library(&[
+            (Owner::Shipped, "gc.rhai", ""),
+            (Owner::Operator, "gc/deep.rhai", ""),
+        ]);
+        assert_eq!(library.scripts.len(), 1);
+        assert_eq!(library.warnings.len(), 1);
+    }
+}

@@ -1,0 +1,9 @@
+//! What a script is: its header, where scripts live, how they are checked before they run. What they may call is in
+//! `modules`; how a header becomes a command line is in `cli`.
+
+pub mod check;
+pub mod header;
+pub mod library;
+pub mod run;
+pub mod shape;
+pub mod trust;

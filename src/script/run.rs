@@ -1,0 +1,78 @@
+//! Running a script: check it, call its `main` with the arguments, or take the value of its last expression.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rhai::{CallFnOptions, Dynamic, Map, Scope};
+
+use super::check::{check, with_excerpt};
+use crate::effects::Effect;
+use crate::engine::Engine;
+use crate::engine::raise::caught;
+use crate::error::{Error, Kind, Result};
+use crate::session::Session;
+
+/// Checks and runs a script; gives what its `main` gives, or its last expression where it has no `main`.
+pub fn run(
+    engine: &Engine,
+    session: &Session,
+    source: &str,
+    text: &str,
+    effect: Effect,
+    arguments: Map,
+) -> Result<Dynamic> {
+    let checked = check(engine, session, source, text, effect)?;
+    for warning in &checked.warnings {
+        session.console().warn_of(warning);
+    }
+    let ast = checked.ready()?;
+    let with_main = main_of(&ast, source)?;
+    let mut scope = Scope::new();
+    let evaluate = || match with_main {
+        None => engine.rhai.eval_ast_with_scope::<Dynamic>(&mut scope, &ast),
+        Some(0) => {
+            engine
+                .rhai
+                .call_fn_with_options(CallFnOptions::default(), &mut scope, &ast, "main", ())
+        }
+        Some(_) => engine.rhai.call_fn_with_options(
+            CallFnOptions::default(),
+            &mut scope,
+            &ast,
+            "main",
+            (arguments,),
+        ),
+    };
+    // A panic of a native function must not pass for anything but our fault; the engine itself stays usable.
+    let result = catch_unwind(AssertUnwindSafe(evaluate))
+        .map_err(|_| Error::internal(format!("a native function failed while running {source}")))?;
+    if session.interrupt().is_stopping() {
+        return stopped(session);
+    }
+    result.map_err(|error| with_excerpt(caught(&error, source), session))
+}
+
+/// How many arguments the script's `main` takes, if it has one.
+fn main_of(ast: &rhai::AST, source: &str) -> Result<Option<usize>> {
+    let counts: Vec<usize> = ast
+        .iter_functions()
+        .filter(|f| f.name == "main")
+        .map(|f| f.params.len())
+        .collect();
+    match counts.as_slice() {
+        [] => Ok(None),
+        [count @ (0 | 1)] => Ok(Some(*count)),
+        _ => Err(Error::new(
+            Kind::Usage,
+            format!("the function 'main' of {source} is wrong"),
+        )
+        .hint("there is one, and it takes the map of arguments, or nothing: fn main(args) { … }")),
+    }
+}
+
+/// The run was stopped: by `exit`, whose code is the run's, or by the operator.
+fn stopped(session: &Session) -> Result<Dynamic> {
+    match session.interrupt().exit_code() {
+        Some(_) => Ok(Dynamic::UNIT),
+        None => Err(Error::interrupted()),
+    }
+}

@@ -1,0 +1,329 @@
+//! One run: its configuration, the runtime, the gate, how it is stopped, and the clients, each built when it is first
+//! asked for. Everything that a native function needs and that is not its argument hangs here.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+
+use crate::clients::http::{Sender, Tracer};
+use crate::clients::ingest::Ingest;
+use crate::clients::loki::Loki;
+use crate::clients::prefect::Prefect;
+use crate::clients::s3::S3;
+use crate::clients::stac::Stac;
+use crate::clients::web::Web;
+use crate::config::{Config, Environment, Service};
+use crate::effects::Gate;
+use crate::engine::interrupt::Interrupt;
+use crate::error::{Error, Result};
+use crate::lake::{self, Lake};
+use crate::output::Console;
+use crate::sandbox::{Ports, Sandbox};
+
+/// One run. Clones are the same run.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+/// What a run is made of.
+pub struct Setup {
+    /// The resolved configuration.
+    pub config: Config,
+    /// The environment variables.
+    pub environment: Environment,
+    /// The working folder: where `fs::` and relative imports of unnamed scripts look.
+    pub folder: PathBuf,
+    /// What it may change.
+    pub gate: Gate,
+    /// Where it prints.
+    pub console: Console,
+    /// Where its waiting work runs.
+    pub runtime: Handle,
+    /// How it is stopped.
+    pub interrupt: Interrupt,
+    /// Traces of requests: 0 none, 1 lines, 2 with headers and bodies.
+    pub verbosity: u8,
+}
+
+struct Inner {
+    setup: Setup,
+    engine: OnceLock<Weak<rhai::Engine>>,
+    sources: Sources,
+    sandbox: Mutex<Option<Sandbox>>,
+    endpoints: OnceLock<Config>,
+    tracer: OnceLock<Tracer>,
+    stac: OnceLock<Stac>,
+    s3: OnceLock<S3>,
+    prefect: OnceLock<Prefect>,
+    loki: OnceLock<Loki>,
+    ingest: OnceLock<Ingest>,
+    web: OnceLock<Web>,
+    lake: OnceLock<Lake>,
+}
+
+impl Session {
+    /// A run that has touched nothing yet.
+    #[must_use]
+    pub fn new(setup: Setup) -> Session {
+        Session(Arc::new(Inner {
+            setup,
+            engine: OnceLock::new(),
+            sources: Sources::default(),
+            sandbox: Mutex::new(None),
+            endpoints: OnceLock::new(),
+            tracer: OnceLock::new(),
+            stac: OnceLock::new(),
+            s3: OnceLock::new(),
+            prefect: OnceLock::new(),
+            loki: OnceLock::new(),
+            ingest: OnceLock::new(),
+            web: OnceLock::new(),
+            lake: OnceLock::new(),
+        }))
+    }
+
+    /// The configuration as it was resolved; a sandbox that has not been asked yet has no endpoints in it.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        self.0.endpoints.get().unwrap_or(&self.0.setup.config)
+    }
+
+    /// The environment variables.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.0.setup.environment
+    }
+
+    /// The working folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.0.setup.folder
+    }
+
+    /// What this run may change.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.0.setup.gate
+    }
+
+    /// Where it prints.
+    #[must_use]
+    pub fn console(&self) -> &Console {
+        &self.0.setup.console
+    }
+
+    /// Where its waiting work runs.
+    #[must_use]
+    pub fn runtime(&self) -> &Handle {
+        &self.0.setup.runtime
+    }
+
+    /// How it is stopped.
+    #[must_use]
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.0.setup.interrupt
+    }
+
+    /// The texts of the scripts of this run, for excerpts.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.0.sources
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// Waits for work on the runtime, on a thread that is not of the runtime. A stop of the run ends the wait.
+    pub fn wait<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let stopped = self.interrupt().stopped();
+        self.runtime().block_on(async {
+            tokio::select! {
+                biased;
+                () = stopped => Err(Error::interrupted()),
+                result = work => result,
+            }
+        })
+    }
+
+    /// Makes the engine known, for closures that outlive the call they were handed to.
+    pub(crate) fn set_engine(&self, engine: &Arc<rhai::Engine>) {
+        let _ = self.0.engine.set(Arc::downgrade(engine));
+    }
+
+    /// The engine, while it lives.
+    pub(crate) fn engine(&self) -> Option<Arc<rhai::Engine>> {
+        self.0.engine.get().and_then(Weak::upgrade)
+    }
+
+    /// The configuration with real endpoints: brings the sandbox up where that is the context.
+    pub fn endpoints(&self) -> Result<&Config> {
+        if !self.0.setup.config.is_sandbox() {
+            return Ok(&self.0.setup.config);
+        }
+        // One thread starts it, the others of a `parallel` wait for it here.
+        let mut running = self
+            .0
+            .sandbox
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if running.is_none() {
+            let folder = self.environment().data_dir()?.join("sandbox");
+            let sandbox = self.wait(Sandbox::start(&folder, Ports::default()))?;
+            let mut config = self.0.setup.config.clone();
+            config.sandbox_endpoints(endpoints_of(&sandbox))?;
+            let _ = self.0.endpoints.set(config);
+            *running = Some(sandbox);
+        }
+        self.0
+            .endpoints
+            .get()
+            .ok_or_else(|| Error::internal("the sandbox has no endpoints"))
+    }
+
+    fn tracer(&self) -> &Tracer {
+        self.0.tracer.get_or_init(|| {
+            Tracer::new(
+                self.console().clone(),
+                self.0.setup.verbosity,
+                self.config().secrets().cloned().collect(),
+            )
+        })
+    }
+
+    fn sender(&self, service: Service) -> Result<Sender> {
+        let settings = self.endpoints()?.service(service)?;
+        // Read now: a secret may come from a command, which must not run inside the runtime.
+        for secret in settings
+            .token
+            .iter()
+            .chain(settings.headers.iter().map(|(_, secret)| secret))
+        {
+            secret.expose()?;
+        }
+        Ok(Sender::new(settings, self.tracer().clone()))
+    }
+
+    /// The client of the STAC catalogue.
+    pub fn stac(&self) -> Result<&Stac> {
+        once(&self.0.stac, || Ok(Stac::new(self.sender(Service::Stac)?)))
+    }
+
+    /// The client of Prefect.
+    pub fn prefect(&self) -> Result<&Prefect> {
+        once(&self.0.prefect, || {
+            Ok(Prefect::new(self.sender(Service::Prefect)?))
+        })
+    }
+
+    /// The client of Loki.
+    pub fn loki(&self) -> Result<&Loki> {
+        once(&self.0.loki, || Ok(Loki::new(self.sender(Service::Loki)?)))
+    }
+
+    /// The client of the ingest-api.
+    pub fn ingest(&self) -> Result<&Ingest> {
+        once(&self.0.ingest, || {
+            Ok(Ingest::new(self.sender(Service::Ingest)?))
+        })
+    }
+
+    /// The client of servers that are no service of the lake.
+    pub fn web(&self) -> Result<&Web> {
+        once(&self.0.web, || {
+            Ok(Web::new(self.config().web()?, self.tracer().clone()))
+        })
+    }
+
+    /// The client of the object store.
+    pub fn s3(&self) -> Result<&S3> {
+        once(&self.0.s3, || {
+            S3::new(self.endpoints()?.s3()?, self.tracer().clone())
+        })
+    }
+
+    /// What the configuration says of the lake: where its objects are and how they are spelt.
+    pub fn lake(&self) -> Result<&Lake> {
+        once(&self.0.lake, || {
+            let config = self.endpoints()?;
+            let s3 = config.s3()?;
+            let services = service_urls(config);
+            let services: Vec<(&str, &str)> = services
+                .iter()
+                .map(|(setting, url)| (*setting, url.as_str()))
+                .collect();
+            let aliases: Vec<String> = s3.aliases.iter().map(ToString::to_string).collect();
+            Lake::new(&lake::Settings {
+                endpoint: s3.endpoint.as_str(),
+                aliases: &aliases,
+                landing: &s3.landing_bucket,
+                processed: &s3.processed_bucket,
+                curated: &s3.curated_bucket,
+                others: &[],
+                services: &services,
+            })
+        })
+    }
+}
+
+/// The settings that a running sandbox brings.
+fn endpoints_of(sandbox: &Sandbox) -> [(&'static str, String); 8] {
+    [
+        ("stac_url", sandbox.stac_url()),
+        ("prefect_url", sandbox.prefect_url()),
+        ("loki_url", sandbox.loki_url()),
+        ("ingest_url", sandbox.ingest_url()),
+        ("s3.endpoint", sandbox.s3_endpoint()),
+        ("s3.region", sandbox.region()),
+        ("s3.access_key", sandbox.access_key()),
+        ("s3.secret_key", sandbox.secret_key()),
+    ]
+    .map(|(path, value)| (path, value.to_owned()))
+}
+
+/// Where the services are that hold no objects, by their setting; one that is switched off or cannot be reached from
+/// here has no links.
+fn service_urls(config: &Config) -> Vec<(&'static str, String)> {
+    let reachable = Service::ALL
+        .into_iter()
+        .filter_map(|service| config.service(service).ok());
+    reachable
+        .map(|settings| (settings.setting, settings.url.to_string()))
+        .collect()
+}
+
+/// The value of a cell that is filled when it is first asked for; a failure is not kept.
+fn once<T>(cell: &OnceLock<T>, build: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let built = build()?;
+    Ok(cell.get_or_init(|| built))
+}
+
+/// The texts of scripts by the name they go by in positions.
+#[derive(Default)]
+pub struct Sources(Mutex<BTreeMap<String, String>>);
+
+impl Sources {
+    /// Keeps a text.
+    pub fn remember(&self, name: &str, text: &str) {
+        let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.insert(name.to_owned(), text.to_owned());
+    }
+
+    /// One line of a text, from 1.
+    #[must_use]
+    pub fn line(&self, name: &str, line: usize) -> Option<String> {
+        let texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        texts
+            .get(name)?
+            .lines()
+            .nth(line.checked_sub(1)?)
+            .map(str::to_owned)
+    }
+}

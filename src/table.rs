@@ -1,0 +1,209 @@
+//! Tables for people: which columns a list of records has, how wide they may be, and how one record is laid out.
+//! An id is never cut: other text wraps, and where even that does not fit the line runs over.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+use tabled::builder::Builder;
+use tabled::settings::object::{Columns, Rows};
+use tabled::settings::{Color, Modify, Padding, Style, Width};
+use unicode_width::UnicodeWidthStr;
+
+/// Text is not wrapped to less than this.
+const NARROWEST: usize = 16;
+
+/// A list of records as a table. `columns` are paths into the records; without any, every plain field is one.
+#[must_use]
+pub fn draw(rows: &[Value], columns: &[String], width: Option<usize>, coloured: bool) -> String {
+    let columns = if columns.is_empty() {
+        plain_columns(rows)
+    } else {
+        columns.to_vec()
+    };
+    let header: Vec<String> = columns.iter().map(|path| heading(path)).collect();
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| columns.iter().map(|path| cell(at(row, path))).collect())
+        .collect();
+    lay_out(Some(&header), &cells, &columns, width, coloured)
+}
+
+/// One record as lines of field and value. Fields that hold lists or maps are shown as JSON.
+#[must_use]
+pub fn record(record: &Value, columns: &[String], width: Option<usize>, coloured: bool) -> String {
+    let fields: Vec<String> = if columns.is_empty() {
+        record
+            .as_object()
+            .map(|fields| fields.keys().cloned().collect())
+            .unwrap_or_default()
+    } else {
+        columns.to_vec()
+    };
+    let exact = |path: &String| record.get(path).or_else(|| at(record, path));
+    let cells: Vec<Vec<String>> = fields
+        .iter()
+        .map(|path| vec![path.clone(), cell(exact(path))])
+        .collect();
+    lay_out(
+        None,
+        &cells,
+        &["field".to_owned(), "value".to_owned()],
+        width,
+        coloured,
+    )
+}
+
+fn lay_out(
+    header: Option<&[String]>,
+    cells: &[Vec<String>],
+    columns: &[String],
+    width: Option<usize>,
+    coloured: bool,
+) -> String {
+    let mut builder = Builder::default();
+    if let Some(header) = header {
+        builder.push_record(header);
+    }
+    for row in cells {
+        builder.push_record(row);
+    }
+    let mut drawn = builder.build();
+    drawn.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
+    if let Some(width) = width {
+        let natural: Vec<usize> = natural_widths(header, cells, columns.len());
+        for (column, fits) in fit(&natural, columns, width) {
+            drawn.with(Modify::new(Columns::one(column)).with(Width::wrap(fits).keep_words(true)));
+        }
+    }
+    if coloured {
+        match header {
+            Some(_) => drawn.with(Modify::new(Rows::first()).with(Color::BOLD)),
+            None => drawn.with(Modify::new(Columns::first()).with(Color::BOLD)),
+        };
+    }
+    drawn
+        .to_string()
+        .lines()
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect()
+}
+
+fn natural_widths(header: Option<&[String]>, cells: &[Vec<String>], count: usize) -> Vec<usize> {
+    let mut widths = vec![0; count];
+    for row in header.into_iter().chain(cells.iter().map(Vec::as_slice)) {
+        for (width, text) in widths.iter_mut().zip(row) {
+            *width = (*width).max(text.lines().map(UnicodeWidthStr::width).max().unwrap_or(0));
+        }
+    }
+    widths
+}
+
+/// Which columns are to wrap, and at which width, so that a row fits the terminal. The widest gives way first.
+fn fit(natural: &[usize], columns: &[String], terminal: usize) -> Vec<(usize, usize)> {
+    let mut widths = natural.to_vec();
+    let total = |widths: &[usize]| widths.iter().map(|width| width + 2).sum::<usize>();
+    while total(&widths) > terminal {
+        let widest = (0..widths.len())
+            .filter(|column| !is_identifier(&columns[*column]) && widths[*column] > NARROWEST)
+            .max_by_key(|column| widths[*column]);
+        let Some(widest) = widest else { break };
+        let over = total(&widths) - terminal;
+        widths[widest] = widths[widest]
+            .saturating_sub(over.min(widths[widest] / 4 + 1))
+            .max(NARROWEST);
+    }
+    (0..widths.len())
+        .filter(|column| widths[*column] < natural[*column])
+        .map(|column| (column, widths[column]))
+        .collect()
+}
+
+/// Whether a column holds what people copy: ids, keys, links. It is never wrapped or cut.
+fn is_identifier(path: &str) -> bool {
+    let last = path
+        .rsplit(['.', ':'])
+        .next()
+        .unwrap_or(path)
+        .to_lowercase();
+    [
+        "id", "name", "key", "bucket", "href", "url", "uri", "field", "check",
+    ]
+    .contains(&last.as_str())
+        || last.ends_with("_id")
+}
+
+/// The fields of the records that are neither lists nor maps, ids first, then in alphabetical order.
+fn plain_columns(rows: &[Value]) -> Vec<String> {
+    let fields: BTreeSet<&String> = rows
+        .iter()
+        .filter_map(Value::as_object)
+        .flat_map(Map::keys)
+        .collect();
+    let plain = |field: &&String| {
+        !rows
+            .iter()
+            .any(|row| row[field.as_str()].is_object() || row[field.as_str()].is_array())
+    };
+    let mut columns: Vec<String> = fields.into_iter().filter(plain).cloned().collect();
+    columns.sort_by_key(|column| (column != "id", column != "name"));
+    columns
+}
+
+/// The heading of a column: the last part of its path, without a vendor prefix.
+fn heading(path: &str) -> String {
+    let last = path.rsplit(['.', ':']).next().unwrap_or(path);
+    last.replace('_', " ").to_uppercase()
+}
+
+/// The value at a path of field names with dots between them. A field whose own name has dots is found first.
+fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    if let Some(found) = value.get(path) {
+        return Some(found);
+    }
+    let (field, rest) = path.split_once('.')?;
+    at(value.get(field)?, rest)
+}
+
+/// A value as the text of one cell.
+fn cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_id_is_never_cut_and_text_wraps() {
+        let id = "a-very-long-identifier-that-somebody-will-copy";
+        let rows = [json!({"id": id, "title": "words that go on and on and on and on"})];
+        let drawn = draw(&rows, &[], Some(70), false);
+        assert!(drawn.contains(id), "{drawn}");
+        assert!(drawn.lines().all(|line| line.width() <= 70), "{drawn}");
+        assert_eq!(drawn.lines().count(), 3, "{drawn}");
+    }
+
+    #[test]
+    fn off_a_terminal_nothing_wraps() {
+        let rows = [json!({"id": "a", "title": "x".repeat(300)})];
+        assert_eq!(draw(&rows, &[], None, false).lines().count(), 2);
+    }
+
+    #[test]
+    fn a_column_is_a_path() {
+        let rows = [json!({"id": "a", "properties": {"dashi:kind": "raster"}})];
+        let columns = ["id".to_owned(), "properties.dashi:kind".to_owned()];
+        assert_eq!(draw(&rows, &columns, None, false), "ID  KIND\na   raster\n");
+    }
+
+    #[test]
+    fn lists_and_maps_make_no_columns_of_their_own() {
+        let rows = [json!({"title": "t", "id": "a", "links": []})];
+        assert_eq!(draw(&rows, &[], None, false), "ID  TITLE\na   t\n");
+    }
+}

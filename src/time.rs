@@ -1,0 +1,153 @@
+//! Time expressions, one parser for every command and script: durations (`15m`, `1h30m`, `7d`) and moments
+//! (`2026-04-27`, RFC 3339, `2h` meaning two hours ago, `now-2h`, `+1h`). Nothing here asks the clock: who calls
+//! says what "now" is.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+
+use crate::error::{Error, Result};
+
+/// The units of a duration in milliseconds, longest name first so that `ms` is not read as `m`.
+const UNITS: [(&str, u64); 6] = [
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+    ("w", 604_800_000),
+];
+
+/// A duration such as `30s`, `1h30m`, `7d`, `2w`, `500ms`. A day is 24 hours.
+pub fn duration(text: &str) -> Result<Duration> {
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(wrong_duration(text));
+    }
+    let mut total: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, after) = rest.split_at(digits);
+        let unit = UNITS
+            .iter()
+            .find(|(name, _)| after.starts_with(name))
+            .ok_or_else(|| wrong_duration(text))?;
+        let part = number
+            .parse::<u64>()
+            .ok()
+            .and_then(|number| number.checked_mul(unit.1));
+        total = part
+            .and_then(|part| total.checked_add(part))
+            .ok_or_else(|| wrong_duration(text))?;
+        rest = &after[unit.0.len()..];
+    }
+    Ok(Duration::from_millis(total))
+}
+
+fn wrong_duration(text: &str) -> Error {
+    Error::usage(format!("'{text}' is not a duration"))
+        .hint("write it like 30s, 15m, 1h30m, 7d or 2w")
+}
+
+/// A duration as people write it: the two largest units, as in `1h30m`.
+#[must_use]
+pub fn spell(duration: Duration) -> String {
+    let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let mut spelt = String::new();
+    let mut parts = 0;
+    for (name, size) in UNITS.iter().rev().filter(|(name, _)| *name != "w") {
+        let count = rest / size;
+        if count > 0 && parts < 2 {
+            spelt.push_str(&format!("{count}{name}"));
+            rest %= size;
+            parts += 1;
+        }
+    }
+    if spelt.is_empty() {
+        "0s".to_owned()
+    } else {
+        spelt
+    }
+}
+
+/// A moment: a date (midnight UTC), an RFC 3339 timestamp, `now`, `now-2h`, `now+1h`, or a duration, which lies in
+/// the past (`2h`, `-2h`) unless it has a plus sign.
+pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp> {
+    let text = text.trim();
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Ok(timestamp);
+    }
+    if let Ok(date) = text.parse::<Date>() {
+        return date
+            .to_zoned_datetime(TimeZone::UTC)
+            .map(|zoned| zoned.timestamp())
+            .map_err(|_| wrong_moment(text));
+    }
+    let offset = text.strip_prefix("now").unwrap_or(text).trim();
+    if offset.is_empty() {
+        return if text.is_empty() {
+            Err(wrong_moment(text))
+        } else {
+            Ok(now)
+        };
+    }
+    let (forward, length) = match offset.strip_prefix('+') {
+        Some(length) => (true, length),
+        None => (false, offset.strip_prefix('-').unwrap_or(offset)),
+    };
+    let length = duration(length)
+        .ok()
+        .and_then(|length| SignedDuration::try_from(length).ok());
+    let length = length.ok_or_else(|| wrong_moment(text))?;
+    let moment = if forward {
+        now.checked_add(length)
+    } else {
+        now.checked_sub(length)
+    };
+    moment.map_err(|_| wrong_moment(text))
+}
+
+fn wrong_moment(text: &str) -> Error {
+    Error::usage(format!("'{text}' is not a time"))
+        .hint("write a date (2026-04-27), a timestamp (2026-04-27T08:00:00Z), or how long ago (15m, 2h, 7d)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_in_every_unit() {
+        let read = |text| duration(text).unwrap().as_millis();
+        assert_eq!(read("500ms"), 500);
+        assert_eq!(read("1h30m"), 5_400_000);
+        assert_eq!(read("2w"), 1_209_600_000);
+        for wrong in ["", "7", "d", "7x", "-2h", "1h30", "99999999999999999999d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_spelt_in_its_two_largest_units() {
+        let spelt = |text| spell(duration(text).unwrap());
+        assert_eq!(spelt("90m"), "1h30m");
+        assert_eq!(spelt("26h5m7s"), "1d2h");
+        assert_eq!(spelt("0s"), "0s");
+    }
+
+    #[test]
+    fn a_moment_is_absolute_or_relative_to_now() {
+        let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        let read = |text| moment(text, now).unwrap().to_string();
+        assert_eq!(read("2026-04-27"), "2026-04-27T00:00:00Z");
+        assert_eq!(read("2026-04-27T10:00:00+02:00"), "2026-04-27T08:00:00Z");
+        assert_eq!(read("2h"), "2026-11-24T10:00:00Z");
+        assert_eq!(read("-2h"), "2026-11-24T10:00:00Z");
+        assert_eq!(read("now-1d"), "2026-11-23T12:00:00Z");
+        assert_eq!(read("+1h"), "2026-11-24T13:00:00Z");
+        assert_eq!(read("now"), "2026-11-24T12:00:00Z");
+        for wrong in ["", "soon", "2026-13-01", "now now"] {
+            assert!(moment(wrong, now).is_err(), "{wrong}");
+        }
+    }
+}
