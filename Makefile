@@ -1,0 +1,34 @@
+# make test       everything, on a fresh Debian machine with Rust: installs what the tests need, starts the real lake
+# make test-full  the same, with the long matrices whole
+# make check      format, lints, and the tests that need no real lake
+# make bench      what is measured
+# make lake-down  stops the real lake
+
+CARGO ?= cargo
+LAKE := tests/lake/lake
+
+.PHONY: test test-full check lint lake-up lake-down bench
+
+test: lake-up lint
+	$(CARGO) test --locked
+
+test-full: export DASHICTL_TEST_FULL = 1
+test-full: test
+
+check: lint
+	$(CARGO) test --locked -- --skip real
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- --deny warnings
+
+# The lake is started while the program is built: neither waits for the other.
+lake-up:
+	$(LAKE) install
+	$(LAKE) up
+
+lake-down:
+	$(LAKE) down
+
+bench:
+	$(CARGO) bench --locked

@@ -1,0 +1,188 @@
+//! What is found before anything is sent: typos, wrong counts, wrong keys, each with its place and the nearest word.
+
+use super::listener::SilentListener;
+use super::operator::{Operator, Ran};
+
+/// Runs a script against services that must not be asked, and gives what was said.
+fn refused(text: &str) -> Ran {
+    let service = SilentListener::start();
+    let operator = Operator::new()
+        .with("DASHI_STAC_URL", service.url())
+        .with("DASHI_S3_ENDPOINT", service.url());
+    operator.work_file("x.rhai", text);
+    let ran = operator.run(&["run", "x.rhai"]);
+    assert_eq!(service.visits(), 0, "something was sent:\n{ran}");
+    assert_eq!(ran.code, Some(2), "{ran}");
+    assert_eq!(ran.stdout, "", "{ran}");
+    ran
+}
+
+#[test]
+fn a_mistyped_function_names_its_place_and_the_nearest() {
+    let ran = refused("stac::collections();\nstac::colection(\"a\");\n");
+    expect_test::expect![[r#"
+        ------- stderr -------
+        usage error: there is no function 'stac::colection'
+          --> x.rhai:2:1
+          2 | stac::colection("a");
+            | ^^^^^^^^^^^^^^^
+          hint did you mean 'stac::collection'?
+          hint `dashictl doc stac` lists what there is
+        [exit status: 2]"#]]
+    .assert_eq(&ran.to_string());
+}
+
+#[test]
+fn a_mistyped_option_names_its_place_and_the_nearest() {
+    let ran = refused("let items = stac::items(\"raw\", #{ pag: 3 });");
+    assert!(
+        ran.stderr
+            .contains("unknown option 'pag' of stac::items\n  --> x.rhai:1:35\n"),
+        "{ran}"
+    );
+    assert!(ran.stderr.contains("did you mean 'page'?"), "{ran}");
+}
+
+#[test]
+fn a_mistyped_namespace_or_variable_names_the_nearest() {
+    let ran = refused("stc::items(\"raw\")");
+    assert!(
+        ran.stderr.contains("there is no namespace or import 'stc'"),
+        "{ran}"
+    );
+    assert!(ran.stderr.contains("did you mean 'stac'?"), "{ran}");
+    let ran = refused("let domain = 1;\nprint(domian);");
+    assert!(
+        ran.stderr
+            .contains("there is no variable 'domian'\n  --> x.rhai:2:7"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn a_wrong_argument_count_shows_the_signature() {
+    let ran = refused("if false { stac::item(\"only-a-collection\") }");
+    assert!(
+        ran.stderr.contains("'stac::item' takes 2 arguments, not 1"),
+        "{ran}"
+    );
+    assert!(
+        ran.stderr
+            .contains("stac::item(collection: string, id: string) -> map"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn typos_are_found_in_branches_and_closures_that_would_not_run() {
+    for text in [
+        "let f = |x| stac::itmes(x); 1",
+        "switch 1 { 2 => stac::itmes(\"a\"), _ => 1 }",
+        "fn never() { stac::itmes(\"a\") } 1",
+        "let t = `${if false { stac::itmes(\"a\") }}`; 1",
+    ] {
+        let ran = refused(text);
+        assert!(
+            ran.stderr.contains("did you mean 'stac::items'?"),
+            "{text}:\n{ran}"
+        );
+    }
+}
+
+#[test]
+fn an_effect_beyond_the_header_is_refused() {
+    let ran = refused("stac::delete_item(\"raw\", \"a\")");
+    assert!(
+        ran.stderr.contains(
+            "stac::delete_item has the effect 'destroy', and this script is declared 'read'"
+        ),
+        "{ran}"
+    );
+    assert!(ran.stderr.contains("effect = \"destroy\""), "{ran}");
+}
+
+#[test]
+fn a_missing_library_names_the_nearest() {
+    let ran = refused("import \"std/domian\" as domain;\ndomain::row(#{})");
+    assert!(
+        ran.stderr
+            .contains("there is no library 'std/domian'\n  --> x.rhai:1:1"),
+        "{ran}"
+    );
+    assert!(ran.stderr.contains("did you mean 'std/domain'?"), "{ran}");
+}
+
+#[test]
+fn a_function_missing_in_an_imported_library_is_found() {
+    let ran = refused("import \"std/domain\" as domain;\ndomain::rwo(#{})");
+    assert!(
+        ran.stderr.contains("there is no function 'domain::rwo'"),
+        "{ran}"
+    );
+    assert!(ran.stderr.contains("did you mean 'domain::row'?"), "{ran}");
+}
+
+#[test]
+fn an_import_cycle_names_its_way() {
+    let operator = Operator::new();
+    operator.work_file("a.rhai", "import \"./b\" as b;\nfn one() { 1 }");
+    operator.work_file("b.rhai", "import \"./a\" as a;\nfn two() { 2 }");
+    operator.work_file("x.rhai", "import \"./a\" as a;\na::one()");
+    let stderr = operator.run(&["run", "x.rhai"]).failure(1);
+    assert!(stderr.contains("import cycle: "), "{stderr}");
+    assert!(
+        stderr.contains("a.rhai → ") && stderr.contains("b.rhai → "),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn check_lists_every_finding_and_exits_1() {
+    let operator = Operator::new();
+    operator.work_file("bad/one.rhai", "stac::itmes(\"a\"); stac::colections()");
+    operator.work_file(
+        "bad/two.rhai",
+        "//! Says.\n//!\n//! ```toml\n//! efect = \"read\"\n//! ```\n",
+    );
+    operator.work_file("bad/good.rhai", "stac::items(\"a\").count()");
+    let ran = operator.run(&["check", "bad"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert_eq!(
+        ran.stdout,
+        "3 script(s) checked, 3 error(s), 0 warning(s)\n"
+    );
+    assert!(ran.stderr.contains("bad/two.rhai:4:5"), "{ran}");
+    let rows: serde_json::Value =
+        serde_json::from_str(&operator.run(&["check", "bad", "--json"]).stdout).unwrap();
+    assert_eq!(rows.as_array().unwrap().len(), 3);
+    assert_eq!(rows[0]["at"], "bad/one.rhai:1:1");
+}
+
+#[test]
+fn checking_nothing_is_no_success() {
+    let operator = Operator::new();
+    operator.work_file("empty/readme.txt", "");
+    assert!(
+        operator
+            .run(&["check", "empty"])
+            .failure(1)
+            .contains("there are no scripts in empty")
+    );
+    assert!(
+        operator
+            .run(&["check", "nowhere.rhai"])
+            .failure(1)
+            .contains("cannot read nowhere.rhai")
+    );
+}
+
+#[test]
+fn an_unknown_method_is_a_warning() {
+    let operator = Operator::in_context("sandbox");
+    let ran = operator.run(&["eval", "let m = #{ f: |x| x + 1 }; m.f(2) + 0"]);
+    assert!(
+        ran.stderr.contains("no type is known to have a method 'f'"),
+        "{ran}"
+    );
+    assert_eq!(ran.success(), "3\n");
+}

@@ -1,0 +1,152 @@
+//! Completion: what each shell sources, what it is answered, live names, and a dead service.
+
+use super::fake::{Answer, FakeService};
+use super::listener::SilentListener;
+use super::operator::Operator;
+use serde_json::json;
+
+/// The answers to a shell that completes the last of these words.
+fn completed(operator: Operator, words: &[&str]) -> Vec<String> {
+    let last = words.len() - 1;
+    let operator = operator
+        .with("DASHICTL_COMPLETE", "fish")
+        .with("_CLAP_COMPLETE_INDEX", last.to_string());
+    let line = [&["--"], words].concat();
+    let stdout = operator.run(&line).success();
+    stdout
+        .lines()
+        .map(|line| line.split('\t').next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_shell_gets_something_to_source() {
+    for (shell, sign) in [
+        ("bash", "complete -o"),
+        ("zsh", "compdef"),
+        ("fish", "complete --keep-order"),
+        ("powershell", "Register-ArgumentCompleter"),
+        ("nushell", "completions.external"),
+    ] {
+        let script = Operator::new().run(&["complete", shell]).success();
+        assert!(
+            script.contains(sign) && script.contains("DASHICTL_COMPLETE"),
+            "{shell}:\n{script}"
+        );
+    }
+    assert!(
+        Operator::new()
+            .run(&["complete", "tcsh"])
+            .failure(2)
+            .contains("bash, zsh, fish, powershell, nushell")
+    );
+}
+
+#[test]
+fn bash_completes_through_what_it_sourced() {
+    let operator = Operator::new();
+    let script = operator.run(&["complete", "bash"]).success();
+    let bin = super::operator::program().parent().unwrap();
+    let line = format!(
+        "PATH={}:$PATH\n{script}\nCOMP_WORDS=(dashictl domain cr)\nCOMP_CWORD=2\nCOMP_TYPE=9\n_clap_complete_dashictl dashictl cr domain\necho \"${{COMPREPLY[*]}}\"",
+        bin.display()
+    );
+    let output = std::process::Command::new("bash")
+        .args(["--norc", "-c", &line])
+        .env("HOME", operator.home())
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).trim(),
+        "create",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn commands_flags_and_choices_are_completed_also_of_an_operators_script() {
+    let own = || {
+        let operator = Operator::new();
+        operator.home_file(".config/dashi/scripts/domain/stats.rhai", "//! Stats.\n//! ```toml\n//! [options.kind]\n//! choices = [\"raster\", \"vector\"]\n//! ```\nfn main(args) { }\n");
+        operator
+    };
+    assert_eq!(
+        completed(own(), &["dashictl", "domain", ""])
+            .into_iter()
+            .filter(|word| !word.starts_with('-'))
+            .collect::<Vec<_>>(),
+        ["create", "list", "show", "stats"]
+    );
+    assert!(
+        completed(own(), &["dashictl", "domain", "stats", "--k"]).contains(&"--kind".to_owned())
+    );
+    assert_eq!(
+        completed(own(), &["dashictl", "domain", "stats", "--kind", ""]),
+        ["raster", "vector"]
+    );
+}
+
+#[test]
+fn live_names_come_from_the_service_and_then_from_the_cache() {
+    let domains = json!({"collections": [{"id": "raw"}, {"id": "gelaende"}], "links": []});
+    let service = FakeService::start(vec![Answer::json(&domains)]);
+    let operator = Operator::new()
+        .with("DASHI_STAC_URL", service.url())
+        .with("DASHICTL_COMPLETE", "fish")
+        .with("_CLAP_COMPLETE_INDEX", "3");
+    for _ in 0..2 {
+        let stdout = operator
+            .run(&["--", "dashictl", "domain", "show", ""])
+            .success();
+        assert!(
+            stdout.contains("raw") && stdout.contains("gelaende"),
+            "{stdout}"
+        );
+    }
+    assert_eq!(
+        service.lines().len(),
+        1,
+        "the second answer is from the cache"
+    );
+}
+
+#[test]
+fn a_dead_service_gives_no_names_and_no_complaint() {
+    let service = SilentListener::start();
+    let operator = Operator::new()
+        .with("DASHI_STAC_URL", service.url())
+        .with("DASHICTL_COMPLETE", "fish")
+        .with("_CLAP_COMPLETE_INDEX", "3");
+    let started = std::time::Instant::now();
+    let ran = operator.run(&["--", "dashictl", "domain", "show", ""]);
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(2),
+        "200 ms are allowed, plus a busy machine"
+    );
+    assert_eq!((ran.stderr.as_str(), ran.code), ("", Some(0)), "{ran}");
+    assert_eq!(service.visits(), 1);
+}
+
+#[test]
+fn contexts_are_completed_from_the_file() {
+    let operator = Operator::new();
+    operator.config("[contexts.prod]\n[contexts.staging]\n");
+    let names = completed(operator, &["dashictl", "--context", ""]);
+    assert!(
+        ["prod", "staging", "sandbox"]
+            .iter()
+            .all(|name| names.contains(&(*name).to_owned())),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn nushell_is_answered_in_json() {
+    let operator = Operator::new().with("DASHICTL_COMPLETE", "nushell");
+    let value = operator.run(&["--", "dashictl", "domain", "sh"]).json();
+    assert_eq!(
+        value,
+        json!([{"value": "show", "description": "Show one domain"}])
+    );
+}

@@ -1,0 +1,197 @@
+//! What scripts can rely on: positions, errors as values, streams, parallel work, secrets that stay secret.
+
+use super::operator::Operator;
+
+fn sandbox(expression: &str) -> super::operator::Ran {
+    Operator::in_context("sandbox").run(&["eval", expression])
+}
+
+#[test]
+fn an_error_of_a_service_can_be_caught_by_its_kind() {
+    let ran = sandbox(
+        "try { stac::collection(\"nope\") } catch (e) { `${e.kind} ${e.status} ${e.service} at ${e.at}` }",
+    );
+    // A `catch` block's value is not that of the statement: the last expression is `()`.
+    assert_eq!(ran.success(), "");
+    let ran = sandbox(
+        "let r = (); try { stac::collection(\"nope\") } catch (e) { r = `${e.kind} ${e.status} ${e.service} ${e.at}` } r",
+    );
+    assert_eq!(ran.success(), "not_found 404 stac <eval>:1:25\n");
+}
+
+#[test]
+fn an_uncaught_error_shows_its_way_through_the_scripts() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file(
+        "lib/deep.rhai",
+        "fn dig(id) {\n    stac::collection(id)\n}\n",
+    );
+    operator.work_file("x.rhai", "import \"./lib/deep\" as deep;\nfn middle(id) { deep::dig(id) }\nfn main() { middle(\"klima\") }\n");
+    let stderr = operator.run(&["run", "x.rhai"]).failure(1);
+    assert!(
+        stderr.contains("error: there is no collection (domain) 'klima'\n"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains(
+            "  --> lib/deep.rhai:2:11\n  2 |     stac::collection(id)\n    |           ^^^^^^^^^^\n"
+        ),
+        "{stderr}"
+    );
+    assert!(stderr.contains("in dig, called at x.rhai:2:"), "{stderr}");
+    assert!(
+        stderr.contains("in middle, called at x.rhai:3:"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("because NotFoundError: Collection klima does not exist."),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("hint did you mean 'klima-historisch'?"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_stream_is_read_once_and_says_so() {
+    let stderr = sandbox("let s = stac::collections(); s.count(); s.count()").failure(1);
+    assert!(
+        stderr.contains("this stream of collections has been read to its end already"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("<eval>:1:"), "{stderr}");
+}
+
+#[test]
+fn a_stream_goes_on_after_a_break() {
+    let ran = sandbox(
+        "let s = stac::items(\"gelaende-umwelt\", #{page: 1}); let n = 0; for i in s { n += 1; break; } n + s.count() == stac::count(\"gelaende-umwelt\")",
+    );
+    assert_eq!(ran.success(), "true\n");
+}
+
+#[test]
+fn an_error_inside_a_closure_of_a_stream_has_its_place() {
+    let stderr = sandbox("stac::collections().map(|c| c.id.nope()).collect()").failure(1);
+    assert!(stderr.contains("<eval>:1:"), "{stderr}");
+    assert!(
+        stderr.contains("there is no function nope (string)"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn parallel_work_keeps_the_order_and_sees_captured_values() {
+    let ran = sandbox(
+        "let base = #{n: 10}; parallel([1, 2, 3, 4, 5, 6, 7, 8], 8, |x| base.n * x + base.len())",
+    );
+    assert_eq!(ran.success(), "11\n21\n31\n41\n51\n61\n71\n81\n");
+}
+
+#[test]
+fn the_first_error_of_parallel_work_ends_it() {
+    let stderr =
+        sandbox("parallel([1, 2, 3], 2, |x| if x == 2 { fail(\"two is bad\") } else { x })")
+            .failure(1);
+    assert!(stderr.contains("two is bad"), "{stderr}");
+}
+
+#[test]
+fn exit_ends_the_run_with_its_code_also_inside_closures_and_try() {
+    for script in [
+        "exit(3)",
+        "try { exit(3) } catch { }",
+        "[1].map(|x| exit(3)); print(1)",
+        "try { parallel([1], 1, |x| exit(3)) } catch { }",
+    ] {
+        let ran = sandbox(script);
+        assert_eq!(ran.code, Some(3), "{script}: {ran}");
+        assert_eq!(ran.to_string(), "[exit status: 3]", "{script}");
+    }
+}
+
+#[test]
+fn endless_recursion_is_an_error_and_no_crash() {
+    let stderr = sandbox("fn deeper(n) { deeper(n + 1) } deeper(1)").failure(1);
+    assert!(stderr.to_lowercase().contains("stack overflow"), "{stderr}");
+}
+
+#[test]
+fn a_run_that_reads_cannot_write_by_any_detour() {
+    let operator = Operator::in_context("sandbox");
+    for script in [
+        "let f = Fn(\"stac::delete_item\"); f.call(\"raw\", \"a\")",
+        "parallel([1], 1, |x| stac::put_collection(#{ id: \"x\" }))",
+        "try { fs::write(\"x\", \"y\") } catch { }",
+    ] {
+        assert_ne!(operator.run(&["eval", script]).code, Some(0), "{script}");
+    }
+    assert!(!operator.work().join("x").exists());
+}
+
+#[test]
+fn a_dry_run_says_what_it_would_do_and_does_nothing() {
+    let operator = Operator::in_context("sandbox");
+    let ran = operator.run(&[
+        "eval",
+        "--effect",
+        "write",
+        "--dry-run",
+        "fs::write(\"x\", \"y\"); fs::write(\"z\", \"y\")",
+    ]);
+    expect_test::expect![[r"
+        STEP  EFFECT  FUNCTION   TARGET
+        1     write   fs::write  file x
+        2     write   fs::write  file z
+        ------- stderr -------
+        dry run: nothing was changed. This would be done:
+    "]]
+    .assert_eq(&ran.to_string());
+    assert!(!operator.work().join("x").exists());
+}
+
+#[test]
+fn the_result_of_a_planned_change_cannot_be_looked_into() {
+    let operator = Operator::in_context("sandbox");
+    for look in ["r.id", "r == 3", "\"a\" + r", "r[0]"] {
+        let script = format!("let r = fs::write(\"x\", \"y\"); {look}");
+        let stderr = operator
+            .run(&["eval", "--effect", "write", "--dry-run", &script])
+            .failure(1);
+        assert!(
+            stderr.contains("the result of step 1, fs::write of file x, is not known"),
+            "{look}: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn files_outside_the_working_folder_are_refused() {
+    let operator = Operator::in_context("sandbox");
+    std::os::unix::fs::symlink("/etc", operator.work().join("link")).unwrap();
+    for path in ["/etc/hostname", "../x", "a/../../x", "link/hostname"] {
+        let stderr = operator
+            .run(&["eval", &format!("fs::read({path:?})")])
+            .failure(1);
+        assert!(
+            stderr.contains("is outside the working folder"),
+            "{path}: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_script_that_asks_fails_without_a_terminal() {
+    let stderr = sandbox("ask(\"Which?\")").failure(2);
+    assert!(stderr.contains("there is no terminal"), "{stderr}");
+}
+
+#[test]
+fn a_value_without_a_json_form_is_an_error() {
+    let operator = Operator::in_context("sandbox");
+    let stderr = operator
+        .run(&["eval", "--json", "#{ f: |x| x }"])
+        .failure(1);
+    assert!(stderr.contains("a function has no JSON form"), "{stderr}");
+}

@@ -1,0 +1,46 @@
+//! The integration tests: one binary that runs the program as an operator would, each test with a HOME, a working
+//! folder and ports of its own.
+//!
+//! `operator` is who types, `lakes` are what is typed at (the sandbox and the real lake), `listener` and `fake` stand
+//! for servers that misbehave. Every other file holds tests of one subject.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
+
+mod fake;
+mod lakes;
+mod listener;
+mod operator;
+
+mod check;
+mod completion;
+mod config;
+mod doctor;
+mod domain;
+mod engine;
+mod faults;
+mod interrupt;
+mod output;
+mod readme;
+mod registry;
+mod runbooks;
+mod sandbox;
+mod scripts;
+mod secrets;
+mod trust;
+
+/// A test file that is not listed above would never run.
+#[test]
+fn every_test_file_is_listed() {
+    let listed = include_str!("lib.rs");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let is_test = path.extension().is_some_and(|end| end == "rs") && stem != "lib";
+        assert!(
+            !is_test || listed.contains(&format!("mod {stem};")),
+            "{} is not listed",
+            path.display()
+        );
+    }
+}

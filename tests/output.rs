@@ -1,0 +1,216 @@
+//! What is printed where: data on stdout, talk on stderr, raw values with `--json`, nothing animated off a terminal.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::Command;
+
+use super::fake::{Answer, FakeService};
+use super::operator::{Operator, program};
+use serde_json::json;
+
+#[test]
+fn help_and_version_need_no_configuration() {
+    let operator = Operator::new();
+    operator.config("this is = not [ toml");
+    assert!(
+        operator
+            .run(&["--version"])
+            .success()
+            .starts_with("dashictl ")
+    );
+    assert!(operator.run(&["--help"]).success().contains("domain"));
+    assert!(
+        operator
+            .run(&["domain", "list", "--help"])
+            .success()
+            .contains("Examples:")
+    );
+    assert!(
+        operator
+            .run(&["config"])
+            .failure(2)
+            .contains("config.toml:1:")
+    );
+}
+
+#[test]
+fn help_of_a_command_shows_examples_first() {
+    let help = Operator::new().run(&["domain", "create", "-h"]).success();
+    let (examples, usage) = (
+        help.find("Examples:").unwrap(),
+        help.find("Usage:").unwrap(),
+    );
+    assert!(examples < usage, "{help}");
+    assert!(help.contains("dashictl domain create klima --retention 90d                            change only the retention") || help.contains("change only the retention"), "{help}");
+    assert!(
+        help.contains("--max-classification <MAX_CLASSIFICATION>"),
+        "{help}"
+    );
+    assert!(
+        !help.contains("--stac-url"),
+        "endpoint flags are in --help only: {help}"
+    );
+}
+
+#[test]
+fn a_wrong_flag_names_the_nearest_and_exits_2() {
+    let ran = Operator::new().run(&["domain", "create", "x", "--retenton", "90d"]);
+    expect_test::expect![[r#"
+        ------- stderr -------
+        usage error: unexpected argument '--retenton' found
+          hint a similar argument exists: '--retention'
+          hint usage: dashictl domain create --retention <RETENTION> <DOMAIN>
+        [exit status: 2]"#]]
+    .assert_eq(&ran.to_string());
+    let ran = Operator::new().run(&["domian", "list"]);
+    assert!(
+        ran.stderr.contains("a similar subcommand exists: 'domain'"),
+        "{ran}"
+    );
+    assert_eq!(ran.code, Some(2), "{ran}");
+}
+
+#[test]
+fn errors_are_json_where_json_is_asked_for() {
+    let ran = Operator::new().with("DASHI_HTTP_RETRIES", "0").run(&[
+        "domain",
+        "list",
+        "--json",
+        "--stac-url",
+        "http://127.0.0.1:1",
+    ]);
+    let error: serde_json::Value = serde_json::from_str(&ran.stderr).unwrap();
+    assert_eq!(error["error"]["kind"], "unavailable");
+    assert_eq!(error["error"]["service"], "stac");
+    assert_eq!(error["error"]["exit_code"], 1);
+    assert_eq!(
+        ran.stdout, "",
+        "a list that never began is not closed as if it were whole"
+    );
+}
+
+#[test]
+fn json_of_a_stream_is_one_array_written_as_it_comes() {
+    let page = |id: &str, next: serde_json::Value| {
+        Answer::json(&json!({"collections": [{"id": id}], "links": next}))
+    };
+    let next = json!([{"rel": "next", "method": "GET", "href": "{url}/collections?offset=1"}]);
+    let service = FakeService::start(vec![page("a", next), page("b", json!([]))]);
+    let ran = Operator::new().run(&["domain", "list", "--json", "--stac-url", service.url()]);
+    assert_eq!(ran.success(), "[{\"id\":\"a\"}\n,{\"id\":\"b\"}\n]\n");
+}
+
+#[test]
+fn the_first_value_is_there_before_the_last_page() {
+    let page = Answer::json(
+        &json!({"collections": [{"id": "a"}], "links": [{"rel": "next", "method": "GET", "href": "{url}/collections?offset=1"}]}),
+    );
+    let slow = Answer::status(503, "wait").header("retry-after", "55");
+    let service = FakeService::start(vec![page, slow]);
+    let operator = Operator::new();
+    let mut child = operator.start(&["domain", "list", "--json", "--stac-url", service.url()]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "[{\"id\":\"a\"}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_run_quietly() {
+    let operator = Operator::new();
+    let mut child = operator.start(&[
+        "eval",
+        "let all = []; for i in 0..200000 { all.push(`line ${i}`) } all",
+    ]);
+    let mut first = [0; 10];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn print_and_notes_go_to_stderr() {
+    let ran = Operator::new().run(&[
+        "eval",
+        "print(\"talk\"); out::note(\"more\"); out::warn(\"careful\"); 42",
+    ]);
+    expect_test::expect![[r"
+        42
+        ------- stderr -------
+        talk
+        more
+        warning: careful
+    "]]
+    .assert_eq(&ran.to_string());
+}
+
+#[test]
+fn off_a_terminal_there_are_no_colours_unless_asked_for() {
+    let operator = Operator::new();
+    let plain = operator.run(&["eval", "[#{id: 1}]; fail(\"x\")"]);
+    assert!(!plain.stderr.contains('\u{1b}'), "{plain}");
+    let coloured = operator.run(&["eval", "fail(\"x\")", "--color", "always"]);
+    assert!(coloured.stderr.contains('\u{1b}'), "{coloured}");
+}
+
+#[test]
+fn on_a_terminal_a_table_fits_ids_are_whole_and_no_color_is_heard() {
+    let id = "gelaende-umwelt-with-a-rather-long-identifier-0123456789";
+    let value = format!(
+        "[#{{ id: \"{id}\", about: \"words and more words and still more words until it does not fit any more\" }}]"
+    );
+    let shown = in_terminal(
+        &format!("NO_COLOR=1 {} eval '{value}'", program().display()),
+        80,
+    );
+    assert!(shown.contains(id), "{shown}");
+    assert!(
+        shown
+            .lines()
+            .all(|line| line.trim_end().chars().count() <= 80),
+        "{shown}"
+    );
+    assert!(!shown.contains('\u{1b}'), "{shown}");
+    let bold = in_terminal(
+        &format!("TERM=xterm {} eval '{value}'", program().display()),
+        80,
+    );
+    assert!(bold.contains('\u{1b}'), "{bold}");
+}
+
+/// What a command prints on a terminal of some width.
+fn in_terminal(command: &str, columns: u32) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let line = format!("stty cols {columns} rows 40; {command}");
+    let output = Command::new("script")
+        .args(["-q", "-e", "-c", &line, "/dev/null"])
+        .env_clear()
+        .env("HOME", home.path())
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn traces_show_requests_without_secrets() {
+    let service = FakeService::start(vec![Answer::json(
+        &json!({"collections": [], "links": [], "note": "canary-token"}),
+    )]);
+    let operator = Operator::new().with("DASHI_STAC_TOKEN", "canary-token");
+    let ran = operator.run(&["domain", "list", "-v", "--stac-url", service.url()]);
+    assert!(
+        ran.stderr.contains(&format!(
+            "> stac GET {}/collections?limit=250\n",
+            service.url()
+        )),
+        "{ran}"
+    );
+    assert!(ran.stderr.contains("< stac 200 "), "{ran}");
+    let ran = operator.run(&["domain", "list", "-vv", "--stac-url", service.url()]);
+    assert!(
+        ran.stderr.contains("authorization: …") && ran.stderr.contains("\"note\":\"…\""),
+        "{ran}"
+    );
+    assert!(!ran.stderr.contains("canary"), "{ran}");
+}

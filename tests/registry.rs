@@ -1,0 +1,193 @@
+//! The reference as a set: every native function and library function has its parts, and every example runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dashictl::config::{Config, Environment, Flags};
+use dashictl::effects::{Effect, Gate};
+use dashictl::engine::Engine;
+use dashictl::engine::interrupt::Interrupt;
+use dashictl::engine::registry::Function;
+use dashictl::output::{Colour, Console};
+use dashictl::script::library::files;
+use dashictl::session::{Session, Setup};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// A run on a sandbox of its own that may do anything.
+struct Rehearsal {
+    engine: Engine,
+    session: Session,
+    _runtime: Runtime,
+    _folder: TempDir,
+}
+
+impl Rehearsal {
+    fn new() -> Rehearsal {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().to_string_lossy().into_owned();
+        let environment: Environment = [("HOME".to_owned(), home)].into_iter().collect();
+        let flags = Flags {
+            context: Some("sandbox".to_owned()),
+            values: Vec::new(),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let session = Session::new(Setup {
+            config: Config::load(&flags, &environment).unwrap(),
+            environment,
+            folder: folder.path().to_path_buf(),
+            gate: Gate::performing(Effect::Destroy),
+            console: Console::of_process(true, Colour::Never, true),
+            runtime: runtime.handle().clone(),
+            interrupt: Interrupt::default(),
+            verbosity: 0,
+        });
+        Rehearsal {
+            engine: Engine::new(&session),
+            session,
+            _runtime: runtime,
+            _folder: folder,
+        }
+    }
+
+    /// The value of an example as text that is equal for equal values.
+    fn value(&self, name: &str, text: &str) -> String {
+        let value = dashictl::script::run::run(
+            &self.engine,
+            &self.session,
+            name,
+            text,
+            Effect::Destroy,
+            rhai::Map::new(),
+        );
+        match value {
+            Ok(value) => format!("{value:?}"),
+            Err(error) => panic!("{name}:\n{text}\n{}", dashictl::report::draw(&error, false)),
+        }
+    }
+
+    /// Runs an example, and compares its value with that after `//=>`.
+    fn rehearse(&self, name: &str, example: &str) {
+        let (code, expected): (Vec<&str>, Vec<&str>) =
+            example.lines().partition(|line| !line.starts_with("//=>"));
+        let value = self.value(name, &code.join("\n"));
+        if let Some(expected) = expected.first() {
+            let expected = expected.trim_start_matches("//=>").trim();
+            assert_eq!(value, self.value(name, expected), "{name}:\n{example}");
+        }
+    }
+}
+
+#[test]
+fn every_function_has_its_parts() {
+    let rehearsal = Rehearsal::new();
+    let functions: Vec<&Arc<Function>> = rehearsal.engine.registry.functions().collect();
+    assert!(functions.len() > 50);
+    for function in functions {
+        let name = function.path();
+        let summary = function.summary();
+        assert!(
+            summary.ends_with('.') || summary.contains(". "),
+            "{name}: the summary is no sentence: {summary}"
+        );
+        assert!(!function.examples().is_empty(), "{name} has no example");
+        assert!(
+            function
+                .parameters
+                .iter()
+                .all(|parameter| !parameter.kind.is_empty()),
+            "{name}"
+        );
+        assert!(!function.returns.is_empty(), "{name}");
+        for option in function.options {
+            assert!(
+                !option.doc.trim().is_empty(),
+                "option {} of {name} has no text",
+                option.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_example_of_a_function_runs_and_gives_what_it_says() {
+    let shared = Rehearsal::new();
+    let functions: Vec<Arc<Function>> = shared.engine.registry.functions().cloned().collect();
+    for function in functions {
+        for example in function.examples() {
+            // An example that changes the lake gets one of its own.
+            if function.effect == Effect::Read {
+                shared.rehearse(&function.path(), &example);
+            } else {
+                Rehearsal::new().rehearse(&function.path(), &example);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_example_of_a_shipped_library_runs_and_gives_what_it_says() {
+    let root: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("stdlib");
+    let rehearsal = Rehearsal::new();
+    let mut count = 0;
+    for path in files(&root) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let docs: String = text
+            .lines()
+            .map(|line| {
+                line.strip_prefix("///")
+                    .map_or("\u{0}", |line| line.trim_start_matches(' '))
+            })
+            .collect::<Vec<_>>()
+            .join("\n");
+        for example in docs.split("```rhai\n").skip(1) {
+            rehearsal.rehearse(
+                &path.display().to_string(),
+                example.split("```").next().unwrap(),
+            );
+            count += 1;
+        }
+    }
+    assert!(count >= 7, "only {count} examples were found");
+}
+
+#[test]
+fn a_function_that_changes_something_never_reaches_a_service_in_a_planning_run() {
+    let service = super::listener::SilentListener::start();
+    let operator = super::operator::Operator::new()
+        .with("DASHI_STAC_URL", service.url())
+        .with("DASHI_S3_ENDPOINT", service.url())
+        .with("DASHI_S3_ACCESS_KEY", "key")
+        .with("DASHI_S3_SECRET_KEY", "secret");
+    let rehearsal = Rehearsal::new();
+    let changing = rehearsal
+        .engine
+        .registry
+        .functions()
+        .filter(|function| function.effect > Effect::Read);
+    for function in changing {
+        let arguments: Vec<&str> = function
+            .parameters
+            .iter()
+            .map(|p| {
+                if p.kind == "map" {
+                    "#{id: \"x\", collection: \"y\"}"
+                } else {
+                    "\"x\""
+                }
+            })
+            .collect();
+        let call = format!("{}({})", function.path(), arguments.join(", "));
+        let ran = operator.run(&["eval", "--effect", "destroy", "--dry-run", &call]);
+        assert!(
+            ran.stdout.contains(&function.path()),
+            "{call} left no step: {ran}"
+        );
+        let _ = ran.success();
+    }
+    assert_eq!(service.visits(), 0);
+}

@@ -1,0 +1,214 @@
+//! An operator's own script is a command like a shipped one: help, flags, completion, output, errors.
+
+use super::lakes::on_both_lakes;
+use super::operator::Operator;
+
+const STATS: &str = r#"//! Count the items of a domain.
+//!
+//! Walks the whole collection.
+//!
+//! ```toml
+//! [args.domain]
+//! required = true
+//! complete = "domains"
+//! help = "The domain's id"
+//! [options.min-size]
+//! type = "int"
+//! default = 3
+//! short = "m"
+//! env = "STATS_MIN_SIZE"
+//! help = "Leave out smaller ones"
+//! [options.tag]
+//! multiple = true
+//! help = "Tags to show"
+//! [options.deep]
+//! type = "bool"
+//! help = "Look deeper"
+//! [[examples]]
+//! run = "dashictl domain stats raw"
+//! about = "the raw domain"
+//! ```
+fn main(args) {
+    let shown = #{ domain: args.domain, min_size: args.min_size, tag: args.tag, deep: args.deep };
+    shown.items = stac::count(args.domain);
+    [shown]
+}
+"#;
+
+on_both_lakes! {
+    fn a_script_in_the_operators_folder_is_a_command_with_help_flags_and_output(lake) {
+        let operator = lake.operator();
+        operator.home_file(".config/dashi/scripts/domain/stats.rhai", STATS);
+        let help = operator.run(&["domain", "stats", "--help"]).success();
+        assert!(help.starts_with("Count the items of a domain (yours)\n\nWalks the whole collection.\n\nExamples:\n  dashictl domain stats raw  the raw domain\n"), "{help}");
+        assert!(help.contains("Leave out smaller ones [env: STATS_MIN_SIZE]"), "{help}");
+        let rows = operator.run(&["domain", "stats", "gelaende-umwelt", "-m", "7", "--tag", "a", "--tag", "b", "--deep", "--json"]).json();
+        assert_eq!(rows[0]["min_size"], 7);
+        assert_eq!(rows[0]["tag"], serde_json::json!(["a", "b"]));
+        assert_eq!(rows[0]["deep"], true);
+        assert!(rows[0]["items"].as_i64().unwrap() > 0);
+        let table = operator.run(&["domain", "stats", "gelaende-umwelt"]).success();
+        assert!(table.starts_with("DEEP   DOMAIN           ITEMS  MIN SIZE\nfalse  gelaende-umwelt  "), "{table}");
+        assert!(operator.run(&["--help"]).success().contains("domain: create, list, show, stats"));
+        assert!(operator.run(&["domain", "show", "gelaende-umwelt", "--json"]).json()["id"] == "gelaende-umwelt", "shipped ones still work");
+    }
+}
+
+fn operator_with(path: &str, text: &str) -> Operator {
+    let operator = Operator::in_context("sandbox");
+    operator.home_file(&format!(".config/dashi/scripts/{path}"), text);
+    operator
+}
+
+#[test]
+fn a_variable_stands_in_for_a_flag_and_is_held_to_its_type() {
+    let operator = operator_with("domain/stats.rhai", STATS).with("STATS_MIN_SIZE", "9");
+    let size = |flags: &[&str]| {
+        let line = [&["domain", "stats", "gelaende-umwelt", "--json"], flags].concat();
+        operator.run(&line).json()[0]["min_size"].clone()
+    };
+    assert_eq!((size(&[]), size(&["-m", "7"])), (9.into(), 7.into()));
+    let wrong = operator_with("domain/stats.rhai", STATS).with("STATS_MIN_SIZE", "many");
+    let stderr = wrong
+        .run(&["domain", "stats", "gelaende-umwelt"])
+        .failure(2);
+    assert!(
+        stderr.contains("the variable STATS_MIN_SIZE is wrong: 'many' is not a whole number"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_wrong_value_or_missing_argument_is_a_usage_error() {
+    let operator = operator_with("domain/stats.rhai", STATS);
+    let stderr = operator
+        .run(&["domain", "stats", "raw", "--min-size", "many"])
+        .failure(2);
+    assert!(
+        stderr.contains(
+            "invalid value 'many' for '--min-size <MIN_SIZE>': 'many' is not a whole number"
+        ),
+        "{stderr}"
+    );
+    let stderr = operator.run(&["domain", "stats"]).failure(2);
+    assert!(
+        stderr.contains("the following required arguments were not provided: <DOMAIN>"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_wrong_header_is_reported_with_its_place_and_breaks_no_other_command() {
+    let operator = operator_with(
+        "sweep.rhai",
+        "//! Sweep.\n//! ```toml\n//! [options.days]\n//! tpye = \"int\"\n//! ```\nfn main(args) { 1 }\n",
+    );
+    let stderr = operator.run(&["sweep", "--days", "3"]).failure(2);
+    expect_test::expect![[r#"
+        usage error: unknown key 'tpye' in an option
+          --> ~/.config/dashi/scripts/sweep.rhai:4:5
+          4 | //! tpye = "int"
+            |     ^^^^
+          hint did you mean 'type'?
+          hint known keys: type, help, default, required, multiple, choices, short, env, complete, value
+    "#]]
+    .assert_eq(&stderr);
+    assert!(
+        operator
+            .run(&["--help"])
+            .success()
+            .contains("sweep     its header is wrong: unknown key 'tpye' in an option (yours)")
+    );
+    let _ = operator.run(&["domain", "list"]).success();
+}
+
+#[test]
+fn a_shipped_command_is_shadowed_only_on_purpose() {
+    let silent = operator_with("doctor.rhai", "//! Mine.\nfn main() { \"mine\" }\n");
+    assert!(silent.run(&["doctor"]).success().starts_with("CHECK"));
+    let help = silent.run(&["--help"]);
+    assert!(help.stderr.contains("doctor.rhai is passed over: 'doctor' is a shipped command already; its header may say `override = true`"), "{help}");
+    let open = operator_with(
+        "doctor.rhai",
+        "//! Mine.\n//! ```toml\n//! override = true\n//! ```\nfn main() { \"mine\" }\n",
+    );
+    assert_eq!(open.run(&["doctor"]).success(), "mine\n");
+    assert!(
+        open.run(&["--help"])
+            .success()
+            .contains("Mine (yours, instead of the shipped one)")
+    );
+}
+
+#[test]
+fn a_script_is_run_by_its_path_with_its_own_flags() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file(
+        "x.rhai",
+        &format!("#!/usr/bin/env -S dashictl run\n{STATS}"),
+    );
+    let rows = operator
+        .run(&[
+            "run",
+            "./x.rhai",
+            "gelaende-umwelt",
+            "--min-size",
+            "4",
+            "--json",
+        ])
+        .json();
+    assert_eq!(rows[0]["min_size"], 4);
+    let help = operator.run(&["run", "./x.rhai", "--help"]).success();
+    assert!(
+        help.contains("Usage: dashictl run ./x.rhai [OPTIONS] <DOMAIN>"),
+        "{help}"
+    );
+    let stderr = operator
+        .run(&["run", "./x.rhai", "raw", "--min-sice", "4"])
+        .failure(2);
+    assert!(stderr.contains("--min-size"), "{stderr}");
+    assert!(
+        operator
+            .run(&["run", "missing.rhai"])
+            .failure(1)
+            .contains("cannot read missing.rhai")
+    );
+}
+
+#[test]
+fn an_error_in_line_numbers_is_right_below_a_shebang() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file(
+        "x.rhai",
+        "#!/usr/bin/env -S dashictl run\n\nfail(\"here\")\n",
+    );
+    assert!(
+        operator
+            .run(&["run", "x.rhai"])
+            .failure(1)
+            .contains("x.rhai:3:1")
+    );
+}
+
+#[test]
+fn a_write_runbook_writes_and_its_dry_run_does_not() {
+    let text = "//! Note.\n//! ```toml\n//! effect = \"write\"\n//! ```\nfn main() { fs::write(\"note.txt\", \"x\"); fs::exists(\"note.txt\") }\n";
+    let operator = operator_with("note.rhai", text);
+    let dry = operator.run(&["note", "--dry-run"]);
+    assert!(dry.stdout.contains("fs::write  file note.txt"), "{dry}");
+    assert!(!operator.work().join("note.txt").exists());
+    assert_eq!(operator.run(&["note"]).success(), "true\n");
+}
+
+#[test]
+fn operators_share_code_through_their_library_folder() {
+    let operator = operator_with(
+        "hello.rhai",
+        "//! Hi.\nimport \"greet\" as greet;\nfn main() { greet::hello(\"you\") }\n",
+    );
+    operator.home_file(
+        ".config/dashi/lib/greet.rhai",
+        "fn hello(who) { `hello ${who}` }\n",
+    );
+    assert_eq!(operator.run(&["hello"]).success(), "hello you\n");
+}
