@@ -6,125 +6,25 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
-use clap_complete::engine::ArgValueCandidates;
-use rhai::Map;
+use clap::{Arg, ArgMatches, Command};
 
-use crate::config::{Environment, Flags, KEYS};
-use crate::effects::Effect;
+use crate::config::Environment;
 use crate::error::{Error, Result};
-use crate::host::complete::live;
 use crate::output::Colour;
 use crate::script::header::Header;
 use crate::script::library::{self, Library, Owner, Script};
 
 mod arguments;
+mod globals;
 mod host_commands;
+mod invocation;
 
 pub use arguments::parameters;
+pub use invocation::{Action, Globals, Invocation, Parsed, Printed, SandboxAction};
 
 /// Examples stand before the usage: they are what people look for.
 const TEMPLATE: &str =
     "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
-
-/// What was typed.
-#[derive(Debug)]
-pub struct Invocation {
-    /// The flags that every command takes.
-    pub globals: Globals,
-    /// What to do.
-    pub action: Action,
-}
-
-/// The flags that every command takes.
-#[derive(Debug, Default, Clone)]
-pub struct Globals {
-    /// `--context` and the flags that set configuration.
-    pub flags: Flags,
-    /// `-v`, `-vv`.
-    pub verbosity: u8,
-    /// `--yes`, or `DASHICTL_YES=1`.
-    pub yes: bool,
-    /// `--dry-run`.
-    pub dry_run: bool,
-}
-
-/// What to do.
-#[derive(Debug)]
-pub enum Action {
-    /// Run a script with these arguments.
-    Script {
-        /// The script.
-        script: Script,
-        /// Its header.
-        header: Box<Header>,
-        /// Its arguments.
-        arguments: Map,
-    },
-    /// Evaluate an expression.
-    Eval {
-        /// Its text.
-        text: String,
-        /// The most it may do.
-        effect: Effect,
-    },
-    /// Check scripts.
-    Check {
-        /// Files and folders.
-        paths: Vec<PathBuf>,
-    },
-    /// Print documentation.
-    Doc {
-        /// A function, namespace or command; all where there is none.
-        name: Vec<String>,
-        /// Print the source of a command's script.
-        source: bool,
-    },
-    /// Print what a shell needs to complete.
-    Complete {
-        /// The shell.
-        shell: String,
-    },
-    /// Trust a folder's scripts, or list what is trusted.
-    Trust {
-        /// The folder; where there is none, list.
-        folder: Option<PathBuf>,
-        /// Take the trust back.
-        remove: bool,
-    },
-    /// Deal with the sandbox.
-    Sandbox(SandboxAction),
-}
-
-/// What to do with the sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SandboxAction {
-    /// Serve it until interrupted, on the usual ports.
-    Serve {
-        /// On free ports instead.
-        any_port: bool,
-    },
-    /// Remove its state.
-    Reset,
-    /// Print where its state is.
-    Path,
-}
-
-/// What parsing ended in.
-pub enum Parsed {
-    /// Help, to be printed.
-    Printed(Printed),
-    /// A command.
-    Invocation(Box<Invocation>),
-}
-
-/// Help, and what a person should know beside it.
-pub struct Printed {
-    /// The text.
-    pub text: String,
-    /// Scripts that were passed over.
-    pub warnings: Vec<String>,
-}
 
 /// Whether `--json` stands among the arguments: errors of parsing itself are printed accordingly.
 #[must_use]
@@ -175,7 +75,7 @@ pub fn parse(
         Ok(matches) => matches,
         Err(error) => return printed(&error, &library.warnings),
     };
-    let mut globals = globals(&matches, environment);
+    let mut globals = globals::typed(&matches, environment);
     let action = match action(library, &matches, &mut globals, environment)? {
         Ok(action) => action,
         Err(printed) => return Ok(Parsed::Printed(printed)),
@@ -194,7 +94,7 @@ pub fn command(library: &Library) -> Command {
         .help_template(TEMPLATE.replace("{all-args}", "Commands:\n{subcommands}\n\nGlobal options:\n{options}"))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .args(global_arguments())
+        .args(globals::arguments())
         .subcommands(host_commands::all().into_iter().map(|command| command.display_order(100)));
     Tree::of(library).add_to(root)
 }
@@ -308,77 +208,6 @@ fn examples(header: &Header) -> String {
     )
 }
 
-fn global_arguments() -> Vec<Arg> {
-    let heading = "Global options";
-    let mut arguments = vec![
-        Arg::new("context")
-            .long("context")
-            .value_name("NAME")
-            .help("Context of the configuration file; `sandbox` is an embedded lake")
-            .add(ArgValueCandidates::new(|| live("contexts"))),
-        Arg::new("json")
-            .long("json")
-            .action(ArgAction::SetTrue)
-            .help("Print the raw value as JSON"),
-        Arg::new("verbose")
-            .short('v')
-            .long("verbose")
-            .action(ArgAction::Count)
-            .help("Trace requests on stderr; -vv with headers and bodies"),
-        Arg::new("yes")
-            .short('y')
-            .long("yes")
-            .action(ArgAction::SetTrue)
-            .help("Answer every confirmation with yes [env: DASHICTL_YES]"),
-        Arg::new("dry-run")
-            .long("dry-run")
-            .action(ArgAction::SetTrue)
-            .help("Only say what would change"),
-        Arg::new("color")
-            .long("color")
-            .value_name("WHEN")
-            .value_parser(["auto", "always", "never"])
-            .default_value("auto")
-            .help("Colour output"),
-    ];
-    for key in KEYS {
-        let Some(flag) = key.flag else { continue };
-        let variable = key.variable;
-        arguments.push(
-            Arg::new(key.path)
-                .long(flag)
-                .value_name("VALUE")
-                .hide_short_help(true)
-                .help(format!("{} [env: {variable}]", key.about)),
-        );
-    }
-    arguments
-        .into_iter()
-        .map(|argument| argument.global(true).help_heading(heading))
-        .collect()
-}
-
-fn globals(matches: &ArgMatches, environment: &Environment) -> Globals {
-    let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let set = |path: &'static str| text(path).map(|value| (path, value));
-    let yes = environment
-        .get("DASHICTL_YES")
-        .is_some_and(|value| value == "1" || value == "true");
-    Globals {
-        flags: Flags {
-            context: text("context"),
-            values: KEYS
-                .iter()
-                .filter(|key| key.flag.is_some())
-                .filter_map(|key| set(key.path))
-                .collect(),
-        },
-        verbosity: matches.get_count("verbose"),
-        yes: matches.get_flag("yes") || yes,
-        dry_run: matches.get_flag("dry-run"),
-    }
-}
-
 /// What to do; help of a script that is run by its path is printed instead.
 fn action(
     library: &Library,
@@ -430,8 +259,8 @@ fn run_action(
     let script = library::read(PathBuf::from(&file).as_path())?;
     let header = script.header()?;
     let name = format!("dashictl run {}", file.to_string_lossy());
-    let command =
-        described(Command::new(name.clone()).bin_name(name), &header, "").args(global_arguments());
+    let command = described(Command::new(name.clone()).bin_name(name), &header, "")
+        .args(globals::arguments());
     let rest = matches
         .get_many::<OsString>("args")
         .into_iter()
@@ -446,24 +275,13 @@ fn run_action(
             };
         }
     };
-    globals.merge(self::globals(&matches, environment));
+    globals.merge(globals::typed(&matches, environment));
     let arguments = parameters(&header, &matches, environment)?;
     Ok(Ok(Action::Script {
         script,
         header: Box::new(header),
         arguments,
     }))
-}
-
-impl Globals {
-    /// Flags after the file of `run` count as much as flags before it.
-    fn merge(&mut self, later: Globals) {
-        self.flags.context = later.flags.context.or(self.flags.context.take());
-        self.flags.values.extend(later.flags.values);
-        self.verbosity = self.verbosity.max(later.verbosity);
-        self.yes |= later.yes;
-        self.dry_run |= later.dry_run;
-    }
 }
 
 /// The words of the command that was called, and its matches.

@@ -5,6 +5,10 @@
 //! for servers that misbehave. Every other file holds tests of one subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
+#![allow(
+    clippy::needless_raw_string_hashes,
+    reason = "UPDATE_EXPECT=1 writes them"
+)]
 
 mod fake;
 mod lakes;
@@ -14,6 +18,7 @@ mod operator;
 mod check;
 mod completion;
 mod config;
+mod doc;
 mod doctor;
 mod domain;
 mod engine;
@@ -26,6 +31,8 @@ mod runbooks;
 mod sandbox;
 mod scripts;
 mod secrets;
+mod store;
+mod tls;
 mod trust;
 
 /// A test file that is not listed above would never run.

@@ -18,6 +18,47 @@ pub fn address(setting: &str, origin: &Origin) -> String {
     format!("is it running? its address is from {origin}; another is set by {ways}")
 }
 
+/// The server's certificate is what was wrong, if that is what the causes say.
+#[must_use]
+pub fn certificate(
+    error: &(dyn std::error::Error + 'static),
+    transport: &Transport,
+) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(why)) = rustls_error(error) {
+            use rustls::CertificateError::{
+                Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer,
+            };
+            return Some(match why {
+                UnknownIssuer => match &transport.ca_file {
+                    None => "the server's certificate is not trusted: name its authority with http.ca_file".to_owned(),
+                    Some(file) => format!("the server's certificate is not signed by an authority in {}", file.display()),
+                },
+                Expired | ExpiredContext { .. } => "the server's certificate has expired, or a clock is wrong".to_owned(),
+                NotValidForName | NotValidForNameContext { .. } => {
+                    "the server's certificate is for another name: use the name it is made for".to_owned()
+                }
+                _ => "the server's certificate is not accepted".to_owned(),
+            });
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// TLS errors travel inside I/O errors, also inside several, which hide them from `source`.
+fn rustls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut error = error;
+    while let Some(inner) = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref)
+    {
+        error = inner;
+    }
+    error.downcast_ref::<rustls::Error>()
+}
+
 /// The service takes its time.
 #[must_use]
 pub fn timeout(transport: &Transport) -> String {

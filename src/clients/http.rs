@@ -4,9 +4,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
 };
 use http::{Method, StatusCode};
 use serde_json::Value;
@@ -16,195 +15,12 @@ use super::{advice, connection, retry};
 use crate::config::{Secret, ServiceSettings};
 use crate::error::{Error, Kind, Result};
 
+pub use super::answer::Answer;
+pub use super::request::{Request, path};
 pub use super::trace::Tracer;
 
 /// Redirects within the configured origin are followed this often.
 const REDIRECTS: usize = 5;
-/// A server's own words are quoted up to this many characters.
-const QUOTE: usize = 600;
-
-/// A request to a service, by a path below its configured URL.
-#[derive(Debug, Clone)]
-pub struct Request {
-    method: Method,
-    path: String,
-    query: Vec<(String, String)>,
-    body: Option<Value>,
-    reads: bool,
-}
-
-impl Request {
-    fn new(method: Method, path: impl Into<String>) -> Request {
-        let reads = method == Method::GET;
-        Request {
-            method,
-            path: path.into(),
-            query: Vec::new(),
-            body: None,
-            reads,
-        }
-    }
-
-    /// `GET path`.
-    pub fn get(path: impl Into<String>) -> Request {
-        Request::new(Method::GET, path)
-    }
-
-    /// `POST path` with a JSON body that creates something: sent once.
-    pub fn post(path: impl Into<String>, body: Value) -> Request {
-        Request {
-            body: Some(body),
-            ..Request::new(Method::POST, path)
-        }
-    }
-
-    /// `POST path` with a JSON body that only asks: sent again after a passing failure.
-    pub fn ask(path: impl Into<String>, body: Value) -> Request {
-        Request {
-            reads: true,
-            ..Request::post(path, body)
-        }
-    }
-
-    /// `PUT path` with a JSON body.
-    pub fn put(path: impl Into<String>, body: Value) -> Request {
-        Request {
-            body: Some(body),
-            ..Request::new(Method::PUT, path)
-        }
-    }
-
-    /// `DELETE path`.
-    pub fn delete(path: impl Into<String>) -> Request {
-        Request::new(Method::DELETE, path)
-    }
-
-    /// With one more query parameter.
-    #[must_use]
-    pub fn query(mut self, name: &str, value: impl ToString) -> Request {
-        self.query.push((name.to_owned(), value.to_string()));
-        self
-    }
-
-    /// With these query parameters instead of any before.
-    #[must_use]
-    pub fn with_query(mut self, query: Vec<(String, String)>) -> Request {
-        self.query = query;
-        self
-    }
-
-    /// The same request with another body.
-    #[must_use]
-    pub fn with_body(&self, body: Value) -> Request {
-        Request {
-            body: Some(body),
-            ..self.clone()
-        }
-    }
-
-    /// The JSON body.
-    #[must_use]
-    pub fn body(&self) -> Option<&Value> {
-        self.body.as_ref()
-    }
-
-    /// Text that is equal for equal requests.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        let query: Vec<String> = self
-            .query
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
-        format!("{} {}?{} {body}", self.method, self.path, query.join("&"))
-    }
-
-    /// The URL below a service's own.
-    fn url(&self, base: &Url) -> Result<Url> {
-        let mut url = base.clone();
-        url.set_path(&format!(
-            "{}{}",
-            base.path().trim_end_matches('/'),
-            self.path
-        ));
-        if !self.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&self.query);
-        }
-        if url.origin() != base.origin() {
-            return Err(Error::internal(format!(
-                "{} leads away from {base}",
-                self.path
-            )));
-        }
-        Ok(url)
-    }
-}
-
-/// A path made of segments, each encoded: an id with `/` or `?` in it stays one segment.
-#[must_use]
-pub fn path(segments: &[&str]) -> String {
-    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const KEEP: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~');
-    segments
-        .iter()
-        .map(|segment| format!("/{}", utf8_percent_encode(segment, KEEP)))
-        .collect()
-}
-
-/// An answer with a good status.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The status, 2xx.
-    pub status: u16,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body, decompressed.
-    pub body: Bytes,
-    /// The URL that was asked.
-    pub url: Url,
-    method: Method,
-    service: &'static str,
-}
-
-impl Answer {
-    /// The body as JSON.
-    pub fn json(&self) -> Result<Value> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            let quoted = quote(&String::from_utf8_lossy(&self.body));
-            self.fault("an answer that is no JSON")
-                .cause(error.to_string())
-                .cause(quoted)
-        })
-    }
-
-    /// An error that says this answer breaks the service's protocol.
-    #[must_use]
-    pub fn fault(&self, what: &str) -> Error {
-        let (service, method, url) = (self.service, &self.method, &self.url);
-        Error::new(
-            Kind::Protocol,
-            format!("{service} gave {what} to {method} {url}"),
-        )
-        .request(service, method.as_str(), url.as_str())
-        .status(self.status)
-    }
-
-    /// What the server's clock says.
-    #[must_use]
-    pub fn date(&self) -> Option<SystemTime> {
-        self.headers
-            .get(DATE)?
-            .to_str()
-            .ok()
-            .and_then(|date| httpdate::parse_http_date(date).ok())
-    }
-}
-
 /// Sends requests to one service. Clones share connections.
 #[derive(Clone)]
 pub struct Sender {
@@ -427,7 +243,7 @@ impl Sender {
         let reason = StatusCode::from_u16(answer.status)
             .ok()
             .and_then(|status| status.canonical_reason());
-        let said = own_words(&answer.body);
+        let said = super::answer::own_words(&answer.body);
         let message = format!(
             "{} answered {} {} to {} {}",
             self.name(),
@@ -479,6 +295,10 @@ impl Sender {
         if let Some(source) = std::error::Error::source(error) {
             failure = failure.caused_by(source);
         }
+        let transport = &self.settings().transport;
+        if let Some(hint) = advice::certificate(error, transport) {
+            return Failure::Lasting(failure.hint(hint));
+        }
         if error.is_connect() {
             failure = failure.hint(advice::address(
                 self.settings().setting,
@@ -525,87 +345,4 @@ fn hidden(value: &str, name: &str) -> Result<HeaderValue> {
         .map_err(|_| Error::config(format!("the value of '{name}' cannot be sent in a header")))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// The server's own words: the usual fields of JSON errors, else the text itself.
-fn own_words(body: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(body);
-    let said = match serde_json::from_slice::<Value>(body) {
-        Ok(Value::Object(fields)) => {
-            said_in(&fields).unwrap_or_else(|| Value::Object(fields).to_string())
-        }
-        _ => text.trim().to_owned(),
-    };
-    Some(quote(&said)).filter(|said| !said.is_empty())
-}
-
-fn said_in(fields: &serde_json::Map<String, Value>) -> Option<String> {
-    let named = |name: &str| {
-        fields
-            .get(name)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-    };
-    let said = [
-        "description",
-        "detail",
-        "message",
-        "exception_message",
-        "error",
-    ]
-    .into_iter()
-    .find_map(named);
-    match (named("code"), said) {
-        (Some(code), Some(said)) => Some(format!("{code}: {said}")),
-        (code, said) => code.or(said).map(str::to_owned),
-    }
-}
-
-fn quote(text: &str) -> String {
-    let mut quoted: String = text.chars().take(QUOTE).collect();
-    if quoted.len() < text.len() {
-        quoted.push_str(" …");
-    }
-    quoted
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_stays_one_segment() {
-        assert_eq!(
-            path(&["collections", "a/b?c d"]),
-            "/collections/a%2Fb%3Fc%20d"
-        );
-    }
-
-    #[test]
-    fn a_request_stays_below_its_service() {
-        let base: Url = "http://h:1/api/stac/".parse().unwrap();
-        let url = Request::get("/search")
-            .query("token", "next:a b")
-            .url(&base)
-            .unwrap();
-        assert_eq!(url.as_str(), "http://h:1/api/stac/search?token=next%3Aa+b");
-    }
-
-    #[test]
-    fn the_servers_own_words_are_found() {
-        let said = |body: &str| own_words(body.as_bytes());
-        assert_eq!(
-            said(r#"{"code":"NotFoundError","description":"gone"}"#).unwrap(),
-            "NotFoundError: gone"
-        );
-        assert_eq!(
-            said(r#"{"detail":"Deployment not found"}"#).unwrap(),
-            "Deployment not found"
-        );
-        assert_eq!(
-            said("parse error at line 1\n").unwrap(),
-            "parse error at line 1"
-        );
-        assert_eq!(said(""), None);
-    }
 }

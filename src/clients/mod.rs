@@ -2,11 +2,13 @@
 //! requests are built and answers read by pure functions, and `http` is the only sender.
 
 pub mod advice;
+pub mod answer;
 pub mod connection;
 pub mod http;
 pub mod ingest;
 pub mod loki;
 pub mod prefect;
+pub mod request;
 pub mod retry;
 pub mod s3;
 pub(crate) mod s3_error;

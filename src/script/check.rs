@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rhai::{AST, ASTNode, EvalAltResult, Expr, FnCallExpr, Ident, Position, Stmt};
 
+use super::arity::{Arities, arities, functions_of, global_functions};
 use crate::effects::Effect;
 use crate::engine::Engine;
 use crate::engine::options;
@@ -26,9 +27,6 @@ const KEYWORDS: [&str; 9] = [
     "is_def_fn",
     "is_shared",
 ];
-
-/// How many arguments a name may take: exact counts, or `None` for any.
-type Arities = BTreeMap<String, BTreeSet<usize>>;
 
 /// A script that was parsed, and what is wrong with it.
 pub struct Checked {
@@ -475,34 +473,4 @@ fn literal(expr: &Expr) -> Option<String> {
         Expr::StringConstant(text, _) => Some(text.to_string()),
         _ => None,
     }
-}
-
-/// The functions that a script defines. Those of closures are called `anon$…`.
-fn functions_of(ast: &AST) -> Arities {
-    arities(
-        ast.iter_functions()
-            .filter(|f| !f.name.contains('$'))
-            .map(|f| (f.name, vec![f.params.len()])),
-    )
-}
-
-/// The functions that need no namespace.
-fn global_functions(engine: &Engine) -> Arities {
-    let named = |info: rhai::FuncInfo| {
-        info.namespace.is_empty().then(|| {
-            (
-                info.metadata.name.to_string(),
-                vec![info.metadata.num_params],
-            )
-        })
-    };
-    arities(engine.rhai.collect_fn_metadata(None, named, true))
-}
-
-fn arities(functions: impl IntoIterator<Item = (impl Into<String>, Vec<usize>)>) -> Arities {
-    let mut all = Arities::new();
-    for (name, counts) in functions {
-        all.entry(name.into()).or_default().extend(counts);
-    }
-    all
 }

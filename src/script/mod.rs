@@ -1,8 +1,10 @@
 //! What a script is: its header, where scripts live, how they are checked before they run. What they may call is in
 //! `modules`; how a header becomes a command line is in `cli`.
 
+mod arity;
 pub mod check;
 pub mod header;
+mod header_lines;
 pub mod library;
 pub mod run;
 pub mod shape;

@@ -1,0 +1,110 @@
+//! What was typed, as values: the flags that every command takes and what to do. How it is read from argv stands in
+//! `cli` and `globals`.
+
+use std::path::PathBuf;
+
+use rhai::Map;
+
+use crate::config::Flags;
+use crate::effects::Effect;
+use crate::script::header::Header;
+use crate::script::library::Script;
+
+/// What was typed.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The flags that every command takes.
+    pub globals: Globals,
+    /// What to do.
+    pub action: Action,
+}
+
+/// The flags that every command takes.
+#[derive(Debug, Default, Clone)]
+pub struct Globals {
+    /// `--context` and the flags that set configuration.
+    pub flags: Flags,
+    /// `-v`, `-vv`.
+    pub verbosity: u8,
+    /// `--yes`, or `DASHICTL_YES=1`.
+    pub yes: bool,
+    /// `--dry-run`.
+    pub dry_run: bool,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Run a script with these arguments.
+    Script {
+        /// The script.
+        script: Script,
+        /// Its header.
+        header: Box<Header>,
+        /// Its arguments.
+        arguments: Map,
+    },
+    /// Evaluate an expression.
+    Eval {
+        /// Its text.
+        text: String,
+        /// The most it may do.
+        effect: Effect,
+    },
+    /// Check scripts.
+    Check {
+        /// Files and folders.
+        paths: Vec<PathBuf>,
+    },
+    /// Print documentation.
+    Doc {
+        /// A function, namespace or command; all where there is none.
+        name: Vec<String>,
+        /// Print the source of a command's script.
+        source: bool,
+    },
+    /// Print what a shell needs to complete.
+    Complete {
+        /// The shell.
+        shell: String,
+    },
+    /// Trust a folder's scripts, or list what is trusted.
+    Trust {
+        /// The folder; where there is none, list.
+        folder: Option<PathBuf>,
+        /// Take the trust back.
+        remove: bool,
+    },
+    /// Deal with the sandbox.
+    Sandbox(SandboxAction),
+}
+
+/// What to do with the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SandboxAction {
+    /// Serve it until interrupted, on the usual ports.
+    Serve {
+        /// On free ports instead.
+        any_port: bool,
+    },
+    /// Remove its state.
+    Reset,
+    /// Print where its state is.
+    Path,
+}
+
+/// What parsing ended in.
+pub enum Parsed {
+    /// Help, to be printed.
+    Printed(Printed),
+    /// A command.
+    Invocation(Box<Invocation>),
+}
+
+/// Help, and what a person should know beside it.
+pub struct Printed {
+    /// The text.
+    pub text: String,
+    /// Scripts that were passed over.
+    pub warnings: Vec<String>,
+}

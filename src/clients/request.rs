@@ -1,0 +1,165 @@
+//! A request to a JSON service, before it is sent: method, path below the service's URL, query, body, and whether it may
+//! be sent twice. Pure values; `http` sends them.
+
+use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use url::Url;
+
+use crate::error::{Error, Result};
+
+/// A request to a service, by a path below its configured URL.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub(super) method: Method,
+    path: String,
+    query: Vec<(String, String)>,
+    pub(super) body: Option<Value>,
+    /// Whether it changes nothing, so that it may be sent again.
+    pub(super) reads: bool,
+}
+
+impl Request {
+    fn new(method: Method, path: impl Into<String>) -> Request {
+        let reads = method == Method::GET;
+        Request {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            body: None,
+            reads,
+        }
+    }
+
+    /// `GET path`.
+    pub fn get(path: impl Into<String>) -> Request {
+        Request::new(Method::GET, path)
+    }
+
+    /// `POST path` with a JSON body that creates something: sent once.
+    pub fn post(path: impl Into<String>, body: Value) -> Request {
+        Request {
+            body: Some(body),
+            ..Request::new(Method::POST, path)
+        }
+    }
+
+    /// `POST path` with a JSON body that only asks: sent again after a passing failure.
+    pub fn ask(path: impl Into<String>, body: Value) -> Request {
+        Request {
+            reads: true,
+            ..Request::post(path, body)
+        }
+    }
+
+    /// `PUT path` with a JSON body.
+    pub fn put(path: impl Into<String>, body: Value) -> Request {
+        Request {
+            body: Some(body),
+            ..Request::new(Method::PUT, path)
+        }
+    }
+
+    /// `DELETE path`.
+    pub fn delete(path: impl Into<String>) -> Request {
+        Request::new(Method::DELETE, path)
+    }
+
+    /// With one more query parameter.
+    #[must_use]
+    pub fn query(mut self, name: &str, value: impl ToString) -> Request {
+        self.query.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// With these query parameters instead of any before.
+    #[must_use]
+    pub fn with_query(mut self, query: Vec<(String, String)>) -> Request {
+        self.query = query;
+        self
+    }
+
+    /// The same request with another body.
+    #[must_use]
+    pub fn with_body(&self, body: Value) -> Request {
+        Request {
+            body: Some(body),
+            ..self.clone()
+        }
+    }
+
+    /// The JSON body.
+    #[must_use]
+    pub fn body(&self) -> Option<&Value> {
+        self.body.as_ref()
+    }
+
+    /// Text that is equal for equal requests.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let query: Vec<String> = self
+            .query
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
+        format!("{} {}?{} {body}", self.method, self.path, query.join("&"))
+    }
+
+    /// The URL below a service's own.
+    pub(super) fn url(&self, base: &Url) -> Result<Url> {
+        let mut url = base.clone();
+        url.set_path(&format!(
+            "{}{}",
+            base.path().trim_end_matches('/'),
+            self.path
+        ));
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.query);
+        }
+        if url.origin() != base.origin() {
+            return Err(Error::internal(format!(
+                "{} leads away from {base}",
+                self.path
+            )));
+        }
+        Ok(url)
+    }
+}
+
+/// A path made of segments, each encoded: an id with `/` or `?` in it stays one segment.
+#[must_use]
+pub fn path(segments: &[&str]) -> String {
+    const KEEP: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    segments
+        .iter()
+        .map(|segment| format!("/{}", utf8_percent_encode(segment, KEEP)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_stays_one_segment() {
+        assert_eq!(
+            path(&["collections", "a/b?c d"]),
+            "/collections/a%2Fb%3Fc%20d"
+        );
+    }
+
+    #[test]
+    fn a_request_stays_below_its_service() {
+        let base: Url = "http://h:1/api/stac/".parse().unwrap();
+        let url = Request::get("/search")
+            .query("token", "next:a b")
+            .url(&base)
+            .unwrap();
+        assert_eq!(url.as_str(), "http://h:1/api/stac/search?token=next%3Aa+b");
+    }
+}

@@ -1,0 +1,353 @@
+//! Reading a header: the `//!` lines of a script taken apart into prose and TOML, every fault with its place in the file.
+//! What a header means is in `header`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::header::{Example, Header, Need, Parameter};
+use super::shape::Shape;
+use crate::effects::Effect;
+use crate::error::{Error, Place, Result, Trace, nearest};
+
+/// The keys of each table of a header, as `[args.x]` and its kin name them.
+const KEYS: &[&str] = &[
+    "effect", "confirm", "override", "args", "options", "needs", "examples",
+];
+const ARGUMENT_KEYS: &[&str] = &[
+    "type", "help", "default", "required", "multiple", "choices", "short", "env", "complete",
+    "value",
+];
+const NEED_KEYS: &[&str] = &["service", "right", "resource", "why"];
+const EXAMPLE_KEYS: &[&str] = &["run", "about"];
+
+#[derive(Deserialize)]
+struct RawParameter {
+    r#type: Option<Spanned<String>>,
+    help: Option<String>,
+    default: Option<toml::Value>,
+    #[serde(default)]
+    required: bool,
+    #[serde(default)]
+    multiple: bool,
+    #[serde(default)]
+    choices: Vec<String>,
+    short: Option<char>,
+    env: Option<String>,
+    complete: Option<String>,
+    value: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+struct RawHeader {
+    effect: Option<Spanned<String>>,
+    confirm: Option<Spanned<String>>,
+    #[serde(default, rename = "override")]
+    overrides: bool,
+    #[serde(default)]
+    args: BTreeMap<String, Spanned<RawParameter>>,
+    #[serde(default)]
+    options: BTreeMap<String, Spanned<RawParameter>>,
+    #[serde(default)]
+    needs: Vec<Need>,
+    #[serde(default)]
+    examples: Vec<Example>,
+}
+
+/// Reads the header of a script.
+pub(super) fn read(source: &str, text: &str) -> Result<Header> {
+    let lines = HeaderLines::of(source, text)?;
+    let table = DeTable::parse(&lines.toml).map_err(|error| lines.toml_error(&error))?;
+    lines.check_keys(table.get_ref())?;
+    let raw: RawHeader = toml::from_str(&lines.toml).map_err(|error| lines.toml_error(&error))?;
+    let mut header = Header {
+        effect: lines.effect(raw.effect.as_ref())?,
+        overrides: raw.overrides,
+        arguments: lines.parameters(raw.args)?,
+        options: lines.parameters(raw.options)?,
+        needs: raw.needs,
+        examples: raw.examples,
+        ..Header::default()
+    };
+    (header.summary, header.help) = lines.prose();
+    header.confirm = lines.confirm(raw.confirm, &header)?;
+    lines.check_positions(&header)?;
+    Ok(header)
+}
+
+/// The `//!` lines of a script. The TOML text has an empty line for every line of the file that is not TOML, so that
+/// its positions are those of the file.
+struct HeaderLines<'a> {
+    source: &'a str,
+    text: &'a str,
+    prose: Vec<&'a str>,
+    toml: String,
+}
+
+impl<'a> HeaderLines<'a> {
+    fn of(source: &'a str, text: &'a str) -> Result<HeaderLines<'a>> {
+        let mut lines = HeaderLines {
+            source,
+            text,
+            prose: Vec::new(),
+            toml: String::new(),
+        };
+        let (mut inside, mut seen, mut opened) = (false, false, 0);
+        for (index, line) in text.lines().enumerate() {
+            let Some(content) = line.strip_prefix("//!") else {
+                // `#!` and an empty line may stand before the header; anything else ends it.
+                if (index == 0 && line.starts_with("#!"))
+                    || (lines.prose.is_empty() && line.trim().is_empty())
+                {
+                    lines.toml.push('\n');
+                    continue;
+                }
+                break;
+            };
+            let content = content.strip_prefix(' ').unwrap_or(content);
+            match (inside, content.trim()) {
+                (false, "```toml") if seen => {
+                    return Err(lines.at(
+                        index + 1,
+                        1,
+                        "a header has one toml block, and this is a second",
+                    ));
+                }
+                (false, "```toml") => (inside, seen, opened) = (true, true, index + 1),
+                (true, "```") => inside = false,
+                (true, _) => lines.toml.push_str(content),
+                (false, _) => lines.prose.push(content),
+            }
+            lines.toml.push('\n');
+        }
+        if inside {
+            return Err(lines.at(
+                opened,
+                1,
+                "the toml block of this header does not end with ```",
+            ));
+        }
+        Ok(lines)
+    }
+
+    /// The summary in one line, and the help after it.
+    fn prose(&self) -> (String, String) {
+        let text = self.prose.join("\n");
+        let (summary, help) = text.trim().split_once("\n\n").unwrap_or((text.trim(), ""));
+        (
+            summary.replace('\n', " ").trim_end_matches('.').to_owned(),
+            help.trim().to_owned(),
+        )
+    }
+
+    fn check_keys(&self, table: &DeTable) -> Result<()> {
+        self.known(table, KEYS, "a header")?;
+        for (section, kind) in [("args", "an argument"), ("options", "an option")] {
+            for (_, parameter) in inner_table(table, section).into_iter().flatten() {
+                if let DeValue::Table(parameter) = parameter.get_ref() {
+                    self.known(parameter, ARGUMENT_KEYS, kind)?;
+                }
+            }
+        }
+        for (section, keys, kind) in [
+            ("needs", NEED_KEYS, "a need"),
+            ("examples", EXAMPLE_KEYS, "an example"),
+        ] {
+            let Some(DeValue::Array(rows)) = table.get(section).map(Spanned::get_ref) else {
+                continue;
+            };
+            for row in rows {
+                if let DeValue::Table(row) = row.get_ref() {
+                    self.known(row, keys, kind)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn known(&self, table: &DeTable, known: &[&str], what: &str) -> Result<()> {
+        for key in table.keys() {
+            let name = key.get_ref().as_ref();
+            if !known.contains(&name) {
+                let message = format!("unknown key '{name}' in {what}");
+                let error = self
+                    .at_span(key.span(), &message)
+                    .suggest(nearest(name, known.iter().copied()));
+                return Err(error.hint(format!("known keys: {}", known.join(", "))));
+            }
+        }
+        Ok(())
+    }
+
+    fn effect(&self, effect: Option<&Spanned<String>>) -> Result<Effect> {
+        let Some(effect) = effect else {
+            return Ok(Effect::Read);
+        };
+        Effect::from_name(effect.get_ref()).ok_or_else(|| {
+            let message = format!("unknown effect '{}'", effect.get_ref());
+            self.at_span(effect.span(), &message)
+                .hint("an effect is read, write or destroy")
+        })
+    }
+
+    fn confirm(&self, confirm: Option<Spanned<String>>, header: &Header) -> Result<Option<String>> {
+        let Some(confirm) = confirm else {
+            return Ok(None);
+        };
+        let names: Vec<&str> = header
+            .parameters()
+            .map(|parameter| parameter.name.as_str())
+            .collect();
+        if names.contains(&confirm.get_ref().as_str()) {
+            return Ok(Some(confirm.into_inner()));
+        }
+        let message = format!(
+            "confirm names '{}', which is neither an argument nor an option",
+            confirm.get_ref()
+        );
+        Err(self
+            .at_span(confirm.span(), &message)
+            .suggest(nearest(confirm.get_ref(), names)))
+    }
+
+    /// The parameters of a section, in the order they stand in the file.
+    fn parameters(&self, raw: BTreeMap<String, Spanned<RawParameter>>) -> Result<Vec<Parameter>> {
+        let mut parameters: Vec<_> = raw.into_iter().collect();
+        parameters.sort_by_key(|(_, parameter)| parameter.span().start);
+        parameters
+            .into_iter()
+            .map(|(name, parameter)| self.parameter(name, parameter))
+            .collect()
+    }
+
+    fn parameter(&self, name: String, raw: Spanned<RawParameter>) -> Result<Parameter> {
+        let span = raw.span();
+        let wrong = |message: String| self.at_span(span.clone(), &message);
+        if !name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            || name.starts_with('-')
+        {
+            return Err(wrong(format!(
+                "'{name}' is no name for an argument: write lower-case letters, digits and dashes"
+            )));
+        }
+        let raw = raw.into_inner();
+        let shape = match &raw.r#type {
+            None => Shape::Text,
+            Some(name) => Shape::from_name(name.get_ref()).ok_or_else(|| {
+                let error =
+                    self.at_span(name.span(), &format!("unknown type '{}'", name.get_ref()));
+                error
+                    .suggest(nearest(name.get_ref(), Shape::NAMES))
+                    .hint(format!("types: {}", Shape::NAMES.join(", ")))
+            })?,
+        };
+        let default = raw
+            .default
+            .as_ref()
+            .map(|value| spelt(value, shape))
+            .transpose()
+            .map_err(wrong)?;
+        Ok(Parameter {
+            name,
+            shape,
+            help: raw.help.unwrap_or_default(),
+            default,
+            required: raw.required,
+            multiple: raw.multiple,
+            choices: raw.choices,
+            short: raw.short,
+            env: raw.env,
+            complete: raw.complete,
+            value: raw.value,
+        })
+    }
+
+    /// What a command line cannot express: something after a repeated argument, a required one after an optional.
+    fn check_positions(&self, header: &Header) -> Result<()> {
+        let mut optional = None;
+        for (index, argument) in header.arguments.iter().enumerate() {
+            if argument.multiple && index + 1 < header.arguments.len() {
+                return Err(self.at(
+                    1,
+                    0,
+                    &format!(
+                        "argument '{}' is repeated, so it must be the last",
+                        argument.name
+                    ),
+                ));
+            }
+            match optional {
+                Some(before) if argument.required => {
+                    let message = format!(
+                        "argument '{}' is required, but '{before}' before it is not",
+                        argument.name
+                    );
+                    return Err(self.at(1, 0, &message));
+                }
+                None if !argument.required => optional = Some(&argument.name),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn toml_error(&self, error: &toml::de::Error) -> Error {
+        self.at_span(error.span().unwrap_or(0..0), error.message())
+    }
+
+    /// An error at a span of the TOML text. Each of its lines lacks the `//! ` of the file's.
+    fn at_span(&self, span: Range<usize>, message: &str) -> Error {
+        let before = &self.toml[..span.start.min(self.toml.len())];
+        let line = before.matches('\n').count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            + 1;
+        self.at(line, column + "//! ".len(), message)
+    }
+
+    fn at(&self, line: usize, column: usize, message: &str) -> Error {
+        let at = Place {
+            source: self.source.to_owned(),
+            line,
+            column,
+        };
+        let excerpt = self.text.lines().nth(line - 1).map(str::to_owned);
+        Error::usage(message).traced(Trace {
+            at: Some(at),
+            excerpt,
+            calls: Vec::new(),
+        })
+    }
+}
+
+/// The table of that name in a table.
+fn inner_table<'t, 'i>(table: &'t DeTable<'i>, name: &str) -> Option<&'t DeTable<'i>> {
+    match table.get(name)?.get_ref() {
+        DeValue::Table(inner) => Some(inner),
+        _ => None,
+    }
+}
+
+/// A default as it would be typed.
+fn spelt(value: &toml::Value, shape: Shape) -> std::result::Result<String, String> {
+    let text = match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
+            value.to_string()
+        }
+        _ => return Err("a default is a string, a number or a boolean".to_owned()),
+    };
+    shape
+        .check(&text)
+        .map_err(|error| format!("the default does not fit its type: {error}"))?;
+    Ok(text)
+}
