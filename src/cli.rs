@@ -307,6 +307,12 @@ fn printed(error: &clap::Error, warnings: &[String]) -> Result<Parsed> {
             let usage = Error::usage("which command? Here is what there is:");
             Err(usage.cause(text.trim().to_owned()))
         }
+        // A command may be missing because its script was passed over.
+        ErrorKind::InvalidSubcommand => {
+            Err(warnings.iter().fold(usage_error(&text), |error, warning| {
+                error.hint(warning.clone())
+            }))
+        }
         _ => Err(usage_error(&text)),
     }
 }

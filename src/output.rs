@@ -36,7 +36,7 @@ pub fn plain_wanted(environment: &Environment) -> bool {
     environment.get("NO_COLOR").is_some() || environment.get("TERM") == Some("dumb")
 }
 
-/// What stands at the other end of stdout and stderr. Clones share stderr's lock.
+/// What stands at the other end of stdout and stderr. Clones are the same.
 #[derive(Debug, Clone)]
 pub struct Console(Arc<Traits>);
 
@@ -116,18 +116,31 @@ impl Console {
             .map_err(|error| with_excerpt(error, session))
     }
 
+    /// Reads a value to its end and shows nothing: the plan pass of a run whose changes are made while it is read.
+    pub fn exhaust(&self, value: &Dynamic, session: &Session) -> Result<u8> {
+        let view = view_of(value);
+        let read = rows(&view).map_err(|error| with_excerpt(error, session));
+        read.map(|_| view.exit.unwrap_or(0))
+    }
+
     fn shown(&self, value: &Dynamic) -> Result<u8> {
-        let view = value.read_lock::<View>().map(|view| view.clone());
-        let view = view.unwrap_or_else(|| View::plain(value.clone()));
+        let view = view_of(value);
         if self.json() {
             show_raw(&view.value)?;
         } else {
             self.show_view(&view)?;
         }
-        Ok(view
-            .exit
-            .and_then(|code| u8::try_from(code).ok())
-            .unwrap_or(0))
+        Ok(view.exit.unwrap_or(0))
+    }
+
+    /// A value as a line. On a terminal, control characters are made visible; a pipe gets them as they are.
+    fn line(&self, value: &Dynamic) -> String {
+        let text = one_line(value);
+        if self.0.width.is_some() {
+            table::visible(&text) + "\n"
+        } else {
+            text + "\n"
+        }
     }
 
     fn show_view(&self, view: &View) -> Result<()> {
@@ -146,7 +159,7 @@ impl Console {
                 ))?;
             }
             Some(rows) => {
-                let lines: String = rows.iter().map(|row| one_line(row) + "\n").collect();
+                let lines: String = rows.iter().map(|row| self.line(row)).collect();
                 write_all(&lines)?;
             }
             None if view.value.is_unit() => {}
@@ -159,13 +172,19 @@ impl Console {
                     self.0.colour_out,
                 ))?;
             }
-            None => write_all(&(one_line(&view.value) + "\n"))?,
+            None => write_all(&self.line(&view.value))?,
         }
         if let Some(note) = &view.note {
             self.say(note);
         }
         Ok(())
     }
+}
+
+/// A value with what is said about how it looks.
+fn view_of(value: &Dynamic) -> View {
+    let view = value.read_lock::<View>().map(|view| view.clone());
+    view.unwrap_or_else(|| View::plain(value.clone()))
 }
 
 /// A value as JSON.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use crate::error::{Detail, Error, Kind, Place, Trace};
+use crate::table::visible;
 
 /// Longer excerpts would flood the screen: a line of a script, not a document.
 const EXCERPT: usize = 160;
@@ -18,7 +19,7 @@ pub fn draw(error: &Error, coloured: bool) -> String {
     let mut drawn = format!(
         "{}: {}\n",
         paint.heading(heading(detail.kind)),
-        detail.message
+        visible(&detail.message)
     );
     if let Some(trace) = &detail.trace {
         draw_trace(&mut drawn, trace, &paint);
@@ -106,7 +107,7 @@ fn draw_trace(drawn: &mut String, trace: &Trace, paint: &Paint) {
 
 /// The line with its number, and a caret line under the word at the column.
 fn draw_excerpt(drawn: &mut String, at: &Place, line: &str, paint: &Paint) {
-    let line = line.replace('\t', " ");
+    let line = visible(&line.replace('\t', " "));
     let shown: String = line.chars().take(EXCERPT).collect();
     let number = at.line.to_string();
     drawn.push_str(&format!(
@@ -138,7 +139,7 @@ fn word_at(line: &str, column: usize) -> String {
 
 /// Further lines of a text stand under its first.
 fn indented(text: &str) -> String {
-    text.trim_end().replace('\n', "\n    ")
+    visible(text.trim_end()).replace('\n', "\n    ")
 }
 
 struct Paint {

@@ -164,11 +164,26 @@ fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     at(value.get(field)?, rest)
 }
 
+/// Text with its control characters made visible: what a service holds must not steer the terminal. Line ends stay.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let spelt = |letter: char| match letter {
+        '\n' => "\n".to_owned(),
+        letter if letter.is_control() => letter.escape_default().to_string(),
+        letter => letter.to_string(),
+    };
+    if text.chars().any(char::is_control) {
+        text.chars().map(spelt).collect()
+    } else {
+        text.to_owned()
+    }
+}
+
 /// A value as the text of one cell.
 fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => visible(text),
         Some(other) => other.to_string(),
     }
 }
@@ -186,6 +201,15 @@ mod tests {
         assert!(drawn.contains(id), "{drawn}");
         assert!(drawn.lines().all(|line| line.width() <= 70), "{drawn}");
         assert_eq!(drawn.lines().count(), 3, "{drawn}");
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        let rows = [json!({"id": "a", "title": "\u{1b}[31mred\u{7}"})];
+        assert_eq!(
+            draw(&rows, &[], None, false),
+            "ID  TITLE\na   \\u{1b}[31mred\\u{7}\n"
+        );
     }
 
     #[test]

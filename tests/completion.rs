@@ -150,3 +150,35 @@ fn nushell_is_answered_in_json() {
         json!([{"value": "show", "description": "Show one domain"}])
     );
 }
+
+#[test]
+fn a_context_with_the_name_of_a_command_does_not_mislead() {
+    let names = completed(
+        Operator::new(),
+        &["dashictl", "--context", "sandbox", "domain", "sh"],
+    );
+    assert_eq!(names, ["show"]);
+    let names = completed(
+        Operator::new(),
+        &["dashictl", "--context", "sandbox", "domain", "show", ""],
+    );
+    assert!(names.contains(&"gelaende-umwelt".to_owned()), "{names:?}");
+}
+
+#[test]
+fn live_names_come_from_the_lake_that_the_typed_flags_name() {
+    let domains = json!({"collections": [{"id": "elsewhere"}], "links": []});
+    let service = FakeService::start(vec![Answer::json(&domains)]);
+    let names = completed(
+        Operator::new(),
+        &[
+            "dashictl",
+            "--stac-url",
+            service.url(),
+            "domain",
+            "show",
+            "",
+        ],
+    );
+    assert!(names.contains(&"elsewhere".to_owned()), "{names:?}");
+}

@@ -195,3 +195,94 @@ fn a_value_without_a_json_form_is_an_error() {
         .failure(1);
     assert!(stderr.contains("a function has no JSON form"), "{stderr}");
 }
+
+#[test]
+fn a_dry_run_plans_what_happens_only_while_the_result_is_read() {
+    let operator = Operator::in_context("sandbox");
+    let script = "stac::collections().map(|c| fs::write(`${c.id}.txt`, \"\"))";
+    let dry = operator.run(&["eval", "--effect", "write", "--dry-run", script]);
+    assert!(
+        dry.stdout.contains("file gelaende-umwelt.txt")
+            && dry.stdout.contains("file klima-historisch.txt"),
+        "{dry}"
+    );
+    assert!(!operator.work().join("gelaende-umwelt.txt").exists());
+    assert_eq!(
+        operator
+            .run(&[
+                "eval",
+                "--effect",
+                "write",
+                "--dry-run",
+                "fs::write(\"x\", \"\"); exit(3)"
+            ])
+            .code,
+        Some(3)
+    );
+    let failed = operator.run(&[
+        "eval",
+        "--effect",
+        "write",
+        "--dry-run",
+        "fs::write(\"x\", \"\"); fail(\"after one\")",
+    ]);
+    assert!(
+        failed.stdout.contains("file x") && failed.stderr.contains("after one"),
+        "{failed}"
+    );
+    assert_eq!(failed.code, Some(1));
+}
+
+#[test]
+fn closures_inside_items_and_captured_maps_work_in_parallel() {
+    let script = "
+        let bound = #{ n: 2 };
+        let checks = [];
+        for i in 0..40 { checks.push(#{ run: |x| x * bound.n + bound.len() }); }
+        let tools = #{ double: |x| x * 2 };
+        let a = parallel(checks, 16, |check| check.run.call(1));
+        let b = parallel([1, 2, 3, 4, 5, 6, 7, 8], 8, |x| tools.double.call(x));
+        [a.len(), a[39], b[7]]";
+    assert_eq!(sandbox(script).success(), "40\n3\n16\n");
+}
+
+#[test]
+fn what_a_closure_throws_arrives_as_it_was_thrown_and_where() {
+    let caught = sandbox(
+        "let r = (); try { parallel([1], 1, |x| { throw #{ code: 5 } }) } catch (e) { r = e.code } r",
+    );
+    assert_eq!(caught.success(), "5\n");
+    let operator = Operator::in_context("sandbox");
+    operator.work_file(
+        "x.rhai",
+        "let ids = stac::collections().map(|c| {\n    c.id.nope()\n});\nids.collect()\n",
+    );
+    let stderr = operator.run(&["run", "x.rhai"]).failure(1);
+    assert!(stderr.contains("--> x.rhai:2:10"), "{stderr}");
+}
+
+#[test]
+fn exit_without_a_code_is_done_and_with_a_reason_failed() {
+    assert_eq!(sandbox("[1].map(|x| exit())").to_string(), "");
+    assert_eq!(
+        sandbox("try { exit(\"enough\") } catch { }").to_string(),
+        "------- stderr -------\nenough\n[exit status: 1]"
+    );
+}
+
+#[test]
+fn a_wrong_exit_code_of_a_view_is_an_error_and_no_success() {
+    let stderr = sandbox("view([], #{ exit: 256 })").failure(2);
+    assert!(
+        stderr.contains("an exit code is a number from 0 to 255"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_functions_own_name_goes_before_ours() {
+    assert_eq!(
+        sandbox("fn view(value, about) { about.foo } view(1, #{ foo: 7 })").success(),
+        "7\n"
+    );
+}

@@ -290,3 +290,57 @@ fn answers_are_asked_for_compressed() {
             .starts_with("dashictl/")
     );
 }
+
+#[test]
+fn an_id_that_leads_elsewhere_is_refused_and_nothing_is_sent() {
+    let service = SilentListener::start();
+    let operator = Operator::new().with("DASHI_STAC_URL", service.url());
+    for call in [
+        "stac::collection(\"..\")",
+        "stac::item(\"c\", \"..\")",
+        "stac::items(\"\").count()",
+        "stac::try_collection(\".\")",
+    ] {
+        let stderr = operator.run(&["eval", call]).failure(2);
+        assert!(
+            stderr.contains("cannot be the name of anything a service holds"),
+            "{call}: {stderr}"
+        );
+    }
+    assert_eq!(service.visits(), 0);
+}
+
+#[test]
+fn a_bound_that_ends_tells_the_last_failure() {
+    let busy = Answer::status(503, "overloaded since noon").header("retry-after", "30");
+    let service = FakeService::start(vec![busy]);
+    let stderr = Operator::new()
+        .run(&[
+            "eval",
+            "stac::landing(#{timeout: \"2s\"})",
+            "--stac-url",
+            service.url(),
+        ])
+        .failure(1);
+    assert!(
+        stderr.contains("answered 503") && stderr.contains("because overloaded since noon"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_creation_that_is_redirected_is_not_sent_again() {
+    let moved = Answer::status(303, "").header("location", "/elsewhere");
+    let service = FakeService::start(vec![moved]);
+    let script = "stac::put_collection(#{ id: \"x\" })";
+    let ran = Operator::new().run(&[
+        "eval",
+        "--effect",
+        "write",
+        script,
+        "--stac-url",
+        service.url(),
+    ]);
+    assert!(ran.failure(1).contains("stac answered 303 See Other"));
+    assert_eq!(service.lines().len(), 1);
+}

@@ -76,6 +76,7 @@ fn a_loop_that_computes_is_stopped_also_inside_try_and_closures() {
         "[1].for_each(|x| loop {})",
         "parallel([1, 2], 2, |x| loop {})",
         "sleep(\"1h\")",
+        "sleep(3600.0)",
     ] {
         let operator = Operator::new();
         let child = operator.start(&[

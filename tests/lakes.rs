@@ -54,15 +54,21 @@ impl Lake {
 }
 
 fn real_operator() -> Operator {
+    let operator = Operator::new();
+    operator.config(&real_configuration());
+    operator
+}
+
+/// The configuration file that leads to the real lake.
+pub fn real_configuration() -> String {
     let lake = real_lake();
     let beside = beside();
-    let operator = Operator::new();
     let of = |name: &str| {
         lake.get(name)
             .unwrap_or_else(|| panic!("the real lake's env file lacks {name}"))
             .clone()
     };
-    operator.config(&format!(
+    format!(
         "stac_url = {:?}\nprefect_url = {:?}\nloki_url = {:?}\ningest_url = {:?}\n[s3]\nendpoint = {:?}\nregion = {:?}\n\
          access_key = {:?}\nsecret_key = {:?}\n",
         of("DASHI_STAC_URL"),
@@ -73,8 +79,7 @@ fn real_operator() -> Operator {
         of("DASHI_S3_REGION"),
         of("DASHI_S3_ACCESS_KEY"),
         of("DASHI_S3_SECRET_KEY"),
-    ));
-    operator
+    )
 }
 
 /// The addresses and keys of the real lake, which `make test` has started.

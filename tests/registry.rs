@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::lakes::{Lake, on_both_lakes, real_configuration};
 use dashictl::config::{Config, Environment, Flags};
 use dashictl::effects::{Effect, Gate};
 use dashictl::engine::Engine;
@@ -24,11 +25,21 @@ struct Rehearsal {
 
 impl Rehearsal {
     fn new() -> Rehearsal {
+        Rehearsal::on(Lake::Sandbox)
+    }
+
+    fn on(lake: Lake) -> Rehearsal {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().to_string_lossy().into_owned();
         let environment: Environment = [("HOME".to_owned(), home)].into_iter().collect();
+        let context = (lake == Lake::Sandbox).then(|| "sandbox".to_owned());
+        if lake == Lake::Real {
+            let file = folder.path().join(".config/dashi/config.toml");
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, real_configuration()).unwrap();
+        }
         let flags = Flags {
-            context: Some("sandbox".to_owned()),
+            context,
             values: Vec::new(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -190,4 +201,28 @@ fn a_function_that_changes_something_never_reaches_a_service_in_a_planning_run()
         let _ = ran.success();
     }
     assert_eq!(service.visits(), 0);
+}
+
+on_both_lakes! {
+    fn records_are_removed_and_a_collection_only_when_it_is_empty(lake) {
+        let id = Lake::name("removed");
+        let script = format!("
+            let collection = stac::collection(\"gelaende-umwelt\");
+            collection.id = \"{id}\";
+            collection.links = [];
+            stac::put_collection(collection);
+            stac::put_item(#{{ type: \"Feature\", stac_version: \"1.0.0\", id: \"a-b c\", collection: \"{id}\", links: [],
+                geometry: #{{ type: \"Point\", coordinates: [8.0, 50.0] }}, bbox: [8.0, 50.0, 8.0, 50.0],
+                properties: #{{ datetime: \"2026-04-27T00:00:00Z\" }}, assets: #{{}} }});
+            let refused = ();
+            try {{ stac::delete_collection(\"{id}\") }} catch (e) {{ refused = e.message; }}
+            let had = stac::count(\"{id}\");
+            stac::delete_item(\"{id}\", \"a-b c\");
+            let again = ();
+            try {{ stac::delete_item(\"{id}\", \"a-b c\") }} catch (e) {{ again = e.kind; }}
+            stac::delete_collection(\"{id}\");
+            [refused, had, again, stac::try_collection(\"{id}\")]");
+        let value = Rehearsal::on(lake).value("removal", &script);
+        assert_eq!(value, format!("[\"collection '{id}' holds 1 items\", 1, \"not_found\", ()]"));
+    }
 }

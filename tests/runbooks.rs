@@ -212,3 +212,100 @@ fn operators_share_code_through_their_library_folder() {
     );
     assert_eq!(operator.run(&["hello"]).success(), "hello you\n");
 }
+
+#[test]
+fn a_header_that_takes_a_name_of_every_command_is_refused_with_its_place() {
+    for (toml, message, place) in [
+        (
+            "[options.json]",
+            "'json' is an option that every command has",
+            ":3:",
+        ),
+        (
+            "[options.stac-url]",
+            "'stac-url' is an option that every command has",
+            ":3:",
+        ),
+        (
+            "[options.x]\n//! short = \"v\"",
+            "the letter 'v' of 'x' is taken",
+            ":3:",
+        ),
+        (
+            "[args.x]\n//! [options.x]",
+            "'x' is an argument and an option as well",
+            ":4:",
+        ),
+        (
+            "[args.a]\n//! multiple = true\n//! [args.b]",
+            "argument 'a' is repeated, so it must be the last",
+            ":3:",
+        ),
+        (
+            "[options.x]\n//! complete = \"domain\"",
+            "there are no live names 'domain'",
+            ":3:",
+        ),
+        (
+            "[options.x]\n//! choices = [\"a\"]\n//! default = \"b\"",
+            "the default 'b' is none of the choices",
+            ":3:",
+        ),
+    ] {
+        let operator = operator_with(
+            "odd.rhai",
+            &format!("//! Odd.\n//! ```toml\n//! {toml}\n//! ```\nfn main(args) {{ }}\n"),
+        );
+        let stderr = operator.run(&["odd"]).failure(2);
+        assert!(
+            stderr.contains(message) && stderr.contains(&format!("odd.rhai{place}")),
+            "{toml}: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_script_cannot_have_the_name_of_a_host_command() {
+    let operator = operator_with("run.rhai", "//! Mine.\nfn main() { 1 }\n");
+    operator.home_file(
+        ".config/dashi/scripts/sandbox/x.rhai",
+        "//! Mine.\nfn main() { 1 }\n",
+    );
+    let help = operator.run(&["--help"]);
+    assert!(
+        help.stderr
+            .contains("run.rhai is passed over: 'run' is a command of the host"),
+        "{help}"
+    );
+    assert!(
+        help.stderr
+            .contains("x.rhai is passed over: 'sandbox' is a command of the host"),
+        "{help}"
+    );
+}
+
+#[test]
+fn values_may_begin_with_a_dash_where_they_are_numbers_or_times() {
+    let text = "//! T.\n//! ```toml\n//! [options.since]\n//! type = \"time\"\n//! [options.n]\n//! type = \"int\"\n//! ```\nfn main(args) { [args.since, args.n] }\n";
+    let operator = operator_with("t.rhai", text);
+    assert_eq!(
+        operator
+            .run(&["t", "--since", "-2h", "--n", "-5"])
+            .success(),
+        "-2h\n-5\n"
+    );
+}
+
+#[test]
+fn a_wrong_configuration_does_not_stop_doc_and_check() {
+    let operator = Operator::new();
+    operator.config("not [ toml");
+    operator.work_file("x.rhai", "1");
+    assert!(
+        operator
+            .run(&["doc", "stac"])
+            .success()
+            .contains("stac::items")
+    );
+    let _ = operator.run(&["check", "x.rhai"]).success();
+}

@@ -105,3 +105,27 @@ fn a_secret_in_a_script_cannot_be_compared_or_joined() {
         );
     }
 }
+
+#[test]
+fn a_secret_that_a_script_sends_is_in_no_trace_or_error() {
+    let service = FakeService::start(vec![Answer::status(500, "no")]);
+    let operator = Operator::new().with("MY_SECRET", CANARY);
+    let send = format!(
+        "http::get({:?}, #{{ bearer: env::secret(\"MY_SECRET\"), headers: #{{ \"X-Api-Key\": env::secret(\"MY_SECRET\") }} }})",
+        service.url()
+    );
+    let ran = operator.run(&["eval", "-vv", &send]);
+    assert_eq!(service.asked()[0].header("x-api-key"), Some(CANARY));
+    assert_silent(&ran, CANARY);
+    let signed = format!("{}/x?X-Amz-Signature=c4narysignature", service.url());
+    let operator = operator.with("SIGNED_URL", signed);
+    assert_silent(
+        &operator.run(&["eval", "-v", "http::get(env::get(\"SIGNED_URL\"))"]),
+        "c4narysignature",
+    );
+    let operator = operator.with("URL_WITH_PASSWORD", "http://me:c4narypassword@127.0.0.1:1/");
+    assert_silent(
+        &operator.run(&["eval", "http::get(env::get(\"URL_WITH_PASSWORD\"))"]),
+        "c4narypassword",
+    );
+}

@@ -17,7 +17,7 @@ fn untrusted_scripts_are_no_commands_and_say_how_to_become_some() {
     let help = operator.run(&["--help"]);
     assert!(
         help.stderr.contains(
-            "1 script(s) in .dashi/scripts are not commands: look at them, then `dashictl trust .`"
+            "the scripts in .dashi/scripts are not commands: look at them, then `dashictl trust .`"
         ),
         "{help}"
     );
@@ -90,4 +90,62 @@ fn trusted_scripts_never_shadow() {
     );
     operator.run(&["trust", "."]).success();
     assert!(operator.run(&["doctor"]).success().starts_with("CHECK"));
+}
+
+#[test]
+fn a_folder_that_is_not_trusted_is_not_read() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file(".dashi/scripts/hello.rhai", HELLO);
+    let fifo = operator.work().join(".dashi/scripts/pipe.rhai");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    std::os::unix::fs::symlink(".", operator.work().join(".dashi/scripts/round")).unwrap();
+    assert!(operator.run(&["--help"]).success().contains("doctor"));
+    assert!(
+        operator
+            .run(&["trust", "."])
+            .failure(1)
+            .contains("is neither a file nor a folder")
+    );
+}
+
+#[test]
+fn trust_covers_what_a_trusted_script_imports() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file(
+        ".dashi/scripts/hello.rhai",
+        "//! Hi.\nimport \"./.part\" as part;\nfn main() { part::hello() }\n",
+    );
+    operator.work_file(".dashi/scripts/.part.rhai", "fn hello() { \"hello\" }\n");
+    operator.run(&["trust", "."]).success();
+    assert_eq!(operator.run(&["hello"]).success(), "hello\n");
+    operator.work_file(".dashi/scripts/.part.rhai", "fn hello() { \"changed\" }\n");
+    assert!(
+        operator
+            .run(&["hello"])
+            .failure(2)
+            .contains(".part.rhai has changed since they were trusted")
+    );
+}
+
+#[test]
+fn a_trusted_script_imports_nothing_from_outside_its_folder() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file(
+        ".dashi/scripts/hello.rhai",
+        "//! Hi.\nimport \"../../lib/x\" as x;\nfn main() { x::hello() }\n",
+    );
+    operator.work_file("lib/x.rhai", "fn hello() { \"hello\" }\n");
+    operator.run(&["trust", "."]).success();
+    assert!(
+        operator
+            .run(&["hello"])
+            .failure(2)
+            .contains("is outside the folder that was trusted")
+    );
 }

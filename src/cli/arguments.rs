@@ -2,7 +2,7 @@
 
 use clap::builder::ValueParser;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
 use rhai::{Array, Dynamic, Map};
 
@@ -38,6 +38,13 @@ fn argument(parameter: &Parameter) -> Arg {
     if let Some(default) = &parameter.default {
         argument = argument.default_value(default.clone());
     }
+    argument = match parameter.shape {
+        // `--since -2h`, `--limit -5`: what begins with a dash may be a value.
+        Shape::Int | Shape::Float => argument.allow_negative_numbers(true),
+        Shape::Time => argument.allow_hyphen_values(true),
+        Shape::Path => argument.value_hint(ValueHint::AnyPath),
+        _ => argument,
+    };
     if let Some(source) = &parameter.complete {
         let source = source.clone();
         argument = argument.add(ArgValueCandidates::new(move || live(&source)));
@@ -140,13 +147,14 @@ fn value(
     }
 }
 
+/// Only what a variable may stand in for can be missing here; clap asks for the rest.
 fn missing(parameter: &Parameter) -> Error {
     let variable = parameter
         .env
         .as_ref()
         .map(|variable| format!(", or set {variable}"))
         .unwrap_or_default();
-    Error::usage(format!("--{} is missing", parameter.name)).hint(format!("give it{variable}"))
+    Error::usage(format!("'{}' is missing", parameter.name)).hint(format!("give it{variable}"))
 }
 
 /// A variable stands in for an argument; it is held to the same rules.

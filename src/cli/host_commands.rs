@@ -36,6 +36,7 @@ pub(super) fn run() -> Command {
                 .required(true)
                 .value_name("FILE")
                 .help("The script")
+                .value_hint(clap::ValueHint::FilePath)
                 .allow_hyphen_values(true)
                 .value_parser(value_parser!(OsString)),
         )
@@ -70,6 +71,7 @@ fn check() -> Command {
                 .num_args(1..)
                 .value_name("PATH")
                 .help("Scripts, or folders of them")
+                .value_hint(clap::ValueHint::AnyPath)
                 .value_parser(value_parser!(PathBuf)),
         )
 }

@@ -63,9 +63,7 @@ fn rustls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a 
 #[must_use]
 pub fn timeout(transport: &Transport) -> String {
     let (setting, now) = (transport.timeout_setting, time::spell(transport.timeout));
-    format!(
-        "the service accepts connections but does not answer: look at its logs, or raise {setting} (now {now})"
-    )
+    format!("look whether it is well and the way to it is open, or raise {setting} (now {now})")
 }
 
 /// The service does not know who asks, or does not allow it.

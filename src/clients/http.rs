@@ -67,13 +67,8 @@ impl Sender {
     /// Sends a request; an answer with a bad status is an error.
     pub async fn send(&self, request: Request) -> Result<Answer> {
         let url = request.url(&self.settings().url)?;
-        let Some(bound) = self.within else {
-            return self.try_often(&request, url).await;
-        };
-        match tokio::time::timeout(bound, self.try_often(&request, url.clone())).await {
-            Ok(result) => result,
-            Err(_) => Err(self.silent(&request.method, &url, bound)),
-        }
+        let end = self.within.map(|bound| (Instant::now() + bound, bound));
+        self.try_often(&request, url, end).await
     }
 
     /// Sends a request and reads its answer as JSON.
@@ -81,18 +76,43 @@ impl Sender {
         self.send(request).await?.json()
     }
 
-    /// Sends until there is an answer that is not passing, as often as the settings allow.
-    async fn try_often(&self, request: &Request, url: Url) -> Result<Answer> {
-        let mut attempt = 0;
-        loop {
-            let (error, pause) = match self.try_once(request, url.clone()).await {
+    /// Sends until there is an answer that is not passing, as often as the settings and the bound allow. When the bound
+    /// ends, the last failure says more than that nothing came in time.
+    async fn try_often(
+        &self,
+        request: &Request,
+        url: Url,
+        end: Option<(Instant, Duration)>,
+    ) -> Result<Answer> {
+        let mut last: Option<Error> = None;
+        for attempt in 0.. {
+            let tried = match end {
+                None => self.try_once(request, url.clone()).await,
+                Some((end, bound)) => {
+                    let trying =
+                        tokio::time::timeout_at(end.into(), self.try_once(request, url.clone()));
+                    match trying.await {
+                        Ok(tried) => tried,
+                        Err(_) => {
+                            return Err(
+                                last.unwrap_or_else(|| self.silent(&request.method, &url, bound))
+                            );
+                        }
+                    }
+                }
+            };
+            let (error, pause) = match tried {
                 Ok(answer) if answer.status < 300 => return Ok(answer),
                 Ok(answer) => (self.refused(&answer), pause_after(&answer, attempt)),
                 Err(Failure::Lasting(error)) => return Err(error),
                 Err(Failure::Passing(error)) => (error, Some(retry::pause(attempt))),
             };
             let may_repeat = request.reads && attempt < self.settings().transport.retries;
-            let Some(pause) = pause.filter(|pause| may_repeat && *pause <= retry::LONGEST_PAUSE)
+            let longest = end.map_or(retry::LONGEST_PAUSE, |(end, _)| {
+                end.saturating_duration_since(Instant::now())
+            });
+            let Some(pause) =
+                pause.filter(|pause| may_repeat && *pause <= longest.min(retry::LONGEST_PAUSE))
             else {
                 return Err(if attempt > 0 {
                     error.cause(format!("{} tries failed", attempt + 1))
@@ -106,8 +126,9 @@ impl Sender {
                 pause.as_millis()
             ));
             tokio::time::sleep(pause).await;
-            attempt += 1;
+            last = Some(error);
         }
+        Err(Error::internal("a request was tried for ever"))
     }
 
     /// One try, redirects within the origin included. The answer may have any status but a redirect's.
@@ -120,6 +141,10 @@ impl Sender {
             let answer = self.exchange(request, url.clone()).await?;
             if !StatusCode::from_u16(answer.status).is_ok_and(|status| status.is_redirection()) {
                 return Ok(answer);
+            }
+            // Only these two keep the method: after another a POST would create twice, or silently become a GET.
+            if request.method != Method::GET && !matches!(answer.status, 307 | 308) {
+                return Err(Failure::Lasting(self.refused(&answer)));
             }
             url = self.redirected(&answer).map_err(Failure::Lasting)?;
         }
@@ -157,7 +182,13 @@ impl Sender {
         let response = sending.send().await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await.map_err(failed)?;
-        tracer.came_back(self.name(), status, started.elapsed(), &headers, &body);
+        tracer.came_back(
+            self.name(),
+            status,
+            started.elapsed(),
+            &headers,
+            Some(&body),
+        );
         Ok(Answer {
             status,
             headers,

@@ -38,7 +38,7 @@ impl Prefect {
     pub async fn health(&self) -> Result<()> {
         let answer = self
             .sender
-            .send(Request::get(self.api(&["health"])))
+            .send(Request::get(self.api(&["health"])?))
             .await?;
         if answer.json()? == Value::Bool(true) {
             Ok(())
@@ -51,7 +51,7 @@ impl Prefect {
     pub async fn version(&self) -> Result<String> {
         let answer = self
             .sender
-            .send(Request::get(self.api(&["version"])))
+            .send(Request::get(self.api(&["version"])?))
             .await?;
         let version = answer.json()?;
         version
@@ -61,8 +61,7 @@ impl Prefect {
     }
 
     /// All deployments, page by page.
-    #[must_use]
-    pub fn deployments(&self) -> Pages {
+    pub fn deployments(&self) -> Result<Pages> {
         self.filtered(&["deployments", "filter"], json!({"sort": "NAME_ASC"}))
     }
 
@@ -78,11 +77,11 @@ impl Prefect {
                 "name",
                 flow,
                 deployment,
-            ])))
+            ])?))
             .await
     }
 
-    fn api(&self, segments: &[&str]) -> String {
+    fn api(&self, segments: &[&str]) -> Result<String> {
         let below = if self
             .sender
             .settings()
@@ -95,13 +94,13 @@ impl Prefect {
         } else {
             "/api"
         };
-        format!("{below}{}", path(segments))
+        Ok(format!("{below}{}", path(segments)?))
     }
 
     /// A filter endpoint, read to its end by offset.
-    fn filtered(&self, segments: &[&str], body: Value) -> Pages {
-        let (sender, path) = (self.sender.clone(), self.api(segments));
-        stream::unfold(Some(0), move |offset| {
+    fn filtered(&self, segments: &[&str], body: Value) -> Result<Pages> {
+        let (sender, path) = (self.sender.clone(), self.api(segments)?);
+        let pages = stream::unfold(Some(0), move |offset| {
             let (sender, path, mut body) = (sender.clone(), path.clone(), body.clone());
             async move {
                 let offset = offset?;
@@ -116,8 +115,8 @@ impl Prefect {
                 Some((page, next))
             }
         })
-        .filter(|page| std::future::ready(!page.as_ref().is_ok_and(Vec::is_empty)))
-        .boxed()
+        .filter(|page| std::future::ready(!page.as_ref().is_ok_and(Vec::is_empty)));
+        Ok(pages.boxed())
     }
 }
 

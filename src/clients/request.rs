@@ -127,18 +127,26 @@ impl Request {
     }
 }
 
-/// A path made of segments, each encoded: an id with `/` or `?` in it stays one segment.
-#[must_use]
-pub fn path(segments: &[&str]) -> String {
+/// A path made of segments, each encoded: an id with `/` or `?` in it stays one segment. An empty one and the dot
+/// segments, which every URL parser resolves away however they are encoded, would ask for something else: refused.
+pub fn path(segments: &[&str]) -> Result<String> {
     const KEEP: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'-')
         .remove(b'.')
         .remove(b'_')
         .remove(b'~');
-    segments
+    if let Some(segment) = segments
+        .iter()
+        .find(|segment| matches!(**segment, "" | "." | ".."))
+    {
+        return Err(Error::usage(format!(
+            "'{segment}' cannot be the name of anything a service holds"
+        )));
+    }
+    Ok(segments
         .iter()
         .map(|segment| format!("/{}", utf8_percent_encode(segment, KEEP)))
-        .collect()
+        .collect())
 }
 
 #[cfg(test)]
@@ -148,9 +156,17 @@ mod tests {
     #[test]
     fn an_id_stays_one_segment() {
         assert_eq!(
-            path(&["collections", "a/b?c d"]),
+            path(&["collections", "a/b?c d"]).unwrap(),
             "/collections/a%2Fb%3Fc%20d"
         );
+    }
+
+    #[test]
+    fn a_segment_that_leads_elsewhere_is_refused() {
+        for segment in ["", ".", ".."] {
+            assert!(path(&["collections", segment]).is_err(), "'{segment}'");
+        }
+        assert_eq!(path(&["..."]).unwrap(), "/...");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
@@ -37,6 +37,7 @@ pub struct S3 {
 
 struct Inner {
     settings: S3Settings,
+    tracer: Tracer,
     client: Client,
     plain: reqwest::Client,
 }
@@ -58,11 +59,12 @@ impl S3 {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::disabled())
-            .http_client(Transport::new(plain.clone(), tracer))
+            .http_client(Transport::new(plain.clone(), tracer.clone()))
             .build();
         Ok(S3 {
             inner: Arc::new(Inner {
                 settings,
+                tracer,
                 client: Client::from_conf(config),
                 plain,
             }),
@@ -187,15 +189,21 @@ impl S3 {
     /// What the store's clock says. An answer of any status has a `Date`.
     pub async fn date(&self) -> Result<SystemTime> {
         let asked = self.asked("GET", "the store's clock");
-        let answer = self.bounded(&asked, async {
-            self.inner
-                .plain
-                .get(self.inner.settings.endpoint.clone())
-                .send()
-                .await
-                .map_err(|error| asked.unreached(&error))
-        });
-        let answer = answer.await?;
+        let settings = &self.inner.settings;
+        let bound = self.within.unwrap_or(settings.transport.timeout);
+        let asking = self
+            .inner
+            .plain
+            .get(settings.endpoint.clone())
+            .timeout(bound)
+            .send();
+        let answer = asking.await.map_err(|error| {
+            if error.is_timeout() && !error.is_connect() {
+                asked.silent(bound)
+            } else {
+                asked.unreached(&error)
+            }
+        })?;
         let date = answer
             .headers()
             .get(http::header::DATE)
@@ -218,36 +226,37 @@ impl S3 {
         F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
         E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let often = async {
-            let mut attempt = 0;
-            loop {
-                let error = match send().await {
-                    Ok(answer) => return Ok(answer),
-                    Err(error) => asked.refused(&error),
-                };
-                if error.kind() != Kind::Unavailable
-                    || attempt >= self.inner.settings.transport.retries
-                {
-                    return Err(if attempt > 0 {
-                        error.cause(format!("{} tries failed", attempt + 1))
-                    } else {
-                        error
-                    });
-                }
-                tokio::time::sleep(retry::pause(attempt)).await;
-                attempt += 1;
+        let end = self.within.map(|bound| (Instant::now() + bound, bound));
+        let mut last: Option<Error> = None;
+        for attempt in 0.. {
+            let tried = match end {
+                None => send().await,
+                Some((end, bound)) => match tokio::time::timeout_at(end.into(), send()).await {
+                    Ok(tried) => tried,
+                    Err(_) => return Err(last.unwrap_or_else(|| asked.silent(bound))),
+                },
+            };
+            let error = match tried {
+                Ok(answer) => return Ok(answer),
+                Err(error) => asked.refused(&error),
+            };
+            if error.kind() != Kind::Unavailable || attempt >= self.inner.settings.transport.retries
+            {
+                return Err(if attempt > 0 {
+                    error.cause(format!("{} tries failed", attempt + 1))
+                } else {
+                    error
+                });
             }
-        };
-        self.bounded(asked, often).await
-    }
-
-    async fn bounded<T>(&self, asked: &Asked, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let Some(bound) = self.within else {
-            return work.await;
-        };
-        tokio::time::timeout(bound, work)
-            .await
-            .unwrap_or_else(|_| Err(asked.silent(bound)))
+            let pause = retry::pause(attempt);
+            self.inner.tracer.line(&format!(
+                "  s3 failed ({error}), again in {} ms",
+                pause.as_millis()
+            ));
+            tokio::time::sleep(pause).await;
+            last = Some(error);
+        }
+        Err(Error::internal("a request was tried for ever"))
     }
 }
 

@@ -50,7 +50,7 @@ impl Transport {
         let response = sending.send().await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         self.tracer
-            .came_back("s3", status, started.elapsed(), &headers, &[]);
+            .came_back("s3", status, started.elapsed(), &headers, None);
         let response: http::Response<reqwest::Body> = response.into();
         let response = response.map(SdkBody::from_body_1_x);
         HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))

@@ -64,7 +64,7 @@ impl Stac {
     /// One collection.
     pub async fn collection(&self, id: &str) -> Result<Value> {
         self.sender
-            .json(Request::get(path(&["collections", id])))
+            .json(Request::get(path(&["collections", id])?))
             .await
     }
 
@@ -78,7 +78,7 @@ impl Stac {
         {
             Err(error) if error.kind() == Kind::Conflict => {
                 self.sender
-                    .json(Request::put(path(&["collections", &id]), collection))
+                    .json(Request::put(path(&["collections", &id])?, collection))
                     .await
             }
             result => result,
@@ -88,22 +88,21 @@ impl Stac {
     /// Removes a collection with all its items.
     pub async fn delete_collection(&self, id: &str) -> Result<()> {
         self.sender
-            .send(Request::delete(path(&["collections", id])))
+            .send(Request::delete(path(&["collections", id])?))
             .await
             .map(drop)
     }
 
     /// The items of one collection, page by page, with these query parameters (`datetime`, `bbox`, `limit`, …).
-    #[must_use]
-    pub fn items(&self, collection: &str, query: Vec<(String, String)>) -> Pages {
+    pub fn items(&self, collection: &str, query: Vec<(String, String)>) -> Result<Pages> {
         let mut query = query;
         if !query.iter().any(|(name, _)| name == "limit") {
             query.push(("limit".to_owned(), PAGE.to_string()));
         }
-        self.walk(
+        Ok(self.walk(
             Listing::Items,
-            Request::get(path(&["collections", collection, "items"])).with_query(query),
-        )
+            Request::get(path(&["collections", collection, "items"])?).with_query(query),
+        ))
     }
 
     /// The items that a search body finds (STAC API, item search), page by page.
@@ -116,12 +115,16 @@ impl Stac {
         self.walk(Listing::Items, Request::ask("/search", body))
     }
 
-    /// How many items a search body finds, exactly (`conf: {"context": "on"}` makes the server count).
+    /// How many items a search body finds, exactly and now: `conf` makes the server count, and `context_stats_ttl` keeps
+    /// pgstac from answering with the count of the same search that it remembers for a day.
     pub async fn count(&self, body: Value) -> Result<u64> {
         let mut body = body;
         if let Some(fields) = body.as_object_mut() {
             fields.insert("limit".to_owned(), 1.into());
-            fields.insert("conf".to_owned(), json!({"context": "on"}));
+            fields.insert(
+                "conf".to_owned(),
+                json!({"context": "on", "context_stats_ttl": "0 seconds"}),
+            );
             fields.insert(
                 "fields".to_owned(),
                 json!({"include": ["id"], "exclude": ["geometry", "assets", "links"]}),
@@ -143,7 +146,7 @@ impl Stac {
                 collection,
                 "items",
                 id,
-            ])))
+            ])?))
             .await
     }
 
@@ -154,7 +157,7 @@ impl Stac {
         match self
             .sender
             .json(Request::post(
-                path(&["collections", &collection, "items"]),
+                path(&["collections", &collection, "items"])?,
                 item.clone(),
             ))
             .await
@@ -162,7 +165,7 @@ impl Stac {
             Err(error) if error.kind() == Kind::Conflict => {
                 self.sender
                     .json(Request::put(
-                        path(&["collections", &collection, "items", &id]),
+                        path(&["collections", &collection, "items", &id])?,
                         item,
                     ))
                     .await
@@ -179,7 +182,7 @@ impl Stac {
                 collection,
                 "items",
                 id,
-            ])))
+            ])?))
             .await
             .map(drop)
     }
@@ -254,7 +257,7 @@ impl Walk {
             return Err(answer.fault(&format!("a page without a list '{}'", self.listing.field())));
         };
         self.seen.insert(request.fingerprint());
-        self.next = next_request(&page, &request, &self.sender.settings().url)
+        self.next = next_request(&page, &request, &self.sender.settings().url, &answer.url)
             .map_err(|what| answer.fault(&what))?;
         if let Some(next) = &self.next
             && self.seen.contains(&next.fingerprint())
@@ -271,6 +274,7 @@ fn next_request(
     page: &Value,
     current: &Request,
     base: &Url,
+    asked: &Url,
 ) -> std::result::Result<Option<Request>, String> {
     let links = page["links"]
         .as_array()
@@ -282,7 +286,7 @@ fn next_request(
     let href = link["href"]
         .as_str()
         .ok_or("a 'next' link without 'href'")?;
-    let href = base
+    let href = asked
         .join(href)
         .map_err(|_| format!("a 'next' link to '{href}', which is no URL"))?;
     if link["method"]
@@ -295,6 +299,12 @@ fn next_request(
     let below = href.path().strip_prefix(base.path().trim_end_matches('/'));
     let request = match below.filter(|_| href.origin() == base.origin()) {
         Some(path) => Request::get(path),
+        // A page that was POSTed cannot be gone on from by GET at a path that is not ours to know.
+        None if current.body().is_some() => {
+            return Err(
+                "a 'next' link to another origin that does not say what to post".to_owned(),
+            );
+        }
         None => current.clone(),
     };
     Ok(Some(request.with_query(query)))
@@ -303,7 +313,7 @@ fn next_request(
 /// The body to POST for the next page: the link's, on top of the current one where the link says `merge`.
 fn posted_body(link: &Value, current: &Request) -> Value {
     let body = link["body"].clone();
-    if link["merge"] != true {
+    if link["merge"] != true && body.is_object() {
         return body;
     }
     let mut merged = current.body().cloned().unwrap_or_default();
@@ -326,7 +336,7 @@ mod tests {
     }
 
     fn next(link: Value, current: &Request) -> Option<Request> {
-        next_request(&page(link), current, &base()).unwrap()
+        next_request(&page(link), current, &base(), &base()).unwrap()
     }
 
     #[test]
@@ -370,10 +380,10 @@ mod tests {
     fn a_page_without_next_is_the_last() {
         let current = Request::get("/collections");
         assert!(
-            next_request(&json!({"links": []}), &current, &base())
+            next_request(&json!({"links": []}), &current, &base(), &base())
                 .unwrap()
                 .is_none()
         );
-        assert!(next_request(&page(json!({"rel": "next"})), &current, &base()).is_err());
+        assert!(next_request(&page(json!({"rel": "next"})), &current, &base(), &base()).is_err());
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::config::Secret;
@@ -70,21 +71,29 @@ impl Tracer {
         self.details('>', headers, body);
     }
 
-    /// An answer that came back after a while.
+    /// An answer that came back after a while; without its body where that is still to be read.
     pub fn came_back(
         &self,
         service: &str,
         status: u16,
         took: Duration,
         headers: &HeaderMap,
-        body: &[u8],
+        body: Option<&[u8]>,
     ) {
+        let length = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok());
+        let length = body
+            .map(|body| body.len().to_string())
+            .or(length.map(str::to_owned));
+        let length = length
+            .map(|length| format!(", {length} bytes"))
+            .unwrap_or_default();
         self.line(&format!(
-            "< {service} {status} {} ms, {} bytes",
-            took.as_millis(),
-            body.len()
+            "< {service} {status} {} ms{length}",
+            took.as_millis()
         ));
-        self.details('<', headers, Some(body));
+        self.details('<', headers, body);
     }
 
     /// Anything else worth a line, such as a pause before another try.
@@ -99,7 +108,7 @@ impl Tracer {
             return;
         }
         for (name, value) in headers {
-            let hidden = HIDDEN.contains(&name.as_str());
+            let hidden = HIDDEN.contains(&name.as_str()) || value.is_sensitive();
             let value = if hidden {
                 "…"
             } else {
@@ -152,7 +161,8 @@ fn spellings(secret: &str) -> Vec<String> {
     spellings
 }
 
-fn hide_parameters(text: &str) -> String {
+/// The text without the signatures and credentials of presigned URLs. Errors use it as well.
+pub(crate) fn hide_parameters(text: &str) -> String {
     let mut text = text.to_owned();
     for name in HIDDEN_PARAMETERS {
         let mut from = 0;

@@ -8,7 +8,7 @@ use http::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::trace::Tracer;
+use super::trace::{Tracer, hide_parameters};
 use super::{advice, connection};
 use crate::config::Transport;
 use crate::error::{Error, Kind, Result};
@@ -37,13 +37,15 @@ impl Web {
     ) -> Result<Value> {
         let url = web_url(url)?;
         let bound = timeout.unwrap_or(self.transport.timeout);
+        // Presigned URLs come here too: what is shown has no signature.
+        let shown = hide_parameters(url.as_str());
         let client =
             connection::build("http", connection::builder("http", &url, &self.transport)?)?;
         let headers = sent(headers)?;
         self.tracer
             .sent("http", "GET", url.as_str(), &headers, None);
         let started = Instant::now();
-        let failed = |error: reqwest::Error| self.unreached(&url, bound, &error);
+        let failed = |error: reqwest::Error| self.unreached(&shown, bound, &error);
         let response = client
             .get(url.clone())
             .headers(headers)
@@ -53,23 +55,28 @@ impl Web {
             .map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.text().await.map_err(failed)?;
-        self.tracer
-            .came_back("http", status, started.elapsed(), &headers, body.as_bytes());
+        self.tracer.came_back(
+            "http",
+            status,
+            started.elapsed(),
+            &headers,
+            Some(body.as_bytes()),
+        );
         if status >= 400 {
             let said: String = body.chars().take(600).collect();
             let error = Error::new(
                 Kind::of_status(status),
-                format!("GET {url} was answered with status {status}"),
+                format!("GET {shown} was answered with status {status}"),
             );
             return Err(error
-                .request("http", "GET", url.as_str())
+                .request("http", "GET", &shown)
                 .status(status)
                 .cause(said));
         }
         Ok(json!({"status": status, "headers": came_back(&headers), "body": body}))
     }
 
-    fn unreached(&self, url: &Url, bound: Duration, error: &reqwest::Error) -> Error {
+    fn unreached(&self, url: &str, bound: Duration, error: &reqwest::Error) -> Error {
         let failure = if error.is_timeout() {
             let message = format!("{url} did not answer within {}", time::spell(bound));
             Error::new(Kind::Timeout, message).hint(advice::timeout(&self.transport))
@@ -80,14 +87,21 @@ impl Web {
                 None => failure,
             }
         };
-        failure.request("http", "GET", url.as_str())
+        failure.request("http", "GET", url)
     }
 }
 
 /// Only what a web server is: `file:` and its like are no way around `fs::`.
 fn web_url(text: &str) -> Result<Url> {
     let url = Url::parse(text)
-        .map_err(|error| Error::usage(format!("'{text}' is no URL")).cause(error.to_string()))?;
+        .map_err(|error| Error::usage("this is no URL").cause(error.to_string()))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        let hint =
+            "send credentials as a header: #{ bearer: env::secret(\"…\") } or #{ headers: #{…} }";
+        return Err(
+            Error::usage("a URL with a user name or password in it is not fetched").hint(hint),
+        );
+    }
     match url.scheme() {
         "http" | "https" => Ok(url),
         other => Err(Error::usage(format!("'{other}:' is not fetched"))

@@ -65,6 +65,20 @@ pub struct Config {
 }
 
 impl Config {
+    /// The compiled defaults alone, for what deals with scripts and asks no service: a wrong file must not stop it.
+    pub fn compiled() -> Result<Config> {
+        let choice = Choice {
+            name: context::DEFAULT.to_owned(),
+            named_by: None,
+        };
+        Config::merge(
+            choice,
+            None,
+            &Flags::default(),
+            &Environment::from_iter(Vec::<(String, String)>::new()),
+        )
+    }
+
     /// Reads the configuration. Fails on anything that is wrong in the file (also in blocks of other contexts), in a
     /// variable or a flag, and on a context that does not exist.
     pub fn load(flags: &Flags, env: &Environment) -> Result<Config> {

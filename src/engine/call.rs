@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, FnPtr, NativeCallContext};
 
 use super::callback::Callback;
-use super::raise::{Raised, raise};
+use super::raise::{Failure, Raised, raise_failure};
 use super::registry::Function;
 use super::stream::{Pages, Stream};
 use super::unknown::Unknown;
@@ -26,14 +26,14 @@ impl Call<'_> {
         session: &Session,
         function: &Arc<Function>,
         cx: &NativeCallContext,
-        body: impl FnOnce(&Call<'_>) -> Result<Dynamic>,
+        body: impl FnOnce(&Call<'_>) -> std::result::Result<Dynamic, Failure>,
     ) -> Raised<Dynamic> {
         body(&Call {
             session,
             function,
             cx,
         })
-        .map_err(|error| raise(cx, &error))
+        .map_err(|failure| raise_failure(cx, failure))
     }
 
     /// The run this call is part of.

@@ -1,6 +1,6 @@
 //! Stopping a run: Ctrl-C and `exit(code)`. Both are sticky, so that no `try`/`catch` of a script can swallow them.
 //!
-//! Who listens to the signal is `lib.rs`; this is only what the engine and waiting functions look at.
+//! Who listens to the signal is `host`; this is only what the engine and waiting functions look at.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

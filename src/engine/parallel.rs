@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use rhai::{Array, Dynamic, FnPtr, NativeCallContext};
+use rhai::{Array, Dynamic, FnPtr, Map, NativeCallContext};
 
 use super::raise::{Raised, raise};
 use crate::error::{Error, Kind};
@@ -21,15 +21,16 @@ pub(crate) fn run(
     threads: usize,
     mut work: FnPtr,
 ) -> Raised<Array> {
-    // Captured variables are shared and locked, and a contended read fails with "data race": give every run copies.
+    // Captured variables are shared and locked, and a contended read fails with "data race": every run gets copies, of
+    // what it captures as well as of closures inside its item.
     for captured in work.iter_curry_mut() {
-        *captured = captured.flatten_clone();
+        *captured = unshared(captured);
     }
     let count = items.len();
     let shared = Shared {
         items: items
-            .into_iter()
-            .map(|item| Mutex::new(Some(item)))
+            .iter()
+            .map(|item| Mutex::new(Some(unshared(item))))
             .collect(),
         results: (0..count).map(|_| Mutex::new(None)).collect(),
         next: AtomicUsize::new(0),
@@ -55,6 +56,28 @@ pub(crate) fn run(
         ));
     }
     shared.results()
+}
+
+/// A copy that shares nothing with the original, also not through closures deep inside.
+fn unshared(value: &Dynamic) -> Dynamic {
+    if let Some(items) = value.read_lock::<Array>() {
+        return Dynamic::from_array(items.iter().map(unshared).collect());
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        return Dynamic::from_map(
+            map.iter()
+                .map(|(key, value)| (key.clone(), unshared(value)))
+                .collect(),
+        );
+    }
+    if let Some(function) = value.read_lock::<FnPtr>() {
+        let mut function = function.clone();
+        for captured in function.iter_curry_mut() {
+            *captured = unshared(captured);
+        }
+        return Dynamic::from(function);
+    }
+    value.flatten_clone()
 }
 
 struct Shared {

@@ -9,6 +9,39 @@ use crate::error::{Error, Kind, Place, Trace};
 /// What a native function gives back.
 pub(crate) type Raised<T> = std::result::Result<T, Box<EvalAltResult>>;
 
+/// Why a native function fails: an error of ours, or what a closure of the script threw, which passes unchanged.
+pub(crate) enum Failure {
+    /// To be thrown at the place of the call.
+    Ours(Error),
+    /// Thrown already; it knows its place.
+    Thrown(Box<EvalAltResult>),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Ours(error)
+    }
+}
+
+impl From<Box<EvalAltResult>> for Failure {
+    fn from(thrown: Box<EvalAltResult>) -> Failure {
+        Failure::Thrown(thrown)
+    }
+}
+
+/// Throws a failure; one that has no place (from inside a stream) gets that of the call.
+pub(crate) fn raise_failure(cx: &NativeCallContext, failure: Failure) -> Box<EvalAltResult> {
+    match failure {
+        Failure::Ours(error) => raise(cx, &error),
+        Failure::Thrown(mut thrown) => {
+            if thrown.position().is_none() {
+                thrown.set_position(cx.call_position());
+            }
+            thrown
+        }
+    }
+}
+
 /// Throws an error at the place of the call. Qualified calls (`stac::item`) lose their position otherwise.
 pub(crate) fn raise(cx: &NativeCallContext, error: &Error) -> Box<EvalAltResult> {
     let position = cx.call_position();

@@ -294,7 +294,7 @@ macro_rules! native {
             $call: &$crate::engine::call::Call<'_>,
             $($p: $t,)*
             options: $crate::engine::options::Options,
-        ) -> $crate::error::Result<rhai::Dynamic> {
+        ) -> std::result::Result<rhai::Dynamic, $crate::engine::raise::Failure> {
             $(let $options = options;)?
             $crate::engine::registry::native!(@gate $effect, $call, $($target)?);
             Ok($crate::engine::value::IntoValue::into_value($body))

@@ -10,7 +10,7 @@ use rhai::{AST, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
 use super::raise::{Raised, raise_unplaced};
 use crate::error::{Error, Kind, Result, nearest};
-use crate::script::library;
+use crate::script::{library, trust};
 use crate::session::Session;
 
 /// The resolver of one run. Clones share what was loaded.
@@ -36,15 +36,28 @@ impl Resolver {
     /// The name and text of what `path` means in a script called `source`.
     pub(crate) fn read(&self, source: Option<&str>, path: &str) -> Result<(String, String)> {
         let id = self.locate(source, path)?;
-        let text = if let Some(name) = id.strip_prefix("std/") {
-            library::standard(name).ok_or_else(|| unknown_standard(path))?
-        } else {
-            let path = self.0.session.folder().join(&id);
-            std::fs::read_to_string(&path)
-                .map_err(|error| Error::io("read", Path::new(&id), &error))?
-        };
-        self.0.session.sources().remember(&id, &text);
+        let text = self.text(&id)?;
         Ok((id, text))
+    }
+
+    /// The text of a located module.
+    fn text(&self, id: &str) -> Result<String> {
+        let session = &self.0.session;
+        let text = if let Some(name) = id.strip_prefix("std/") {
+            library::standard(name).ok_or_else(|| unknown_standard(id))?
+        } else if let Ok(file) = Path::new(id).strip_prefix(library::LOCAL_FOLDER) {
+            trust::imported(
+                session.environment(),
+                Path::new(library::LOCAL_FOLDER),
+                file,
+            )?
+        } else {
+            let path = session.folder().join(id);
+            std::fs::read_to_string(&path)
+                .map_err(|error| Error::io("read", Path::new(id), &error))?
+        };
+        session.sources().remember(id, &text);
+        Ok(text)
     }
 
     fn locate(&self, source: Option<&str>, path: &str) -> Result<String> {
@@ -62,9 +75,31 @@ impl Resolver {
             self.0.session.environment().config_dir()?.join("lib")
         };
         let path = normal(&folder.join(file));
+        self.check_bounds(source, &path)?;
         // Below the working folder a name is shown, and remembered, as it would be typed there.
         let shown = path.strip_prefix(self.0.session.folder()).unwrap_or(&path);
         Ok(shown.display().to_string())
+    }
+
+    /// A trusted script may import what was trusted with it, and nothing else of that folder's owner.
+    fn check_bounds(&self, source: Option<&str>, path: &Path) -> Result<()> {
+        let trusted = self.0.session.folder().join(library::LOCAL_FOLDER);
+        let imports =
+            source.is_some_and(|source| Path::new(source).starts_with(library::LOCAL_FOLDER));
+        let own = self
+            .0
+            .session
+            .environment()
+            .config_dir()
+            .is_ok_and(|own| path.starts_with(own));
+        if !imports || own || path.starts_with(&trusted) {
+            return Ok(());
+        }
+        let message = format!("{} is outside the folder that was trusted", path.display());
+        Err(Error::new(Kind::Forbidden, message).hint(format!(
+            "move it below {}, and trust that again",
+            library::LOCAL_FOLDER
+        )))
     }
 
     /// The folder of the importing script; of a text that is in no file, the working folder.
@@ -101,12 +136,13 @@ impl Resolver {
         source: Option<&str>,
         path: &str,
     ) -> Raised<Shared<Module>> {
-        let (id, text) = self
-            .read(source, path)
+        let id = self
+            .locate(source, path)
             .map_err(|error| raise_unplaced(&error))?;
         if let Some(module) = lock(&self.0.loaded).get(&id) {
             return Ok(Shared::clone(module));
         }
+        let text = self.text(&id).map_err(|error| raise_unplaced(&error))?;
         let _mark = self.mark(&id).map_err(|error| raise_unplaced(&error))?;
         let mut ast = engine.compile(&text).map_err(EvalAltResult::from)?;
         ast.set_source(id.as_str());
@@ -163,9 +199,13 @@ impl ModuleResolver for Resolver {
         path: &str,
         position: Position,
     ) -> Raised<Shared<Module>> {
-        // `ErrorModuleNotFound` would be reworded to "not found" by the engine: wrap everything.
+        // `ErrorModuleNotFound` would be reworded to "not found" by the engine: wrap everything. Errors inside the module
+        // are placed by the name it is remembered under.
+        let id = self
+            .locate(source, path)
+            .unwrap_or_else(|_| path.to_owned());
         self.load(engine, source, path)
-            .map_err(|error| EvalAltResult::ErrorInModule(path.to_owned(), error, position).into())
+            .map_err(|error| EvalAltResult::ErrorInModule(id, error, position).into())
     }
 }
 

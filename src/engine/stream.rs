@@ -169,11 +169,14 @@ impl PageReader {
         let (sender, receiver) = mpsc::channel(1);
         self.receiver = Some(receiver);
         self.session.runtime().spawn(async move {
-            while let Some(page) =
-                tokio::select! { page = pages.next() => page, () = sender.closed() => None }
-            {
+            // A place is taken before a page is asked for: one page ahead of who reads, and none after who stopped.
+            while let Ok(place) = sender.reserve().await {
+                let page =
+                    tokio::select! { page = pages.next() => page, () = sender.closed() => None };
+                let Some(page) = page else { break };
                 let failed = page.is_err();
-                if sender.send(page).await.is_err() || failed {
+                place.send(page);
+                if failed {
                     break;
                 }
             }

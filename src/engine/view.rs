@@ -22,7 +22,7 @@ pub struct View {
     /// A line under the table, on stderr.
     pub note: Option<String>,
     /// The exit code of a run that ends with this view: 3 says "the answer is no".
-    pub exit: Option<i64>,
+    pub exit: Option<u8>,
 }
 
 impl View {
@@ -51,7 +51,7 @@ impl View {
                 .unwrap_or_default(),
             empty: text("empty"),
             note: text("note"),
-            exit: options.int("exit"),
+            exit: exit_code(options)?,
         })
     }
 }
@@ -63,4 +63,16 @@ fn columns(names: Array) -> Result<Vec<String>> {
             .ok_or_else(|| Error::new(Kind::Usage, "option 'columns' takes an array of strings"))
     };
     names.into_iter().map(text).collect()
+}
+
+fn exit_code(options: &Options) -> Result<Option<u8>> {
+    let Some(code) = options.int("exit") else {
+        return Ok(None);
+    };
+    let code = u8::try_from(code).map_err(|_| {
+        Error::usage(format!(
+            "an exit code is a number from 0 to 255, not {code}"
+        ))
+    })?;
+    Ok(Some(code))
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::Host;
-use crate::effects::Effect;
 use crate::error::{Error, Kind, Result};
 use crate::report;
 use crate::script::check::check;
@@ -14,7 +13,7 @@ use crate::script::library::{self, Script};
 
 /// Checks files and folders of scripts. Exit code 1 where something is wrong.
 pub(super) fn perform(host: &Host, paths: &[PathBuf]) -> Result<u8> {
-    let run = host.start(Effect::Read)?;
+    let run = host.offline()?;
     let scripts = scripts(paths)?;
     let mut findings = Vec::new();
     for script in &scripts {

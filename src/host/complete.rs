@@ -15,7 +15,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::cli;
-use crate::config::{Config, Environment, Flags};
+use crate::config::{Config, Environment, Flags, KEYS};
 use crate::effects::Gate;
 use crate::engine::interrupt::Interrupt;
 use crate::error::{Error, Result};
@@ -79,6 +79,7 @@ pub fn answer(shell: &str, arguments: &[OsString], environment: &Environment) ->
         .skip(1)
         .cloned()
         .collect();
+    let words = without_values(words);
     let mut command = cli::command(&Library::find(environment));
     let here = std::env::current_dir().ok();
     let mut answer = Vec::new();
@@ -111,10 +112,7 @@ fn as_json(candidates: &[CompletionCandidate]) -> String {
 #[must_use]
 pub fn live(source: &str) -> Vec<CompletionCandidate> {
     let environment = Environment::of_process();
-    let flags = Flags {
-        context: typed_context(&std::env::args().collect::<Vec<_>>()),
-        values: Vec::new(),
-    };
+    let flags = typed_flags();
     let names = match (source, Config::load(&flags, &environment)) {
         ("contexts", _) => contexts(&environment),
         (_, Ok(config)) => remembered(source, config, &environment),
@@ -123,15 +121,52 @@ pub fn live(source: &str) -> Vec<CompletionCandidate> {
     names.into_iter().map(CompletionCandidate::new).collect()
 }
 
-/// The context that is named in the words typed so far.
-fn typed_context(words: &[String]) -> Option<String> {
-    let position = words
+/// The flags that set configuration, as typed so far: names must come from the lake that the command would ask.
+fn typed_flags() -> Flags {
+    let words: Vec<String> = std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let typed = |flag: &str| {
+        let flag = format!("--{flag}");
+        let position = words
+            .iter()
+            .rposition(|word| *word == flag || word.starts_with(&format!("{flag}=")))?;
+        let joined = words[position]
+            .strip_prefix(&format!("{flag}="))
+            .map(str::to_owned);
+        joined.or_else(|| words.get(position + 1).cloned())
+    };
+    let values = KEYS
         .iter()
-        .rposition(|word| word == "--context" || word.starts_with("--context="))?;
-    match words[position].strip_prefix("--context=") {
-        Some(name) => Some(name.to_owned()),
-        None => words.get(position + 1).cloned(),
+        .filter_map(|key| Some((key.path, typed(key.flag?)?)))
+        .collect();
+    Flags {
+        context: typed("context"),
+        values,
     }
+}
+
+/// The words with a neutral one in place of the values of global flags: the library takes such a word for a command if
+/// there is one of that name, as with `--context sandbox`. The word at the cursor stays.
+fn without_values(words: Vec<OsString>) -> Vec<OsString> {
+    let last = words.len().saturating_sub(1);
+    let takes_value = |word: &OsString| {
+        let flags = KEYS
+            .iter()
+            .filter_map(|key| key.flag)
+            .chain(["context", "color"]);
+        word.to_str()
+            .and_then(|word| word.strip_prefix("--"))
+            .is_some_and(|word| flags.into_iter().any(|flag| flag == word))
+    };
+    let is_value: Vec<bool> = (0..words.len())
+        .map(|index| index > 0 && index < last && takes_value(&words[index - 1]))
+        .collect();
+    words
+        .into_iter()
+        .zip(is_value)
+        .map(|(word, is_value)| if is_value { "-".into() } else { word })
+        .collect()
 }
 
 fn contexts(environment: &Environment) -> Vec<String> {

@@ -8,7 +8,7 @@ use crate::script::library::{Library, Script};
 
 /// Prints documentation of everything, a namespace, a function, a method or a command.
 pub(super) fn perform(host: &Host, library: &Library, name: &[String], source: bool) -> Result<u8> {
-    let run = host.start(Effect::Read)?;
+    let run = host.offline()?;
     let text = text(&run.engine.registry, library, name, source)?;
     host.console.print(&text)?;
     Ok(0)

@@ -9,7 +9,7 @@ pub mod trust;
 
 use std::path::{Path, PathBuf};
 
-use rhai::Map;
+use rhai::{Dynamic, Map};
 use tokio::runtime::Runtime;
 
 use crate::cli::{Action, Globals, Invocation};
@@ -71,24 +71,25 @@ impl Host<'_> {
 
     fn evaluate(&self, source: &str, text: &str, effect: Effect, arguments: Map) -> Result<u8> {
         let run = self.start(effect)?;
-        let value = run::run(&run.engine, &run.session, source, text, effect, arguments)?;
-        if run.session.gate().is_planning() && effect > Effect::Read {
-            return self.show_plan(&run.session);
-        }
-        let shown = self.console.show(&value, &run.session);
+        let value = run::run(&run.engine, &run.session, source, text, effect, arguments);
+        let shown = if run.session.gate().is_planning() && effect > Effect::Read {
+            self.show_plan(&run.session, value)
+        } else {
+            value.and_then(|value| self.console.show(&value, &run.session))
+        };
         // A stream is read while it is shown: `exit` and Ctrl-C may come only then.
-        match run.session.interrupt() {
-            stop if stop.exit_code().is_some() => Ok(stop
-                .exit_code()
-                .and_then(|code| u8::try_from(code).ok())
-                .unwrap_or(1)),
-            stop if stop.is_stopping() => Err(Error::interrupted()),
-            _ => shown,
+        let interrupt = run.session.interrupt();
+        match interrupt.exit_code() {
+            Some(code) => Ok(u8::try_from(code).unwrap_or(1)),
+            None if interrupt.is_stopping() => Err(Error::interrupted()),
+            None => shown,
         }
     }
 
     /// What a dry run would have changed.
-    fn show_plan(&self, session: &Session) -> Result<u8> {
+    fn show_plan(&self, session: &Session, value: Result<Dynamic>) -> Result<u8> {
+        // A stream with changes in its closures makes them only while it is read.
+        let ended = value.and_then(|value| self.console.exhaust(&value, session));
         let steps = session.gate().steps();
         let rows = steps.iter().map(|step| {
             serde_json::json!({
@@ -104,23 +105,34 @@ impl Host<'_> {
         };
         self.console
             .say("dry run: nothing was changed. This would be done:");
-        self.console.show(&view.into_value(), session)
+        self.console.show(&view.into_value(), session)?;
+        ended
     }
 
     /// The session and engine of a run that may do at most `effect`.
     fn start(&self, effect: Effect) -> Result<Run> {
         let config = Config::load(&self.globals.flags, self.environment)?;
-        config
-            .warnings()
-            .iter()
-            .for_each(|warning| self.console.warn(warning));
+        for warning in config.warnings() {
+            self.console.warn(warning);
+        }
         // Destructive runs are planned until they can be confirmed, audited and undone.
         let planning = self.globals.dry_run || effect == Effect::Destroy;
-        let gate = if planning {
-            Gate::planning(effect)
-        } else {
-            Gate::performing(effect)
-        };
+        self.run(
+            config,
+            if planning {
+                Gate::planning(effect)
+            } else {
+                Gate::performing(effect)
+            },
+        )
+    }
+
+    /// The session and engine of what deals with scripts and asks no service: a wrong configuration must not stop it.
+    fn offline(&self) -> Result<Run> {
+        self.run(Config::compiled()?, Gate::planning(Effect::Read))
+    }
+
+    fn run(&self, config: Config, gate: Gate) -> Result<Run> {
         let runtime = runtime()?;
         let session = Session::new(Setup {
             config,

@@ -9,7 +9,6 @@ use rhai::{Array, Dynamic, FnPtr, ImmutableString};
 use crate::engine::call::Call;
 use crate::engine::options::Options;
 use crate::engine::parallel;
-use crate::engine::raise::caught;
 use crate::engine::registry::{Namespace, native};
 use crate::engine::value::one_line;
 use crate::engine::view::View;
@@ -44,8 +43,7 @@ fn running(ns: &mut Namespace) {
             let count = usize::try_from(threads).ok().filter(|_| (1..=MOST_THREADS).contains(&threads));
             let threads = count
                 .ok_or_else(|| Error::usage(format!("parallel takes 1 to {MOST_THREADS} threads, not {threads}")))?;
-            let results = parallel::run(call.context(), items, threads, work);
-            results.map_err(|error| caught(&error, call.context().call_source().unwrap_or_default()))?
+            parallel::run(call.context(), items, threads, work)?
         }
 
         /// Waits. Ctrl-C ends it at once.
@@ -66,6 +64,16 @@ fn running(ns: &mut Namespace) {
             pause(call, Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))?;
         }
 
+        /// Waits that many seconds, parts of one included. Ctrl-C ends it at once.
+        ///
+        /// ```rhai
+        /// sleep(0.01)
+        /// ```
+        read fn sleep(call, seconds: f64) -> "()" {
+            let duration = Duration::try_from_secs_f64(seconds);
+            pause(call, duration.map_err(|_| Error::usage(format!("{seconds} seconds cannot be waited for")))?)?;
+        }
+
         /// The line that the operator types as an answer. Throws without a terminal: scheduled runs must not hang.
         ///
         /// ```rhai
@@ -75,7 +83,7 @@ fn running(ns: &mut Namespace) {
         read fn ask(call, question: ImmutableString) -> "string" {
             if !std::io::stdin().is_terminal() {
                 return Err(Error::usage(format!("'{question}' cannot be asked: there is no terminal"))
-                    .hint("give the answer as an option of the script"));
+                    .hint("give the answer as an option of the script").into());
             }
             answer(call, &question)?
         }
@@ -91,9 +99,28 @@ fn ending(ns: &mut Namespace) {
         /// ```
         read fn exit(call, code: i64) -> "()" {
             if !(0..=255).contains(&code) {
-                return Err(Error::usage(format!("an exit code is a number from 0 to 255, not {code}")));
+                return Err(Error::usage(format!("an exit code is a number from 0 to 255, not {code}")).into());
             }
             call.session().interrupt().exit(code);
+        }
+
+        /// Ends the run as done.
+        ///
+        /// ```rhai
+        /// if false { exit() }
+        /// ```
+        read fn exit(call) -> "()" {
+            call.session().interrupt().exit(0);
+        }
+
+        /// Ends the run as failed, with a sentence.
+        ///
+        /// ```rhai
+        /// if false { exit("nothing to do here") }
+        /// ```
+        read fn exit(call, reason: ImmutableString) -> "()" {
+            call.session().console().say(&reason);
+            call.session().interrupt().exit(1);
         }
 
         /// Fails with a sentence. The same as `throw`, with a `kind` that `catch` can look at and a `hint` for who
@@ -119,7 +146,7 @@ fn ending(ns: &mut Namespace) {
         /// ```
         read fn assert(call, condition: bool, message: ImmutableString) -> "()" {
             if !condition {
-                return Err(Error::new(Kind::Script, format!("assertion failed: {message}")));
+                return Err(Error::new(Kind::Script, format!("assertion failed: {message}")).into());
             }
         }
 

@@ -1,5 +1,5 @@
 //! What scripts may call, one file a namespace. A module knows the engine and the clients; it builds no HTTP request
-//! and prints nothing. `ROLL` is the list of all of them, in the order of the reference.
+//! and prints nothing (but the question of `ask`). `ROLL` is the list of all of them, in the order of the reference.
 
 mod control;
 mod csv;

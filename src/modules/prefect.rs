@@ -39,7 +39,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// //=> ["main"]
         /// ```
         read fn deployments(call) -> "Stream" {
-            call.stream("deployments", call.session().prefect()?.deployments())
+            call.stream("deployments", call.session().prefect()?.deployments()?)
         }
 
         /// One deployment by `flow/deployment`. Throws `not_found` where there is none.

@@ -55,7 +55,7 @@ fn buckets(ns: &mut Namespace) {
                 match call.wait(s3.check_bucket(&bucket)) {
                     Ok(()) => true,
                     Err(error) if error.kind() == Kind::NotFound => false,
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(error.into()),
                 }
             }
 
@@ -144,7 +144,7 @@ fn objects(ns: &mut Namespace) {
                     call.wait(s3.check_bucket(&at.bucket))?;
                     None
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
 

@@ -124,7 +124,7 @@ fn items(ns: &mut Namespace) {
             }
             {
                 let query = items_query(&options)?;
-                call.stream("items", call.session().stac()?.items(&collection, query))
+                call.stream("items", call.session().stac()?.items(&collection, query)?)
             }
 
         /// The items that a search finds (STAC API, item search), read page by page.
@@ -228,7 +228,7 @@ fn changes(ns: &mut Namespace) {
                 let items = call.wait(stac.count(json!({"collections": [id.as_str()]})))?;
                 if items > 0 {
                     let message = format!("collection '{id}' holds {items} items");
-                    return Err(Error::new(Kind::Conflict, message).hint("delete its items first, with what belongs to them"));
+                    return Err(Error::new(Kind::Conflict, message).hint("delete its items first, with what belongs to them").into());
                 }
                 call.wait(stac.delete_collection(&id)).map_err(|error| no_collection(call, &id, error))?;
             }
@@ -309,8 +309,9 @@ fn no_item(call: &Call, stac: &Stac, (collection, id): (&str, &str), error: Erro
         ("limit".to_owned(), "1000".to_owned()),
         ("fields".to_owned(), "id".to_owned()),
     ];
-    let ids = call
-        .wait(ids(stac.items(collection, query)))
+    let ids = stac
+        .items(collection, query)
+        .and_then(|items| call.wait(ids(items)))
         .unwrap_or_default();
     reworded(
         error,

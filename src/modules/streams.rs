@@ -3,10 +3,9 @@
 use rhai::{Array, Dynamic, FnPtr};
 
 use crate::engine::call::Call;
-use crate::engine::raise::{Raised, caught};
+use crate::engine::raise::Raised;
 use crate::engine::registry::{Namespace, native};
 use crate::engine::stream::{self, Stream};
-use crate::error::{Error, Result};
 use crate::session::Session;
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
@@ -26,7 +25,7 @@ fn lazy(ns: &mut Namespace) {
         /// //=> "string"
         /// ```
         read method map(call, stream: Stream, with: FnPtr) -> "Stream" {
-            at_call(call, stream::mapped(call.context(), call.session(), &stream, with))?
+            stream::mapped(call.context(), call.session(), &stream, with)?
         }
 
         /// A stream of the values for which a closure says true.
@@ -36,10 +35,10 @@ fn lazy(ns: &mut Namespace) {
         /// //=> 0
         /// ```
         read method filter(call, stream: Stream, keep: FnPtr) -> "Stream" {
-            at_call(call, stream::filtered(call.context(), call.session(), &stream, keep))?
+            stream::filtered(call.context(), call.session(), &stream, keep)?
         }
 
-        /// A stream of the first `count` values. What comes after them is not read.
+        /// A stream of the first `count` values. Of what comes after them, at most one page is read.
         ///
         /// ```rhai
         /// stac::items("gelaende-umwelt").take(2).count()
@@ -47,7 +46,7 @@ fn lazy(ns: &mut Namespace) {
         /// ```
         read method take(call, stream: Stream, count: i64) -> "Stream" {
             let count = usize::try_from(count).unwrap_or(0);
-            let source = at_call(call, stream.take_source())?;
+            let source = stream.take_source()?;
             Stream::new(stream.of(), source.take(count))
         }
     }
@@ -62,7 +61,7 @@ fn eager(ns: &mut Namespace) {
         /// //=> "array"
         /// ```
         read method collect(call, stream: Stream) -> "array" {
-            at_call(call, stream.into_iter().collect::<Raised<Array>>())?
+            stream.into_iter().collect::<Raised<Array>>()?
         }
 
         /// How many values there are. Reads all of them and keeps none.
@@ -72,7 +71,7 @@ fn eager(ns: &mut Namespace) {
         /// //=> true
         /// ```
         read method count(call, stream: Stream) -> "int" {
-            counted(call, stream)?
+            counted(stream)?
         }
 
         /// Reads all values and keeps none, for a stream whose closures do the work. (A `for` with an empty body
@@ -82,17 +81,17 @@ fn eager(ns: &mut Namespace) {
         /// stac::collections().map(|c| out::note(c.id)).drain()
         /// ```
         read method drain(call, stream: Stream) -> "()" {
-            counted(call, stream)?;
+            counted(stream)?;
         }
 
-        /// The first value, or `()` of an empty stream. What comes after it is not read.
+        /// The first value, or `()` of an empty stream. Of what comes after it, at most one page is read.
         ///
         /// ```rhai
         /// stac::collections().filter(|c| c.id == "no-such").first()
         /// //=> ()
         /// ```
         read method first(call, stream: Stream) -> "any" {
-            at_call(call, stream.into_iter().next().transpose())?
+            stream.into_iter().next().transpose()?
         }
     }
 }
@@ -132,27 +131,22 @@ fn searching(ns: &mut Namespace) {
 }
 
 /// The first value for which a closure gives `wanted`.
-fn found(call: &Call, stream: Stream, holds: FnPtr, wanted: bool) -> Result<Option<Dynamic>> {
+fn found(call: &Call, stream: Stream, holds: FnPtr, wanted: bool) -> Raised<Option<Dynamic>> {
     let callback = call.callback(holds);
     for value in stream {
-        let value = at_call(call, value)?;
-        if at_call(call, callback.call::<bool>((value.clone(),)))? == wanted {
+        let value = value?;
+        if callback.call::<bool>((value.clone(),))? == wanted {
             return Ok(Some(value));
         }
     }
     Ok(None)
 }
 
-fn counted(call: &Call, stream: Stream) -> Result<i64> {
+fn counted(stream: Stream) -> Raised<i64> {
     let mut count = 0_i64;
     for value in stream {
-        let _ = at_call(call, value)?;
+        let _ = value?;
         count += 1;
     }
     Ok(count)
-}
-
-/// An error from inside a stream, as one of this call: it has no place of its own.
-fn at_call<T>(call: &Call, result: Raised<T>) -> Result<T, Error> {
-    result.map_err(|error| caught(&error, call.context().call_source().unwrap_or_default()))
 }

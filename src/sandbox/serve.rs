@@ -56,26 +56,29 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let task = tokio::spawn(accept(listener, service)).abort_handle();
+    // What breaks a connection is the client's to notice.
+    let converse = move |stream: TcpStream| {
+        let _ = stream.set_nodelay(true);
+        let conversation = http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service.clone())
+            .with_upgrades();
+        async { drop(conversation.await) }
+    };
+    let task = tokio::spawn(accept(listener, converse)).abort_handle();
     Server { task }
 }
 
-/// Accepts for ever. The connections live in the set, so that they end with this task.
-async fn accept<S, B>(listener: TcpListener, service: S) -> Infallible
+/// Accepts for ever. The conversations live in the set, so that they end with this task.
+async fn accept<C>(listener: TcpListener, converse: impl Fn(TcpStream) -> C) -> Infallible
 where
-    S: Service<hyper::Request<Incoming>, Response = hyper::Response<B>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    B: hyper::body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    C: Future<Output = ()> + Send + 'static,
 {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(converse(stream, service.clone()));
+                    connections.spawn(converse(stream));
                 }
                 // Out of file descriptors, most likely: give the open connections a moment to end.
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
@@ -83,21 +86,4 @@ where
             Some(_) = connections.join_next() => {}
         }
     }
-}
-
-/// Answers one connection's requests; what breaks it is the client's to notice.
-async fn converse<S, B>(stream: TcpStream, service: S)
-where
-    S: Service<hyper::Request<Incoming>, Response = hyper::Response<B>> + Send + 'static,
-    S::Future: Send,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    B: hyper::body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let _ = stream.set_nodelay(true);
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
 }

@@ -1,9 +1,11 @@
-//! A condition under construction: SQL text with `?` placeholders beside the values that fill them.
+//! A condition under construction (SQL text with `?` placeholders beside the values that fill them), and the rows that a
+//! query selects.
 //!
 //! Joining conditions belongs here; which columns a filter of some service means belongs to that service. Text that a
 //! client sent never becomes SQL text: it is a value, or the service looked it up in a list of its own.
 
 use rusqlite::types::Value;
+use rusqlite::{Connection, Params, Row};
 
 /// A condition of a `WHERE` clause and the values of its placeholders, in order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -63,6 +65,18 @@ impl Condition {
             &self.text
         }
     }
+}
+
+/// The rows that a query selects, in order. The connection keeps the statement for the next time.
+pub(crate) fn select<T>(
+    database: &Connection,
+    query: &str,
+    values: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut statement = database.prepare_cached(query)?;
+    let rows = statement.query_map(values, read)?;
+    rows.collect()
 }
 
 /// A text value.

@@ -32,6 +32,27 @@ impl Fault {
         Fault::new("literal_error", place, &message, input).context(json!({"expected": expected}))
     }
 
+    /// A value that is not one of an enumeration's.
+    pub(crate) fn not_among<'a>(
+        place: &[Value],
+        known: impl IntoIterator<Item = &'a str>,
+        input: &Value,
+    ) -> Fault {
+        let names: Vec<String> = known.into_iter().map(|name| format!("'{name}'")).collect();
+        let expected = match names.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => names.join(""),
+        };
+        let message = format!("Input should be {expected}");
+        Fault::new("enum", place, &message, input).context(json!({ "expected": expected }))
+    }
+
+    /// A text that is no point in time.
+    pub(crate) fn no_datetime(place: &[Value], input: &Value) -> Fault {
+        let message = "Input should be a valid datetime";
+        Fault::new("datetime_parsing", place, message, input)
+    }
+
     /// A value that is not of the type named: `string`, `list`, `dict`, `int`.
     pub(crate) fn of_type(place: &[Value], wanted: &str, input: &Value) -> Fault {
         let article = match wanted {
@@ -63,4 +84,11 @@ impl Fault {
 /// A place in a request, as pydantic's `loc`.
 pub(crate) fn place<const N: usize>(names: [&str; N]) -> Vec<Value> {
     names.into_iter().map(Value::from).collect()
+}
+
+/// The place of a member, or of an entry in a list.
+pub(crate) fn below(place: &[Value], name: impl Into<Value>) -> Vec<Value> {
+    let mut place = place.to_vec();
+    place.push(name.into());
+    place
 }

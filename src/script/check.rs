@@ -245,7 +245,14 @@ impl<'a> Checker<'a> {
         if KEYWORDS.contains(&name) {
             return;
         }
-        self.options_and_effect(call, name, call.args.len(), position);
+        // A function of the script's own goes before one of ours.
+        if !self
+            .own
+            .get(name)
+            .is_some_and(|counts| counts.contains(&call.args.len()))
+        {
+            self.options_and_effect(call, name, call.args.len(), position);
+        }
         let known = self
             .own
             .get(name)

@@ -10,17 +10,26 @@ use toml::de::{DeTable, DeValue};
 
 use super::header::{Example, Header, Need, Parameter};
 use super::shape::Shape;
+use crate::config::KEYS;
 use crate::effects::Effect;
 use crate::error::{Error, Place, Result, Trace, nearest};
 
 /// The keys of each table of a header, as `[args.x]` and its kin name them.
-const KEYS: &[&str] = &[
+const HEADER_KEYS: &[&str] = &[
     "effect", "confirm", "override", "args", "options", "needs", "examples",
 ];
 const ARGUMENT_KEYS: &[&str] = &[
     "type", "help", "default", "required", "multiple", "choices", "short", "env", "complete",
     "value",
 ];
+/// What `complete` may name.
+const LIVE_NAMES: [&str; 3] = ["domains", "buckets", "contexts"];
+
+/// The options that every command has, beside those that set configuration, and their letters.
+const GLOBAL_NAMES: [&str; 8] = [
+    "context", "json", "verbose", "yes", "dry-run", "color", "help", "version",
+];
+const GLOBAL_LETTERS: [char; 4] = ['v', 'y', 'h', 'V'];
 const NEED_KEYS: &[&str] = &["service", "right", "resource", "why"];
 const EXAMPLE_KEYS: &[&str] = &["run", "about"];
 
@@ -63,6 +72,17 @@ pub(super) fn read(source: &str, text: &str) -> Result<Header> {
     let table = DeTable::parse(&lines.toml).map_err(|error| lines.toml_error(&error))?;
     lines.check_keys(table.get_ref())?;
     let raw: RawHeader = toml::from_str(&lines.toml).map_err(|error| lines.toml_error(&error))?;
+    let spans: Spans = raw
+        .args
+        .iter()
+        .chain(&raw.options)
+        .map(|(name, parameter)| (name.clone(), parameter.span()))
+        .collect();
+    let clash = raw.args.keys().find(|name| raw.options.contains_key(*name));
+    if let Some(name) = clash {
+        let message = format!("'{name}' is an argument and an option as well");
+        return Err(lines.at_span(raw.options[name].span(), &message));
+    }
     let mut header = Header {
         effect: lines.effect(raw.effect.as_ref())?,
         overrides: raw.overrides,
@@ -74,9 +94,13 @@ pub(super) fn read(source: &str, text: &str) -> Result<Header> {
     };
     (header.summary, header.help) = lines.prose();
     header.confirm = lines.confirm(raw.confirm, &header)?;
-    lines.check_positions(&header)?;
+    lines.check_positions(&header, &spans)?;
+    lines.check_names(&header, &spans)?;
     Ok(header)
 }
+
+/// Where each parameter stands in the TOML text.
+type Spans = BTreeMap<String, Range<usize>>;
 
 /// The `//!` lines of a script. The TOML text has an empty line for every line of the file that is not TOML, so that
 /// its positions are those of the file.
@@ -144,7 +168,7 @@ impl<'a> HeaderLines<'a> {
     }
 
     fn check_keys(&self, table: &DeTable) -> Result<()> {
-        self.known(table, KEYS, "a header")?;
+        self.known(table, HEADER_KEYS, "a header")?;
         for (section, kind) in [("args", "an argument"), ("options", "an option")] {
             for (_, parameter) in inner_table(table, section).into_iter().flatten() {
                 if let DeValue::Table(parameter) = parameter.get_ref() {
@@ -226,9 +250,10 @@ impl<'a> HeaderLines<'a> {
     fn parameter(&self, name: String, raw: Spanned<RawParameter>) -> Result<Parameter> {
         let span = raw.span();
         let wrong = |message: String| self.at_span(span.clone(), &message);
-        if !name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        if name.is_empty()
+            || !name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
             || name.starts_with('-')
         {
             return Err(wrong(format!(
@@ -252,6 +277,23 @@ impl<'a> HeaderLines<'a> {
             .map(|value| spelt(value, shape))
             .transpose()
             .map_err(wrong)?;
+        if let Some(default) = default
+            .as_ref()
+            .filter(|default| !raw.choices.is_empty() && !raw.choices.contains(default))
+        {
+            return Err(wrong(format!(
+                "the default '{default}' is none of the choices"
+            )));
+        }
+        if let Some(source) = raw
+            .complete
+            .as_ref()
+            .filter(|source| !LIVE_NAMES.contains(&source.as_str()))
+        {
+            let error = wrong(format!("there are no live names '{source}'"))
+                .suggest(nearest(source, LIVE_NAMES));
+            return Err(error.hint(format!("live names: {}", LIVE_NAMES.join(", "))));
+        }
         Ok(Parameter {
             name,
             shape,
@@ -268,29 +310,52 @@ impl<'a> HeaderLines<'a> {
     }
 
     /// What a command line cannot express: something after a repeated argument, a required one after an optional.
-    fn check_positions(&self, header: &Header) -> Result<()> {
+    fn check_positions(&self, header: &Header, spans: &Spans) -> Result<()> {
         let mut optional = None;
         for (index, argument) in header.arguments.iter().enumerate() {
+            let wrong =
+                |message: String| Err(self.at_span(spans[&argument.name].clone(), &message));
             if argument.multiple && index + 1 < header.arguments.len() {
-                return Err(self.at(
-                    1,
-                    0,
-                    &format!(
-                        "argument '{}' is repeated, so it must be the last",
-                        argument.name
-                    ),
+                return wrong(format!(
+                    "argument '{}' is repeated, so it must be the last",
+                    argument.name
                 ));
             }
             match optional {
                 Some(before) if argument.required => {
-                    let message = format!(
+                    return wrong(format!(
                         "argument '{}' is required, but '{before}' before it is not",
                         argument.name
-                    );
-                    return Err(self.at(1, 0, &message));
+                    ));
                 }
                 None if !argument.required => optional = Some(&argument.name),
                 _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Names and letters that every command has already, and letters given twice.
+    fn check_names(&self, header: &Header, spans: &Spans) -> Result<()> {
+        let mut letters: Vec<char> = GLOBAL_LETTERS.to_vec();
+        for parameter in header.parameters() {
+            let wrong =
+                |message: String| Err(self.at_span(spans[&parameter.name].clone(), &message));
+            let flags = KEYS.iter().filter_map(|key| key.flag);
+            if flags.chain(GLOBAL_NAMES).any(|name| name == parameter.name) {
+                return wrong(format!(
+                    "'{}' is an option that every command has",
+                    parameter.name
+                ));
+            }
+            if let Some(letter) = parameter.short {
+                if letters.contains(&letter) {
+                    return wrong(format!(
+                        "the letter '{letter}' of '{}' is taken",
+                        parameter.name
+                    ));
+                }
+                letters.push(letter);
             }
         }
         Ok(())
@@ -311,7 +376,10 @@ impl<'a> HeaderLines<'a> {
             .chars()
             .count()
             + 1;
-        self.at(line, column + "//! ".len(), message)
+        // The file's line begins with `//!`, and a space if its writer put one.
+        let raw = self.text.lines().nth(line - 1).unwrap_or_default();
+        let before = if raw.starts_with("//! ") { 4 } else { 3 };
+        self.at(line, column + before, message)
     }
 
     fn at(&self, line: usize, column: usize, message: &str) -> Error {

@@ -17,6 +17,11 @@ use crate::error::{Error, Result};
 /// The folder with the operator's scripts of a project.
 pub const LOCAL_FOLDER: &str = ".dashi/scripts";
 
+/// The commands of the host itself, whose names no script or group may have.
+pub const HOST_COMMANDS: [&str; 8] = [
+    "run", "eval", "check", "doc", "complete", "trust", "sandbox", "help",
+];
+
 /// Who wrote a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
@@ -78,16 +83,14 @@ impl Library {
         let local = Path::new(LOCAL_FOLDER);
         match trust::check(environment, local) {
             trust::Verdict::Absent => {}
-            trust::Verdict::Trusted => library.add_folder(Owner::Local, local),
+            trust::Verdict::Trusted(files) => library.add_trusted(local, files),
             trust::Verdict::Refused(why) => library.warnings.push(why),
         }
         library
     }
 
     fn add_folder(&mut self, owner: Owner, folder: &Path) {
-        let mut files = Vec::new();
-        walk(folder, &mut files);
-        for file in files {
+        for file in files(folder) {
             let Ok(relative) = file.strip_prefix(folder) else {
                 continue;
             };
@@ -101,9 +104,31 @@ impl Library {
         }
     }
 
+    /// Adds the scripts of a trusted folder, as they were when they were compared with what is trusted.
+    fn add_trusted(&mut self, folder: &Path, files: BTreeMap<PathBuf, Vec<u8>>) {
+        for (path, bytes) in files.into_iter().filter(|(path, _)| is_script(path)) {
+            let source = folder.join(&path).display().to_string();
+            match String::from_utf8(bytes) {
+                Ok(text) => self.add(Owner::Local, source, &path, text.into()),
+                Err(_) => self
+                    .warnings
+                    .push(format!("{source} is passed over: it is not text")),
+            }
+        }
+    }
+
     /// Adds one script, unless it may not stand where another does.
     fn add(&mut self, owner: Owner, source: String, path: &Path, text: Cow<'static, str>) {
         let words = words(path);
+        if let Some(host) = HOST_COMMANDS
+            .iter()
+            .find(|host| words.first().is_some_and(|word| word == *host))
+        {
+            self.warnings.push(format!(
+                "{source} is passed over: '{host}' is a command of the host"
+            ));
+            return;
+        }
         let mut script = Script {
             words: words.clone(),
             owner,
@@ -159,20 +184,37 @@ fn words(path: &Path) -> Vec<String> {
         .collect()
 }
 
-/// The scripts below a folder, in order. What cannot be read is not there.
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+/// Whether a path is that of a script: its ending says so, and no part of it is hidden.
+fn is_script(path: &Path) -> bool {
+    let hidden = path
+        .components()
+        .any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
+    !hidden && path.extension().is_some_and(|end| end == "rhai")
+}
+
+/// The scripts below a folder, in order. What cannot be read is not there; folders are entered once, so that links in a
+/// circle come to an end.
+fn walk(folder: &Path, below: &Path, seen: &mut Vec<PathBuf>, files: &mut Vec<PathBuf>) {
+    let Ok(real) = folder.canonicalize() else {
+        return;
+    };
+    if seen.contains(&real) {
+        return;
+    }
+    seen.push(real);
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths {
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if path.is_dir() && !hidden {
-            walk(&path, files);
-        } else if !hidden && path.extension().is_some_and(|end| end == "rhai") {
+    let mut names: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| PathBuf::from(entry.file_name()))
+        .collect();
+    names.sort();
+    for name in names {
+        let (path, below) = (folder.join(&name), below.join(&name));
+        if path.is_dir() && !name.to_string_lossy().starts_with('.') {
+            walk(&path, &below, seen, files);
+        } else if is_script(&below) && path.is_file() {
             files.push(path);
         }
     }
@@ -182,7 +224,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
 #[must_use]
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    walk(folder, &mut files);
+    walk(folder, Path::new(""), &mut Vec::new(), &mut files);
     files
 }
 

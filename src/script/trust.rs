@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::library::{LOCAL_FOLDER, files};
+use super::library::LOCAL_FOLDER;
 use crate::config::Environment;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// The trusted folders: by absolute path, each file's path below it and its SHA-256.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -21,47 +21,73 @@ struct Register(BTreeMap<PathBuf, BTreeMap<PathBuf, String>>);
 pub enum Verdict {
     /// There is no such folder, or nothing in it.
     Absent,
-    /// Every file is as it was trusted.
-    Trusted,
+    /// Every file is as it was trusted; here are their texts as they were hashed, by their paths below the folder.
+    Trusted(BTreeMap<PathBuf, Vec<u8>>),
     /// It is not trusted, or not any more; the sentence says why and what to do.
     Refused(String),
 }
 
-/// Whether the scripts of a folder may be commands.
+/// Whether the scripts of a folder may be commands. A folder that nobody trusts is not read: who made it may have put
+/// anything there.
 #[must_use]
 pub fn check(environment: &Environment, folder: &Path) -> Verdict {
     let Ok(absolute) = folder.canonicalize() else {
         return Verdict::Absent;
     };
-    let Ok(now) = hashes(&absolute) else {
-        return Verdict::Absent;
-    };
-    if now.is_empty() {
-        return Verdict::Absent;
-    }
     let shown = folder.display();
-    let register = read(environment).unwrap_or_default();
+    let register = match read(environment) {
+        Ok(register) => register,
+        Err(error) => {
+            return Verdict::Refused(format!("the scripts in {shown} are not commands: {error}"));
+        }
+    };
     let Some(trusted) = register.0.get(&absolute) else {
         return Verdict::Refused(format!(
-            "{} script(s) in {shown} are not commands: look at them, then `dashictl trust .`",
-            now.len()
+            "the scripts in {shown} are not commands: look at them, then `dashictl trust .`"
         ));
     };
-    if *trusted == now {
-        return Verdict::Trusted;
-    }
+    let now = match contents(&absolute) {
+        Ok(now) => now,
+        Err(error) => {
+            return Verdict::Refused(format!("the scripts in {shown} are not commands: {error}"));
+        }
+    };
+    let hash = |path: &PathBuf| now.get(path).map(|bytes| hash(bytes));
     let changed = now
-        .iter()
-        .find(|(path, hash)| trusted.get(*path) != Some(*hash))
-        .map(|(path, _)| path);
-    let changed = changed.or_else(|| trusted.keys().find(|path| !now.contains_key(*path)));
-    let changed = changed
-        .map(|path| path.display().to_string())
-        .unwrap_or_default();
-    Verdict::Refused(format!(
-        "the scripts in {shown} are not commands any more: {changed} has changed since they were trusted; look at it, \
-         then `dashictl trust .`"
-    ))
+        .keys()
+        .chain(trusted.keys())
+        .find(|path| hash(path).as_ref() != trusted.get(*path));
+    match changed {
+        None => Verdict::Trusted(now),
+        Some(changed) => Verdict::Refused(format!(
+            "the scripts in {shown} are not commands any more: {} has changed since they were trusted; look at it, \
+             then `dashictl trust .`",
+            changed.display()
+        )),
+    }
+}
+
+/// The text of a file that a trusted script imports, if it is one of those that were trusted with it, as it was then.
+pub fn imported(environment: &Environment, folder: &Path, file: &Path) -> Result<String> {
+    let absolute = folder
+        .canonicalize()
+        .map_err(|error| Error::io("find", folder, &error))?;
+    let bytes = fs::read(folder.join(file))
+        .map_err(|error| Error::io("read", &folder.join(file), &error))?;
+    let register = read(environment)?;
+    if register
+        .0
+        .get(&absolute)
+        .and_then(|trusted| trusted.get(file))
+        != Some(&hash(&bytes))
+    {
+        let message = format!("{} is not as it was trusted", folder.join(file).display());
+        return Err(
+            Error::new(Kind::Forbidden, message).hint("look at it, then `dashictl trust .`")
+        );
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Error::new(Kind::Invalid, format!("{} is not text", file.display())))
 }
 
 /// Trusts the scripts of a working folder as they are now. Gives back which.
@@ -70,7 +96,10 @@ pub fn add(environment: &Environment, folder: &Path) -> Result<Vec<PathBuf>> {
     let absolute = scripts
         .canonicalize()
         .map_err(|error| Error::io("find", &scripts, &error))?;
-    let now = hashes(&absolute)?;
+    let now: BTreeMap<PathBuf, String> = contents(&absolute)?
+        .into_iter()
+        .map(|(path, bytes)| (path, hash(&bytes)))
+        .collect();
     if now.is_empty() {
         return Err(Error::usage(format!(
             "there are no scripts in {}",
@@ -103,13 +132,39 @@ pub fn list(environment: &Environment) -> Result<Vec<(PathBuf, usize)>> {
         .collect())
 }
 
-fn hashes(folder: &Path) -> Result<BTreeMap<PathBuf, String>> {
-    let hash = |path: PathBuf| {
-        let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
-        let relative = path.strip_prefix(folder).unwrap_or(&path).to_path_buf();
-        Ok((relative, hex::encode(Sha256::digest(&bytes))))
-    };
-    files(folder).into_iter().map(hash).collect()
+/// The contents of everything below a folder, hidden files too: whatever is there, a script may import. Links are refused,
+/// since what they lead to can change unseen.
+fn contents(folder: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut contents = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next).map_err(|error| Error::io("read", &next, &error))? {
+            let path = entry
+                .map_err(|error| Error::io("read", &next, &error))?
+                .path();
+            let kind = fs::symlink_metadata(&path)
+                .map_err(|error| Error::io("read", &path, &error))?
+                .file_type();
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() {
+                let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
+                contents.insert(
+                    path.strip_prefix(folder).unwrap_or(&path).to_path_buf(),
+                    bytes,
+                );
+            } else {
+                let message = format!("{} is neither a file nor a folder", path.display());
+                return Err(Error::new(Kind::Forbidden, message)
+                    .hint("a folder of trusted scripts holds no links"));
+            }
+        }
+    }
+    Ok(contents)
+}
+
+fn hash(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
 fn file(environment: &Environment) -> Result<PathBuf> {

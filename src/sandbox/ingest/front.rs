@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Desk;
 use super::answer::Refusal;
 use super::wanted::User;
-use crate::sandbox::reply;
+use crate::sandbox::{reply, sql};
 
 /// `GET /healthz`
 pub(crate) async fn healthz() -> Response {
@@ -24,13 +24,11 @@ pub(crate) async fn me(user: User) -> Response {
 
 /// `GET /domains`: the catalogue's collections.
 pub(crate) async fn domains(Held(desk): Held<Desk>, _: User) -> Result<Response, Refusal> {
-    let stored = desk
+    let stored: Vec<String> = desk
         .state
-        .read(|database| -> Result<Vec<String>, Refusal> {
-            let mut statement =
-                database.prepare_cached("SELECT body FROM collection ORDER BY id")?;
-            let rows = statement.query_map([], |row| row.get(0))?;
-            Ok(rows.collect::<Result<_, _>>()?)
+        .read(|database| {
+            let query = "SELECT body FROM collection ORDER BY id";
+            sql::select(database, query, [], |row| row.get(0))
         })
         .await?;
     let domains: Vec<Value> = stored

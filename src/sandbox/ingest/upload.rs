@@ -161,7 +161,7 @@ pub(crate) async fn register(
     let of = key.clone();
     let found = desk
         .state
-        .read(move |database| -> Result<_, Refusal> { Ok(s3::live(database, LANDING, &of)?) })
+        .read(move |database| s3::live(database, LANDING, &of))
         .await?;
     let object = found.ok_or_else(Refusal::no_object)?;
     let modified = Timestamp::from_millisecond(object.modified).unwrap_or_default();

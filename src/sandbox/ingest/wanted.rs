@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use serde_json::{Value, json};
 
 use super::answer::Refusal;
-use crate::sandbox::validation::{Fault, place};
+use crate::sandbox::validation::{Fault, below, place};
 
 /// The bucket that uploads go to.
 pub(crate) const LANDING: &str = "landing";
@@ -126,11 +126,9 @@ impl Wanted {
                     parts.push((number, etag.to_owned()));
                 }
                 _ => {
-                    let mut at = at.clone();
-                    at.push(json!(place));
                     let message = "Input should have a part_number from 1 to 10000 and an etag";
-                    self.faults
-                        .push(Fault::new("value_error", &at, message, part));
+                    let fault = Fault::new("value_error", &below(&at, place), message, part);
+                    self.faults.push(fault);
                 }
             }
         }

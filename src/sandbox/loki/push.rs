@@ -50,11 +50,11 @@ pub(crate) async fn push(
     let parcel = Parcel::parse(&body, range::now())?;
     let refused = parcel.refused;
     state
-        .write(move |database| -> Result<(), Refusal> {
-            for (labels, at, text) in &parcel.kept {
-                lines::insert(database, labels, *at, text)?;
-            }
-            Ok(())
+        .write(move |database| {
+            parcel
+                .kept
+                .iter()
+                .try_for_each(|(labels, at, text)| lines::insert(database, labels, *at, text))
         })
         .await?;
     if let Some(words) = refused {

@@ -1,4 +1,4 @@
-//! What the Prefect API answers when it refuses, as one error type.
+//! What the Prefect API answers when it refuses, as one error type, and when something was made.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +18,16 @@ pub(crate) enum Refusal {
     Detail(String),
     /// The sandbox's own fault: its state cannot be read or written.
     State(rusqlite::Error),
+}
+
+/// 201 with what was made, 200 with what was there before.
+pub(crate) fn made(new: bool, body: &Value) -> Response {
+    let status = if new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    reply::json(status, body)
 }
 
 impl From<rusqlite::Error> for Refusal {

@@ -9,7 +9,7 @@ use super::answer::Refusal;
 use super::request;
 use crate::sandbox::clock;
 use crate::sandbox::sql::{self, Condition};
-use crate::sandbox::validation::{Fault, place};
+use crate::sandbox::validation::{Fault, below, place};
 
 /// How the values of a criterion are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +148,7 @@ fn members_of(
     let either = members.get("operator").and_then(Value::as_str) == Some("or_");
     let mut whole = Condition::default();
     for (name, value) in members {
-        let at = below(at, name);
+        let at = below(at, name.as_str());
         if name == "operator" || value.is_null() {
             continue;
         }
@@ -179,7 +179,7 @@ fn criterion(
 ) -> Result<Condition, Fault> {
     let mut whole = Condition::default();
     for (name, value) in members {
-        let at = below(at, name);
+        let at = below(at, name.as_str());
         if value.is_null() || name == "operator" {
             continue;
         }
@@ -243,9 +243,7 @@ fn list(value: &Value, kind: Kind, at: &[Value]) -> Result<Vec<Sql>, Fault> {
         .ok_or_else(|| Fault::of_type(at, "list", value))?;
     let mut made = Vec::with_capacity(values.len());
     for (place, value) in values.iter().enumerate() {
-        let mut at = at.to_vec();
-        at.push(Value::from(place));
-        made.push(single(value, kind, &at)?);
+        made.push(single(value, kind, &below(at, place))?);
     }
     Ok(made)
 }
@@ -269,12 +267,6 @@ fn single(value: &Value, kind: Kind, at: &[Value]) -> Result<Sql, Fault> {
             })
         }
     }
-}
-
-fn below(at: &[Value], name: &str) -> Vec<Value> {
-    let mut at = at.to_vec();
-    at.push(Value::from(name));
-    at
 }
 
 fn forbidden(at: &[Value], value: &Value) -> Fault {

@@ -9,17 +9,16 @@ use axum::body::Bytes;
 use axum::extract::{Path, State as Held};
 use axum::http::StatusCode;
 use axum::response::Response;
-use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answer::Refusal;
+use super::answer::{self, Refusal};
 use super::request::{self, Window};
 use super::{criteria, run};
 use crate::sandbox::state::State;
 use crate::sandbox::validation::{Fault, place};
-use crate::sandbox::{clock, reply};
+use crate::sandbox::{clock, reply, sql};
 
 const COLUMNS: &str = "deployment.id, deployment.created, deployment.updated, deployment.flow, \
                        deployment.name, deployment.served, deployment.body";
@@ -64,12 +63,7 @@ pub(crate) async fn create(
             Ok(store(database, &flow, &name, &body, false, clock::now())?)
         })
         .await?;
-    let status = if new {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
-    Ok(reply::json(status, &deployment.shown()))
+    Ok(answer::made(new, &deployment.shown()))
 }
 
 /// `GET /api/deployments/name/{flow}/{name}`
@@ -78,7 +72,7 @@ pub(crate) async fn read_by_name(
     Path((flow, name)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
     let found = state
-        .read(move |database| -> Result<_, Refusal> { Ok(by_name(database, &flow, &name)?) })
+        .read(move |database| by_name(database, &flow, &name))
         .await?;
     let deployment = found.ok_or(Refusal::NotFound("Deployment"))?;
     Ok(reply::json(StatusCode::OK, &deployment.shown()))
@@ -114,17 +108,14 @@ pub(crate) async fn filter(
         ],
     )?;
     let found = state
-        .read(move |database| -> Result<Vec<Deployment>, Refusal> {
-            let text = format!(
+        .read(move |database| {
+            let query = format!(
                 "SELECT {COLUMNS} FROM deployment JOIN flow ON flow.id = deployment.flow
                  WHERE {} ORDER BY {order}, deployment.id LIMIT ? OFFSET ?",
                 condition.clause()
             );
-            let page = [window.limit, window.offset].map(Sql::Integer);
-            let values = condition.values.into_iter().chain(page);
-            let mut statement = database.prepare_cached(&text)?;
-            let rows = statement.query_map(params_from_iter(values), Deployment::from_row)?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            let values = window.after(condition);
+            sql::select(database, &query, values, Deployment::from_row)
         })
         .await?;
     let shown = found.iter().map(Deployment::shown).collect();

@@ -6,12 +6,11 @@ use axum::body::Bytes;
 use axum::extract::{Path, State as Held};
 use axum::http::StatusCode;
 use axum::response::Response;
-use rusqlite::types::Value as Sql;
 use rusqlite::{Transaction, params_from_iter};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answer::Refusal;
+use super::answer::{self, Refusal};
 use super::deployments::{self, Deployment};
 use super::request::{self, Window};
 use super::run::{self, Run, RunState};
@@ -59,12 +58,7 @@ pub(crate) async fn create_from_deployment(
             create(database, &deployment, &ask, clock::now())
         })
         .await?;
-    let status = if new {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
-    Ok(reply::json(status, &run.shown(clock::now())))
+    Ok(answer::made(new, &run.shown(clock::now())))
 }
 
 /// Makes a run of a deployment; and whether it was made, not found by its key.
@@ -146,14 +140,12 @@ pub(crate) async fn filter(
     let condition = criteria::of_runs(&body)?;
     runner::catch_up(&state).await?;
     let runs = state
-        .read(move |database| -> Result<Vec<Run>, Refusal> {
+        .read(move |database| {
             let tail = format!(
                 "WHERE {} ORDER BY {order}, id DESC LIMIT ? OFFSET ?",
                 condition.clause()
             );
-            let page = [window.limit, window.offset].map(Sql::Integer);
-            let values = condition.values.into_iter().chain(page);
-            Ok(run::select(database, &tail, params_from_iter(values))?)
+            run::select(database, &tail, window.after(condition))
         })
         .await?;
     let now = clock::now();

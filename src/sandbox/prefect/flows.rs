@@ -6,16 +6,15 @@ use axum::body::Bytes;
 use axum::extract::{Path, State as Held};
 use axum::http::StatusCode;
 use axum::response::Response;
-use rusqlite::types::Value as Sql;
-use rusqlite::{OptionalExtension, Row, Transaction, params, params_from_iter};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answer::Refusal;
+use super::answer::{self, Refusal};
 use super::request::{self, Window};
 use super::{criteria, run};
 use crate::sandbox::state::State;
-use crate::sandbox::{clock, reply};
+use crate::sandbox::{clock, reply, sql};
 
 const COLUMNS: &str = "flow.id, flow.created, flow.updated, flow.name, flow.tags";
 
@@ -34,12 +33,7 @@ pub(crate) async fn create(
             Ok((database.query_row(&text, [id], shown)?, new))
         })
         .await?;
-    let status = if new {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
-    Ok(reply::json(status, &flow))
+    Ok(answer::made(new, &flow))
 }
 
 /// `GET /api/flows/{id}`
@@ -76,16 +70,12 @@ pub(crate) async fn filter(
         ],
     )?;
     let flows = state
-        .read(move |database| -> Result<Vec<Value>, Refusal> {
-            let text = format!(
+        .read(move |database| {
+            let query = format!(
                 "SELECT {COLUMNS} FROM flow WHERE {} ORDER BY {order}, flow.id LIMIT ? OFFSET ?",
                 condition.clause()
             );
-            let page = [window.limit, window.offset].map(Sql::Integer);
-            let values = condition.values.into_iter().chain(page);
-            let mut statement = database.prepare_cached(&text)?;
-            let rows = statement.query_map(params_from_iter(values), shown)?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            sql::select(database, &query, window.after(condition), shown)
         })
         .await?;
     Ok(reply::json(StatusCode::OK, &Value::Array(flows)))

@@ -37,13 +37,9 @@ pub(crate) async fn history(
     let condition = criteria::of_runs(&body)?.and(within);
     runner::catch_up(&state).await?;
     let runs = state
-        .read(move |database| -> Result<Vec<Run>, Refusal> {
+        .read(move |database| {
             let tail = format!("WHERE {}", condition.clause());
-            Ok(run::select(
-                database,
-                &tail,
-                params_from_iter(condition.values),
-            )?)
+            run::select(database, &tail, params_from_iter(condition.values))
         })
         .await?;
     Ok(reply::json(
@@ -71,13 +67,7 @@ impl Scale {
         let instant = |name: &str| -> Result<i64, Refusal> {
             let text = request::text(body, name)?;
             clock::parse(text).ok_or_else(|| {
-                let at = place(["body", name]);
-                let fault = Fault::new(
-                    "datetime_parsing",
-                    &at,
-                    "Input should be a valid datetime",
-                    &body[name],
-                );
+                let fault = Fault::no_datetime(&place(["body", name]), &body[name]);
                 Refusal::Schema(vec![fault], body.clone())
             })
         };

@@ -6,16 +6,15 @@ use axum::body::Bytes;
 use axum::extract::State as Held;
 use axum::http::StatusCode;
 use axum::response::Response;
-use rusqlite::types::Value as Sql;
-use rusqlite::{Row, Transaction, params, params_from_iter};
+use rusqlite::{Row, Transaction, params};
 use serde_json::{Value, json};
 
 use super::answer::Refusal;
 use super::request::{self, Window};
 use super::{criteria, run, runner};
 use crate::sandbox::state::State;
-use crate::sandbox::validation::{Fault, place};
-use crate::sandbox::{clock, reply};
+use crate::sandbox::validation::{Fault, below, place};
+use crate::sandbox::{clock, reply, sql};
 
 /// A log line about to be written.
 #[derive(Debug, Clone)]
@@ -48,11 +47,7 @@ impl Line {
     }
 
     fn parse(line: &Value, at: &[Value]) -> Result<Line, Fault> {
-        let below = |name: &str| {
-            let mut at = at.to_vec();
-            at.push(json!(name));
-            at
-        };
+        let below = |name: &str| below(at, name);
         let text = |name: &str| {
             let value = line
                 .get(name)
@@ -77,11 +72,8 @@ impl Line {
                 .as_i64()
                 .ok_or_else(|| Fault::of_type(&below("level"), "int", level))?,
             message: text("message")?,
-            at: clock::parse(&text("timestamp")?).ok_or_else(|| {
-                let message = "Input should be a valid datetime";
-                let at = below("timestamp");
-                Fault::new("datetime_parsing", &at, message, &line["timestamp"])
-            })?,
+            at: clock::parse(&text("timestamp")?)
+                .ok_or_else(|| Fault::no_datetime(&below("timestamp"), &line["timestamp"]))?,
         })
     }
 }
@@ -102,12 +94,7 @@ pub(crate) async fn create(
         lines.push(Line::parse(line, &at).map_err(refuse)?);
     }
     state
-        .write(move |database| -> Result<(), Refusal> {
-            for line in &lines {
-                insert(database, line)?;
-            }
-            Ok(())
-        })
+        .write(move |database| lines.iter().try_for_each(|line| insert(database, line)))
         .await?;
     Ok(reply::json(StatusCode::CREATED, &Value::Null))
 }
@@ -129,17 +116,13 @@ pub(crate) async fn filter(
     )?;
     runner::catch_up(&state).await?;
     let lines = state
-        .read(move |database| -> Result<Vec<Value>, Refusal> {
-            let text = format!(
+        .read(move |database| {
+            let query = format!(
                 "SELECT id, created, name, level, message, at, flow_run, task_run FROM flow_run_log
                  WHERE {} ORDER BY {order} LIMIT ? OFFSET ?",
                 condition.clause()
             );
-            let page = [window.limit, window.offset].map(Sql::Integer);
-            let values = condition.values.into_iter().chain(page);
-            let mut statement = database.prepare_cached(&text)?;
-            let rows = statement.query_map(params_from_iter(values), shown)?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            sql::select(database, &query, window.after(condition), shown)
         })
         .await?;
     Ok(reply::json(StatusCode::OK, &Value::Array(lines)))

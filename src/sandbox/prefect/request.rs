@@ -1,9 +1,12 @@
 //! Reading requests: bodies, ids in paths, and the limit and offset that every list takes.
 
+use rusqlite::types::Value as Sql;
+use rusqlite::{Params, params_from_iter};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::answer::Refusal;
+use crate::sandbox::sql::Condition;
 use crate::sandbox::validation::{Fault, place};
 
 /// Lists answer at most so many; more is refused, not cropped.
@@ -84,6 +87,12 @@ impl Window {
             offset: number("offset", 0)?,
         })
     }
+
+    /// The values of a query that ends with `LIMIT ? OFFSET ?`: first those of its condition.
+    pub(crate) fn after(self, condition: Condition) -> impl Params {
+        let own = [self.limit, self.offset].map(Sql::Integer);
+        params_from_iter(condition.values.into_iter().chain(own))
+    }
 }
 
 /// The SQL of one of the sort orders a list knows, as `(name, ORDER BY text)`; the first is the default.
@@ -94,14 +103,8 @@ pub(crate) fn order(body: &Value, known: &[(&str, &'static str)]) -> Result<&'st
     };
     let found = known.iter().find(|(name, _)| wanted.as_str() == Some(name));
     found.map(|(_, text)| *text).ok_or_else(|| {
-        let names: Vec<String> = known.iter().map(|(name, _)| format!("'{name}'")).collect();
-        let expected = match names.split_last() {
-            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-            _ => names.join(""),
-        };
-        let at = place(["body", "sort"]);
-        let fault = Fault::new("enum", &at, &format!("Input should be {expected}"), wanted)
-            .context(json!({ "expected": expected }));
+        let names = known.iter().map(|(name, _)| *name);
+        let fault = Fault::not_among(&place(["body", "sort"]), names, wanted);
         Refusal::Schema(vec![fault], body.clone())
     })
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::answer::Refusal;
-use crate::sandbox::clock;
+use crate::sandbox::{clock, sql};
 
 /// A state of a run.
 #[derive(Debug, Clone)]
@@ -321,9 +321,7 @@ pub(crate) fn select(
     values: impl rusqlite::Params,
 ) -> rusqlite::Result<Vec<Run>> {
     let text = format!("SELECT {COLUMNS} FROM flow_run {tail}");
-    let mut statement = database.prepare_cached(&text)?;
-    let rows = statement.query_map(values, Run::from_row)?;
-    rows.collect()
+    sql::select(database, &text, values, Run::from_row)
 }
 
 /// Writes a run that is not there yet.

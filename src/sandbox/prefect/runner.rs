@@ -34,11 +34,11 @@ const LATE: i64 = 15 * SECOND;
 /// Does every step that is due. Call before reading runs or their logs.
 pub(crate) async fn catch_up(state: &Arc<State>) -> Result<(), Refusal> {
     let waiting = state
-        .read(|database| -> Result<bool, Refusal> { Ok(is_due(database, clock::now())?) })
+        .read(|database| is_due(database, clock::now()))
         .await?;
     if waiting {
         state
-            .write(|database| -> Result<(), Refusal> { Ok(advance(database, clock::now())?) })
+            .write(|database| advance(database, clock::now()))
             .await?;
     }
     Ok(())

@@ -135,11 +135,7 @@ fn wanted(body: &Value) -> Result<RunState, Refusal> {
         return Err(refuse(Fault::missing(&at, state)));
     };
     let Some(kind) = kind.as_str().filter(|kind| KINDS.contains(kind)) else {
-        let listed = KINDS.map(|kind| format!("'{kind}'"));
-        let expected = format!("{} or {}", listed[..8].join(", "), listed[8]);
-        let fault = Fault::new("enum", &at, &format!("Input should be {expected}"), kind)
-            .context(json!({ "expected": expected }));
-        return Err(refuse(fault));
+        return Err(refuse(Fault::not_among(&at, KINDS, kind)));
     };
     let mut made = RunState::new(kind, clock::now());
     if let Some(name) = state["name"].as_str() {

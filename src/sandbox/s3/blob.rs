@@ -17,6 +17,7 @@ use tokio_util::io::ReaderStream;
 
 use super::failure::{Answer, named};
 use super::version::Segment;
+use crate::sandbox::sql;
 use crate::sandbox::state::State;
 
 /// How much is read from a file at once.
@@ -186,10 +187,9 @@ fn cut(segments: &[Segment], start: u64, length: u64) -> Vec<Cut> {
 /// Removes the files of blobs that nothing refers to any more.
 pub(crate) async fn bury(state: &Arc<State>) -> Answer<()> {
     let dead: Vec<String> = state
-        .read(|database| -> Answer<Vec<String>> {
-            let mut statement = database.prepare_cached("SELECT blob FROM grave LIMIT 10000")?;
-            let rows = statement.query_map([], |row| row.get(0))?;
-            Ok(rows.collect::<Result<_, _>>()?)
+        .read(|database| {
+            let query = "SELECT blob FROM grave LIMIT 10000";
+            sql::select(database, query, [], |row| row.get(0))
         })
         .await?;
     if dead.is_empty() {

@@ -13,6 +13,7 @@ use s3s::dto::{
 use super::failure::{Answer, named, no_such_bucket};
 use super::headers::{self, timestamp};
 use super::version::{self, Versioning};
+use crate::sandbox::sql;
 use crate::sandbox::state::State;
 
 /// The one owner there is.
@@ -26,17 +27,15 @@ pub(crate) fn owner() -> Owner {
 /// ListBuckets, in the order of names.
 pub(crate) async fn list(state: &Arc<State>) -> Answer<ListBucketsOutput> {
     let buckets = state
-        .read(|database| -> Answer<Vec<Bucket>> {
-            let mut statement =
-                database.prepare_cached("SELECT name, created FROM bucket ORDER BY name")?;
-            let rows = statement.query_map([], |row| {
+        .read(|database| {
+            let query = "SELECT name, created FROM bucket ORDER BY name";
+            sql::select(database, query, [], |row| {
                 Ok(Bucket {
                     name: row.get(0)?,
                     creation_date: Some(timestamp(row.get(1)?)),
                     ..Bucket::default()
                 })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            })
         })
         .await?;
     Ok(ListBucketsOutput {

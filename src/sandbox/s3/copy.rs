@@ -2,46 +2,16 @@
 
 use std::sync::Arc;
 
-use s3s::dto::{
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETag, MetadataDirective,
-};
-use s3s::{S3ErrorCode, s3_error};
+use s3s::S3ErrorCode;
+use s3s::dto::{CopyObjectInput, CopyObjectOutput, CopyObjectResult, ETag, MetadataDirective};
 
+use super::blob;
 use super::condition::Conditions;
 use super::failure::{Answer, named};
 use super::headers::{self, Headers, timestamp};
-use super::version::{self, New, Versioning};
-use super::{blob, read};
+use super::source::Source;
+use super::version::{self, New};
 use crate::sandbox::state::State;
-
-/// The object a copy reads.
-#[derive(Debug, Clone)]
-pub(crate) struct Source {
-    /// Its bucket.
-    pub(crate) bucket: String,
-    /// Its key.
-    pub(crate) key: String,
-    /// The version asked for.
-    pub(crate) version: Option<String>,
-}
-
-impl Source {
-    /// From the header; only plain buckets are there.
-    pub(crate) fn parse(source: CopySource) -> Answer<Source> {
-        match source {
-            CopySource::Bucket {
-                bucket,
-                key,
-                version_id,
-            } => Ok(Source {
-                bucket: bucket.into(),
-                key: key.into(),
-                version: version_id.map(Into::into),
-            }),
-            _ => Err(s3_error!(NotImplemented, "the sandbox copies from buckets only").into()),
-        }
-    }
-}
 
 /// CopyObject
 pub(crate) async fn copy(state: &Arc<State>, input: CopyObjectInput) -> Answer<CopyObjectOutput> {
@@ -70,10 +40,9 @@ pub(crate) async fn copy(state: &Arc<State>, input: CopyObjectInput) -> Answer<C
     let modified = headers::now();
     let output = state
         .write(move |database| {
-            let how = version::versioning(database, &source.bucket)?;
-            let id = source.version.as_deref();
-            let original = read::resolve(database, &source.bucket, &source.key, id)?;
-            conditions.check_read(&original, S3ErrorCode::PreconditionFailed)?;
+            let found = source.find(database, &conditions, S3ErrorCode::PreconditionFailed)?;
+            let copy_source_version_id = found.id();
+            let original = found.version;
             let onto_itself = (&source.bucket, &source.key) == (&bucket, &key);
             if onto_itself && original.latest && replacement.is_none() {
                 return Err(named(
@@ -84,7 +53,7 @@ pub(crate) async fn copy(state: &Arc<State>, input: CopyObjectInput) -> Answer<C
             let new = New {
                 etag: original.etag,
                 headers: replacement.unwrap_or(original.headers),
-                segments: version::segments(database, original.seq)?,
+                segments: found.segments,
                 modified,
             };
             let version_id = version::put(database, &bucket, &key, &new)?;
@@ -94,7 +63,7 @@ pub(crate) async fn copy(state: &Arc<State>, input: CopyObjectInput) -> Answer<C
                     last_modified: Some(timestamp(modified)),
                     ..CopyObjectResult::default()
                 }),
-                copy_source_version_id: (how != Versioning::Never).then_some(original.id),
+                copy_source_version_id,
                 version_id,
                 ..CopyObjectOutput::default()
             })

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 use s3s::S3ErrorCode;
 use s3s::dto::{
-    CommonPrefix, ETag, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
-    ListObjectsV2Output, Object, ObjectStorageClass,
+    ETag, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object,
+    ObjectStorageClass,
 };
 
 use super::bucket::owner;
 use super::failure::{Answer, named};
 use super::headers::timestamp;
-use super::listing::{Entry, Listed, Page, Position, Scope, Spelling, walk};
+use super::listing::{self, Listed, Position, Scope, Spelling};
 use super::version::{self, Version};
+use crate::sandbox::sql;
 use crate::sandbox::state::State;
 
 impl Listed for Version {
@@ -31,19 +32,20 @@ pub(crate) async fn v2(
     state: &Arc<State>,
     input: ListObjectsV2Input,
 ) -> Answer<ListObjectsV2Output> {
-    let scope = Scope::new(input.prefix, input.delimiter, input.max_keys)?;
+    let scope = Scope::new(input.bucket, input.prefix, input.delimiter, input.max_keys)?;
     let start = match (&input.continuation_token, &input.start_after) {
         (Some(token), _) => Position::at(position_of(token)?),
         (None, Some(key)) => Position::past(key),
         (None, None) => Position::at(""),
     };
-    let page = page(state, input.bucket.clone(), scope.clone(), start).await?;
+    let page = listing::page(state, scope.clone(), |_, _| Ok(start), rows).await?;
     let next = page.truncated.then(|| hex::encode(&page.next.key));
     let spelling = Spelling::new(input.encoding_type.as_ref());
     let count = i32::try_from(page.entries.len()).ok();
-    let (contents, prefixes) = split(page, spelling, input.fetch_owner == Some(true));
+    let (versions, prefixes) = page.split(spelling);
+    let with_owner = input.fetch_owner == Some(true);
     Ok(ListObjectsV2Output {
-        name: Some(input.bucket),
+        name: Some(scope.bucket),
         prefix: Some(spelling.write(&scope.prefix)),
         delimiter: spelling.maybe(scope.delimiter.as_deref()),
         max_keys: i32::try_from(scope.most).ok(),
@@ -52,7 +54,7 @@ pub(crate) async fn v2(
         start_after: spelling.maybe(input.start_after.as_deref()),
         is_truncated: Some(next.is_some()),
         next_continuation_token: next,
-        contents: Some(contents),
+        contents: Some(shown(versions, spelling, with_owner)),
         common_prefixes: Some(prefixes),
         encoding_type: input.encoding_type,
         ..ListObjectsV2Output::default()
@@ -61,102 +63,66 @@ pub(crate) async fn v2(
 
 /// ListObjects
 pub(crate) async fn v1(state: &Arc<State>, input: ListObjectsInput) -> Answer<ListObjectsOutput> {
-    let scope = Scope::new(input.prefix, input.delimiter, input.max_keys)?;
+    let scope = Scope::new(input.bucket, input.prefix, input.delimiter, input.max_keys)?;
     let start = match &input.marker {
         Some(marker) => scope.after_marker(marker),
         None => Position::at(""),
     };
-    let page = page(state, input.bucket.clone(), scope.clone(), start).await?;
+    let page = listing::page(state, scope.clone(), |_, _| Ok(start), rows).await?;
     let spelling = Spelling::new(input.encoding_type.as_ref());
     let truncated = page.truncated;
     // Without a delimiter the last key is the next marker, and S3 leaves it to the client to see that.
-    let last = match page.entries.last() {
-        Some(Entry::Row(version)) => Some(version.key.clone()),
-        Some(Entry::Prefix(prefix)) => Some(prefix.clone()),
-        None => None,
-    };
-    let next = last.filter(|_| truncated && scope.delimiter.is_some());
-    let (contents, prefixes) = split(page, spelling, true);
+    let last = page.next_marker().key;
+    let next = last.filter(|_| scope.delimiter.is_some());
+    let (versions, prefixes) = page.split(spelling);
     Ok(ListObjectsOutput {
-        name: Some(input.bucket),
+        name: Some(scope.bucket),
         prefix: Some(spelling.write(&scope.prefix)),
         delimiter: spelling.maybe(scope.delimiter.as_deref()),
         marker: Some(spelling.write(input.marker.as_deref().unwrap_or_default())),
         max_keys: i32::try_from(scope.most).ok(),
         is_truncated: Some(truncated),
         next_marker: spelling.maybe(next.as_deref()),
-        contents: Some(contents),
+        contents: Some(shown(versions, spelling, true)),
         common_prefixes: Some(prefixes),
         encoding_type: input.encoding_type,
         ..ListObjectsOutput::default()
     })
 }
 
-async fn page(
-    state: &Arc<State>,
-    bucket: String,
-    scope: Scope,
-    start: Position,
-) -> Answer<Page<Version>> {
-    state
-        .read(move |database| {
-            version::versioning(database, &bucket)?;
-            let end = scope.end();
-            walk(&scope, start, |from, most| {
-                rows(database, &bucket, &from.key, end.as_deref(), most)
-            })
-        })
-        .await
-}
-
-fn rows(
-    database: &Connection,
-    bucket: &str,
-    from: &str,
-    end: Option<&str>,
-    most: i64,
-) -> Answer<Vec<Version>> {
+fn rows(database: &Connection, scope: &Scope, from: &Position, most: i64) -> Answer<Vec<Version>> {
+    let end = scope.end();
     // Two statements, so that each runs along the index.
     let below = if end.is_some() {
         "AND key < ?3"
     } else {
         "AND ?3 IS NULL"
     };
-    let mut statement = database.prepare_cached(&format!(
+    let query = format!(
         "SELECT {} FROM object_version INDEXED BY object_live
          WHERE bucket = ?1 AND latest = 1 AND marker = 0 AND key >= ?2 {below}
          ORDER BY key LIMIT ?4",
         version::COLUMNS
-    ))?;
-    let rows = statement.query_map(params![bucket, from, end, most], Version::from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    );
+    let values = params![scope.bucket, from.key, end, most];
+    Ok(sql::select(database, &query, values, Version::from_row)?)
 }
 
-fn split(
-    page: Page<Version>,
-    spelling: Spelling,
-    with_owner: bool,
-) -> (Vec<Object>, Vec<CommonPrefix>) {
-    let (mut objects, mut prefixes) = (Vec::new(), Vec::new());
-    for entry in page.entries {
-        match entry {
-            Entry::Row(version) => objects.push(Object {
-                key: Some(spelling.write(&version.key)),
-                size: Some(version.size),
-                e_tag: Some(ETag::Strong(version.etag)),
-                last_modified: Some(timestamp(version.modified)),
-                storage_class: Some(ObjectStorageClass::from_static(
-                    ObjectStorageClass::STANDARD,
-                )),
-                owner: with_owner.then(owner),
-                ..Object::default()
-            }),
-            Entry::Prefix(prefix) => prefixes.push(CommonPrefix {
-                prefix: Some(spelling.write(&prefix)),
-            }),
-        }
-    }
-    (objects, prefixes)
+fn shown(versions: Vec<Version>, spelling: Spelling, with_owner: bool) -> Vec<Object> {
+    versions
+        .into_iter()
+        .map(|version| Object {
+            key: Some(spelling.write(&version.key)),
+            size: Some(version.size),
+            e_tag: Some(ETag::Strong(version.etag)),
+            last_modified: Some(timestamp(version.modified)),
+            storage_class: Some(ObjectStorageClass::from_static(
+                ObjectStorageClass::STANDARD,
+            )),
+            owner: with_owner.then(owner),
+            ..Object::default()
+        })
+        .collect()
 }
 
 /// A continuation token is the hex of the first key that the next page may hold.

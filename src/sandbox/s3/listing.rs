@@ -1,11 +1,18 @@
-//! The walk that all listings share: rows in key order, keys below a delimiter rolled up, a page cut at its size.
+//! The walk that all listings share: rows in key order, keys below a delimiter rolled up, a page cut at its size,
+//! and the marker that leads to the next one.
 //!
-//! A common prefix is passed by one seek, however many keys lie below it. Which rows there are, and how a page is
-//! written, belongs to each listing.
+//! A common prefix is passed by one seek, however many keys lie below it. Which rows there are, and how they are written,
+//! belongs to each listing.
 
+use std::sync::Arc;
+
+use rusqlite::Connection;
 use s3s::S3ErrorCode;
+use s3s::dto::CommonPrefix;
 
 use super::failure::{Answer, named};
+use super::version;
+use crate::sandbox::state::State;
 
 /// A page holds at most so many entries.
 const LARGEST_PAGE: i32 = 1000;
@@ -18,6 +25,42 @@ pub(crate) trait Listed {
     fn key(&self) -> &str;
     /// Where the walk goes on after it.
     fn after(&self) -> Position;
+    /// Its version or upload id, where a key is listed more than once.
+    fn within(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// What a page begins after, as clients name it. Empty where the page is the first, or where none follows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Marker {
+    /// A key or a common prefix.
+    pub(crate) key: Option<String>,
+    /// In that key, a version or upload id.
+    pub(crate) within: Option<String>,
+}
+
+impl Marker {
+    /// From a request's parameters; an empty one is none.
+    pub(crate) fn new(key: Option<String>, within: Option<String>) -> Marker {
+        Marker {
+            key: key.filter(|key| !key.is_empty()),
+            within: within.filter(|id| !id.is_empty()),
+        }
+    }
+
+    /// Where the page begins. `find` places an id in its key.
+    pub(crate) fn start(
+        &self,
+        scope: &Scope,
+        find: impl FnOnce(&str, &str) -> Answer<Position>,
+    ) -> Answer<Position> {
+        match (&self.key, &self.within) {
+            (None, _) => Ok(Position::at("")),
+            (Some(key), None) => Ok(scope.after_marker(key)),
+            (Some(key), Some(id)) => find(key, id),
+        }
+    }
 }
 
 /// Where a walk goes on: at this key, and in it beyond this place, if one is given.
@@ -48,6 +91,8 @@ impl Position {
 /// What part of the keys is listed, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {
+    /// The bucket.
+    pub(crate) bucket: String,
     /// Keys begin with this.
     pub(crate) prefix: String,
     /// Keys that hold this after the prefix are rolled up.
@@ -79,6 +124,7 @@ pub(crate) struct Page<T> {
 impl Scope {
     /// From a request's parameters; an empty delimiter is none.
     pub(crate) fn new(
+        bucket: String,
         prefix: Option<String>,
         delimiter: Option<String>,
         most: Option<i32>,
@@ -91,6 +137,7 @@ impl Scope {
             )
         })?;
         Ok(Scope {
+            bucket,
             prefix: prefix.unwrap_or_default(),
             delimiter: delimiter.filter(|delimiter| !delimiter.is_empty()),
             most,
@@ -106,7 +153,7 @@ impl Scope {
     }
 
     /// The first position at or after this one that the prefix allows.
-    pub(crate) fn start(&self, position: Position) -> Position {
+    fn start(&self, position: Position) -> Position {
         if position.key < self.prefix {
             return Position::at(self.prefix.as_str());
         }
@@ -127,8 +174,60 @@ impl Scope {
     }
 }
 
+impl<T: Listed> Page<T> {
+    /// What the next page begins after.
+    pub(crate) fn next_marker(&self) -> Marker {
+        match self.entries.last().filter(|_| self.truncated) {
+            Some(Entry::Row(row)) => Marker {
+                key: Some(row.key().to_owned()),
+                within: row.within().map(str::to_owned),
+            },
+            Some(Entry::Prefix(prefix)) => Marker {
+                key: Some(prefix.clone()),
+                within: None,
+            },
+            None => Marker::default(),
+        }
+    }
+
+    /// The rows, and the common prefixes as an answer lists them.
+    pub(crate) fn split(self, spelling: Spelling) -> (Vec<T>, Vec<CommonPrefix>) {
+        let (mut rows, mut prefixes) = (Vec::new(), Vec::new());
+        for entry in self.entries {
+            match entry {
+                Entry::Row(row) => rows.push(row),
+                Entry::Prefix(prefix) => prefixes.push(CommonPrefix {
+                    prefix: Some(spelling.write(&prefix)),
+                }),
+            }
+        }
+        (rows, prefixes)
+    }
+}
+
+/// Answers rows at or after a position, in order, at most so many.
+pub(crate) type Fetch<T> = fn(&Connection, &Scope, &Position, i64) -> Answer<Vec<T>>;
+
+/// A page from the position that `start` finds; an error when there is no such bucket.
+pub(crate) async fn page<T: Listed + Send + 'static>(
+    state: &Arc<State>,
+    scope: Scope,
+    start: impl FnOnce(&Connection, &Scope) -> Answer<Position> + Send + 'static,
+    fetch: Fetch<T>,
+) -> Answer<Page<T>> {
+    state
+        .read(move |database| {
+            version::versioning(database, &scope.bucket)?;
+            let start = start(database, &scope)?;
+            walk(&scope, start, |from, most| {
+                fetch(database, &scope, from, most)
+            })
+        })
+        .await
+}
+
 /// Walks from a position on. `fetch` answers rows at or after a position, in order, at most so many.
-pub(crate) fn walk<T: Listed>(
+fn walk<T: Listed>(
     scope: &Scope,
     start: Position,
     mut fetch: impl FnMut(&Position, i64) -> Answer<Vec<T>>,
@@ -263,6 +362,7 @@ mod tests {
 
     fn scope(prefix: &str, delimiter: Option<&str>, most: usize) -> Scope {
         Scope {
+            bucket: "b".to_owned(),
             prefix: prefix.to_owned(),
             delimiter: delimiter.map(str::to_owned),
             most,

@@ -18,6 +18,7 @@ mod multipart;
 mod operations;
 mod part;
 mod read;
+mod source;
 mod upload_listing;
 mod version;
 mod write;

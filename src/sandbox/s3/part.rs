@@ -13,12 +13,13 @@ use s3s::{S3Error, S3ErrorCode, TrailingHeaders};
 use super::blob::{self, Received};
 use super::bucket::owner;
 use super::condition::Conditions;
-use super::copy::Source;
 use super::failure::{Answer, named};
 use super::headers::{self, timestamp};
+use super::multipart;
+use super::source::Source;
 use super::upload_listing::initiator;
 use super::write::Sums;
-use super::{multipart, read, version};
+use crate::sandbox::sql;
 use crate::sandbox::state::State;
 
 /// A page of parts holds at most so many.
@@ -42,9 +43,7 @@ pub(crate) async fn upload(
             ..Checksum::default()
         },
         md5: input.content_md5,
-        algorithm: input
-            .checksum_algorithm
-            .map(|algorithm| algorithm.as_str().to_owned()),
+        algorithm: input.checksum_algorithm,
         trailers,
     };
     let (received, sums) = sums
@@ -76,17 +75,10 @@ pub(crate) async fn copy(
         modified_since: input.copy_source_if_modified_since,
         unmodified_since: input.copy_source_if_unmodified_since,
     };
-    let (original, segments) = state
-        .read(move |database| -> Answer<_> {
-            version::versioning(database, &source.bucket)?;
-            let id = source.version.as_deref();
-            let original = read::resolve(database, &source.bucket, &source.key, id)?;
-            conditions.check_read(&original, S3ErrorCode::PreconditionFailed)?;
-            let segments = version::segments(database, original.seq)?;
-            Ok((original, segments))
-        })
+    let found = state
+        .read(move |database| source.find(database, &conditions, S3ErrorCode::PreconditionFailed))
         .await?;
-    let size = u64::try_from(original.size).unwrap_or(0);
+    let size = u64::try_from(found.version.size).unwrap_or(0);
     let bytes = match input.copy_source_range.as_deref() {
         None => 0..size,
         Some(text) => {
@@ -100,7 +92,7 @@ pub(crate) async fn copy(
             range.check(size).map_err(S3Error::from)?
         }
     };
-    let body = blob::send(state, segments, bytes.start, bytes.end - bytes.start).await?;
+    let body = blob::send(state, found.segments, bytes.start, bytes.end - bytes.start).await?;
     let received = blob::receive(state, Some(body), None, &mut ChecksumHasher::default()).await?;
     let (etag, modified) = target.store(state, received).await?;
     Ok(UploadPartCopyOutput {
@@ -128,11 +120,10 @@ pub(crate) async fn list(state: &Arc<State>, input: ListPartsInput) -> Answer<Li
     let mut parts = state
         .read(move |database| -> Answer<Vec<Part>> {
             multipart::find(database, &bucket, &key, &upload)?;
-            let mut statement = database.prepare_cached(
-                "SELECT number, size, etag, modified FROM part WHERE upload = ?1 AND number > ?2
-                 ORDER BY number LIMIT ?3",
-            )?;
-            let rows = statement.query_map(params![upload, marker, most + 1], |row| {
+            let query = "SELECT number, size, etag, modified FROM part
+                 WHERE upload = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+            let values = params![upload, marker, most + 1];
+            Ok(sql::select(database, query, values, |row| {
                 Ok(Part {
                     part_number: row.get(0)?,
                     size: row.get(1)?,
@@ -140,8 +131,7 @@ pub(crate) async fn list(state: &Arc<State>, input: ListPartsInput) -> Answer<Li
                     last_modified: Some(timestamp(row.get(3)?)),
                     ..Part::default()
                 })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            })?)
         })
         .await?;
     let page = usize::try_from(most).unwrap_or(0);

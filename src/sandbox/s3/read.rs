@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue};
-use rusqlite::Connection;
 use s3s::dto::{ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, Range};
 use s3s::{S3Error, S3ErrorCode, s3_error};
 
 use super::blob;
 use super::condition::Conditions;
-use super::failure::{Answer, Failure, named, no_such_key, no_such_version};
+use super::failure::{Answer, Failure};
 use super::headers::timestamp;
-use super::version::{self, Segment, Version, Versioning};
+use super::source::{Found, Source};
+use super::version::Version;
 use crate::sandbox::state::State;
 
 /// GetObject
@@ -22,7 +21,7 @@ pub(crate) async fn get(state: &Arc<State>, input: GetObjectInput) -> Answer<Get
         modified_since: input.if_modified_since,
         unmodified_since: input.if_unmodified_since,
     };
-    let wanted = Wanted {
+    let source = Source {
         bucket: input.bucket,
         key: input.key,
         version: input.version_id,
@@ -30,7 +29,7 @@ pub(crate) async fn get(state: &Arc<State>, input: GetObjectInput) -> Answer<Get
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let found = look(state, &wanted, &conditions).await?;
+        let found = look(state, &source, &conditions).await?;
         let slice = Slice::of(input.range.as_ref(), input.part_number, &found.version)?;
         let (version, named) = (&found.version, found.id());
         let body = blob::send(state, found.segments, slice.start, slice.length).await;
@@ -71,12 +70,12 @@ pub(crate) async fn head(state: &Arc<State>, input: HeadObjectInput) -> Answer<H
         modified_since: input.if_modified_since,
         unmodified_since: input.if_unmodified_since,
     };
-    let wanted = Wanted {
+    let source = Source {
         bucket: input.bucket,
         key: input.key,
         version: input.version_id,
     };
-    let found = look(state, &wanted, &conditions).await?;
+    let found = look(state, &source, &conditions).await?;
     let slice = Slice::of(input.range.as_ref(), input.part_number, &found.version)?;
     let named = found.id();
     let Version {
@@ -102,80 +101,11 @@ pub(crate) async fn head(state: &Arc<State>, input: HeadObjectInput) -> Answer<H
     })
 }
 
-/// The object a request names.
-#[derive(Debug, Clone)]
-struct Wanted {
-    bucket: String,
-    key: String,
-    version: Option<String>,
-}
-
-struct Found {
-    version: Version,
-    segments: Vec<Segment>,
-    versioned: bool,
-}
-
-impl Found {
-    /// The version id, where the bucket has versions.
-    fn id(&self) -> Option<String> {
-        self.versioned.then(|| self.version.id.clone())
-    }
-}
-
-async fn look(state: &Arc<State>, wanted: &Wanted, conditions: &Conditions) -> Answer<Found> {
-    let (wanted, conditions) = (wanted.clone(), conditions.clone());
+async fn look(state: &Arc<State>, source: &Source, conditions: &Conditions) -> Answer<Found> {
+    let (source, conditions) = (source.clone(), conditions.clone());
     state
-        .read(move |database| {
-            let how = version::versioning(database, &wanted.bucket)?;
-            let id = wanted.version.as_deref();
-            let version = resolve(database, &wanted.bucket, &wanted.key, id)?;
-            conditions.check_read(&version, S3ErrorCode::NotModified)?;
-            Ok(Found {
-                segments: version::segments(database, version.seq)?,
-                version,
-                versioned: how != Versioning::Never,
-            })
-        })
+        .read(move |database| source.find(database, &conditions, S3ErrorCode::NotModified))
         .await
-}
-
-/// The version that a key and perhaps a version id name; a delete marker is not one to read.
-pub(crate) fn resolve(
-    database: &Connection,
-    bucket: &str,
-    key: &str,
-    id: Option<&str>,
-) -> Answer<Version> {
-    match id {
-        None => match version::latest(database, bucket, key)? {
-            Some(version) if version.marker => Err(deleted(no_such_key(), &version.id)),
-            found => found.ok_or_else(no_such_key),
-        },
-        Some(id) => {
-            let version = version::find(database, bucket, key, id)?.ok_or_else(no_such_version)?;
-            if version.marker {
-                let refused = named(
-                    S3ErrorCode::MethodNotAllowed,
-                    "The specified method is not allowed against this resource.",
-                );
-                return Err(deleted(refused, id));
-            }
-            Ok(version)
-        }
-    }
-}
-
-/// An error that says in its headers that a delete marker is in the way.
-fn deleted(failure: Failure, marker: &str) -> Failure {
-    let mut error = S3Error::from(failure);
-    let mut headers = HeaderMap::new();
-    headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
-    if let Ok(marker) = HeaderValue::from_str(marker) {
-        headers.insert("x-amz-version-id", marker);
-    }
-    error.set_headers(headers);
-    Failure::S3(error)
 }
 
 /// Which bytes are asked for.

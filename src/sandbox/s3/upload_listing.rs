@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 use s3s::dto::{
-    CommonPrefix, Initiator, ListMultipartUploadsInput, ListMultipartUploadsOutput,
-    MultipartUpload, StorageClass,
+    Initiator, ListMultipartUploadsInput, ListMultipartUploadsOutput, MultipartUpload, StorageClass,
 };
 
 use super::bucket::owner;
 use super::failure::Answer;
 use super::headers::timestamp;
-use super::listing::{Entry, Listed, Page, Position, Scope, Spelling, walk};
-use super::version;
+use super::listing::{self, Listed, Marker, Position, Scope, Spelling};
+use crate::sandbox::sql;
 use crate::sandbox::state::State;
 
 /// An open upload.
@@ -34,6 +33,10 @@ impl Listed for Open {
             within: Some(self.id.clone()),
         }
     }
+
+    fn within(&self) -> Option<&str> {
+        Some(&self.id)
+    }
 }
 
 /// ListMultipartUploads
@@ -41,100 +44,70 @@ pub(crate) async fn list(
     state: &Arc<State>,
     input: ListMultipartUploadsInput,
 ) -> Answer<ListMultipartUploadsOutput> {
-    let scope = Scope::new(input.prefix, input.delimiter, input.max_uploads)?;
-    let key_marker = input.key_marker.filter(|marker| !marker.is_empty());
-    let upload_marker = input.upload_id_marker.filter(|marker| !marker.is_empty());
-    let start = match (&key_marker, &upload_marker) {
-        (None, _) => Position::at(""),
-        (Some(key), None) => scope.after_marker(key),
-        (Some(key), Some(upload)) => Position {
-            key: key.clone(),
-            within: Some(upload.clone()),
-        },
-    };
-    let page = page(state, input.bucket.clone(), scope.clone(), start).await?;
+    let scope = Scope::new(
+        input.bucket,
+        input.prefix,
+        input.delimiter,
+        input.max_uploads,
+    )?;
+    let marker = Marker::new(input.key_marker, input.upload_id_marker);
+    let start = marker.start(&scope, |key, id| {
+        Ok(Position {
+            key: key.to_owned(),
+            within: Some(id.to_owned()),
+        })
+    })?;
+    let page = listing::page(state, scope.clone(), |_, _| Ok(start), rows).await?;
     let spelling = Spelling::new(input.encoding_type.as_ref());
-    let (next_key, next_upload) = match page.entries.last().filter(|_| page.truncated) {
-        Some(Entry::Row(open)) => (Some(open.key.clone()), Some(open.id.clone())),
-        Some(Entry::Prefix(prefix)) => (Some(prefix.clone()), None),
-        None => (None, None),
-    };
-    let mut output = ListMultipartUploadsOutput {
-        bucket: Some(input.bucket),
+    let truncated = page.truncated;
+    let next = page.next_marker();
+    let (uploads, prefixes) = page.split(spelling);
+    Ok(ListMultipartUploadsOutput {
+        bucket: Some(scope.bucket),
         prefix: Some(spelling.write(&scope.prefix)),
         delimiter: spelling.maybe(scope.delimiter.as_deref()),
-        key_marker: Some(spelling.write(key_marker.as_deref().unwrap_or_default())),
-        upload_id_marker: upload_marker,
+        key_marker: Some(spelling.write(marker.key.as_deref().unwrap_or_default())),
+        upload_id_marker: marker.within,
         max_uploads: i32::try_from(scope.most).ok(),
-        is_truncated: Some(page.truncated),
-        next_key_marker: spelling.maybe(next_key.as_deref()),
-        next_upload_id_marker: next_upload,
+        is_truncated: Some(truncated),
+        next_key_marker: spelling.maybe(next.key.as_deref()),
+        next_upload_id_marker: next.within,
         encoding_type: input.encoding_type,
+        uploads: Some(
+            uploads
+                .into_iter()
+                .map(|open| shown(open, spelling))
+                .collect(),
+        ),
+        common_prefixes: Some(prefixes),
         ..ListMultipartUploadsOutput::default()
-    };
-    fill(&mut output, page, spelling);
-    Ok(output)
+    })
 }
 
-async fn page(
-    state: &Arc<State>,
-    bucket: String,
-    scope: Scope,
-    start: Position,
-) -> Answer<Page<Open>> {
-    state
-        .read(move |database| {
-            version::versioning(database, &bucket)?;
-            let end = scope.end();
-            walk(&scope, start, |from, most| {
-                rows(database, &bucket, from, end.as_deref(), most)
-            })
-        })
-        .await
-}
-
-fn rows(
-    database: &Connection,
-    bucket: &str,
-    from: &Position,
-    end: Option<&str>,
-    most: i64,
-) -> Answer<Vec<Open>> {
-    let mut statement = database.prepare_cached(
-        "SELECT id, key, started FROM upload
+fn rows(database: &Connection, scope: &Scope, from: &Position, most: i64) -> Answer<Vec<Open>> {
+    let query = "SELECT id, key, started FROM upload
          WHERE bucket = ?1 AND key >= ?2 AND (?3 IS NULL OR key > ?2 OR id > ?3) AND (?4 IS NULL OR key < ?4)
-         ORDER BY key, id LIMIT ?5",
-    )?;
-    let rows = statement.query_map(params![bucket, from.key, from.within, end, most], |row| {
+         ORDER BY key, id LIMIT ?5";
+    let values = params![scope.bucket, from.key, from.within, scope.end(), most];
+    Ok(sql::select(database, query, values, |row| {
         Ok(Open {
             id: row.get(0)?,
             key: row.get(1)?,
             started: row.get(2)?,
         })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    })?)
 }
 
-fn fill(output: &mut ListMultipartUploadsOutput, page: Page<Open>, spelling: Spelling) {
-    let (mut uploads, mut prefixes) = (Vec::new(), Vec::new());
-    for entry in page.entries {
-        match entry {
-            Entry::Row(open) => uploads.push(MultipartUpload {
-                key: Some(spelling.write(&open.key)),
-                upload_id: Some(open.id),
-                initiated: Some(timestamp(open.started)),
-                storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
-                owner: Some(owner()),
-                initiator: Some(initiator()),
-                ..MultipartUpload::default()
-            }),
-            Entry::Prefix(prefix) => prefixes.push(CommonPrefix {
-                prefix: Some(spelling.write(&prefix)),
-            }),
-        }
+fn shown(open: Open, spelling: Spelling) -> MultipartUpload {
+    MultipartUpload {
+        key: Some(spelling.write(&open.key)),
+        upload_id: Some(open.id),
+        initiated: Some(timestamp(open.started)),
+        storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
+        owner: Some(owner()),
+        initiator: Some(initiator()),
+        ..MultipartUpload::default()
     }
-    output.uploads = Some(uploads);
-    output.common_prefixes = Some(prefixes);
 }
 
 /// Who begins all uploads.

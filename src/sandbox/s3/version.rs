@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::failure::{Answer, no_such_bucket};
 use super::headers::{self, Headers};
+use crate::sandbox::sql;
 
 /// One version of an object, or a delete marker.
 #[derive(Debug, Clone)]
@@ -136,15 +137,13 @@ pub(crate) fn find(
 
 /// The bytes of a version.
 pub(crate) fn segments(database: &Connection, seq: i64) -> rusqlite::Result<Vec<Segment>> {
-    let mut statement =
-        database.prepare_cached("SELECT blob, size FROM segment WHERE seq = ?1 ORDER BY number")?;
-    let rows = statement.query_map([seq], |row| {
+    let query = "SELECT blob, size FROM segment WHERE seq = ?1 ORDER BY number";
+    sql::select(database, query, [seq], |row| {
         Ok(Segment {
             blob: row.get(0)?,
             size: row.get(1)?,
         })
-    })?;
-    rows.collect()
+    })
 }
 
 /// Writes an object. Answers its version id, `None` where the bucket never had versions.

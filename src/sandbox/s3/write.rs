@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
-use s3s::dto::{Checksum, ETag, PutObjectInput, PutObjectOutput};
+use s3s::dto::{Checksum, ChecksumAlgorithm, ETag, PutObjectInput, PutObjectOutput};
 use s3s::{S3ErrorCode, TrailingHeaders};
 
 use super::blob::{self, Received};
@@ -32,9 +32,7 @@ pub(crate) async fn put(
             ..Checksum::default()
         },
         md5: input.content_md5,
-        algorithm: input
-            .checksum_algorithm
-            .map(|algorithm| algorithm.as_str().to_owned()),
+        algorithm: input.checksum_algorithm,
         trailers,
     };
     let (mut received, sums) = sums
@@ -91,7 +89,7 @@ pub(crate) struct Sums {
     /// In `Content-MD5`, base64.
     pub(crate) md5: Option<String>,
     /// The algorithm whose sum follows the body, as in `CRC32`.
-    pub(crate) algorithm: Option<String>,
+    pub(crate) algorithm: Option<ChecksumAlgorithm>,
     /// What follows the body.
     pub(crate) trailers: Option<TrailingHeaders>,
 }
@@ -166,9 +164,8 @@ impl Sums {
     /// Computes what the client will hold the bytes against, and nothing else.
     fn hasher(&self) -> ChecksumHasher {
         let said = &self.announced;
-        let announced = |name: &str, sum: &Option<String>| {
-            sum.is_some() || self.algorithm.as_deref() == Some(name)
-        };
+        let algorithm = self.algorithm.as_ref().map(ChecksumAlgorithm::as_str);
+        let announced = |name: &str, sum: &Option<String>| sum.is_some() || algorithm == Some(name);
         ChecksumHasher {
             crc32: announced("CRC32", &said.checksum_crc32).then(Crc32::new),
             crc32c: announced("CRC32C", &said.checksum_crc32c).then(Crc32c::new),

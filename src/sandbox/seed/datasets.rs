@@ -85,7 +85,7 @@ pub(crate) const DATASETS: [Dataset; 12] = [
         GERMANY,
         36,
     ),
-    with_legend(
+    plain(
         "klima-historisch",
         "hyras-tas-1981-2010",
         Kind::Raster,
@@ -93,7 +93,8 @@ pub(crate) const DATASETS: [Dataset; 12] = [
         40,
         GERMANY,
         37,
-    ),
+    )
+    .with_legend(),
     plain(
         "klima-historisch",
         "hyras-pr-1981-2010",
@@ -175,7 +176,7 @@ pub(crate) const DATASETS: [Dataset; 12] = [
         GERMANY,
         6,
     ),
-    with_legend(
+    plain(
         "klima-historisch",
         "klimaatlas-2024",
         Kind::Raster,
@@ -183,7 +184,8 @@ pub(crate) const DATASETS: [Dataset; 12] = [
         2,
         GERMANY,
         39,
-    ),
+    )
+    .with_legend(),
 ];
 
 const GERMANY: [f64; 4] = [5.87, 47.27, 15.04, 55.06];
@@ -214,22 +216,14 @@ const fn plain(
     }
 }
 
-const fn with_legend(
-    domain: &'static str,
-    id: &'static str,
-    kind: Kind,
-    file: &'static str,
-    age: i64,
-    bbox: [f64; 4],
-    size: usize,
-) -> Dataset {
-    Dataset {
-        legend: true,
-        ..plain(domain, id, kind, file, age, bbox, size)
-    }
-}
-
 impl Dataset {
+    const fn with_legend(self) -> Dataset {
+        Dataset {
+            legend: true,
+            ..self
+        }
+    }
+
     /// Its folder in the processed bucket, with a slash at the end.
     pub(crate) fn folder(&self) -> String {
         format!("{}/{}/", self.domain, self.id)

@@ -12,9 +12,9 @@ use url::form_urlencoded;
 
 use super::answer::{self, Refusal};
 use super::{links, schema};
-use crate::sandbox::clock;
 use crate::sandbox::reply::{self, Base};
 use crate::sandbox::state::State;
+use crate::sandbox::{clock, sql};
 
 /// A page holds this many unless `limit` says otherwise.
 const PAGE: i64 = 10;
@@ -170,13 +170,14 @@ impl Window {
     }
 }
 
-fn page(database: &Connection, window: Window) -> Result<(Vec<String>, i64), Refusal> {
+fn page(database: &Connection, window: Window) -> rusqlite::Result<(Vec<String>, i64)> {
     let matched = database.query_row("SELECT count(*) FROM collection", [], |row| row.get(0))?;
-    let mut statement = database.prepare_cached(
-        "SELECT body FROM collection ORDER BY begins DESC, id DESC LIMIT ?1 OFFSET ?2",
-    )?;
-    let rows = statement.query_map(params![window.limit, window.offset], |row| row.get(0))?;
-    Ok((rows.collect::<Result<_, _>>()?, matched))
+    let query = "SELECT body FROM collection ORDER BY begins DESC, id DESC LIMIT ?1 OFFSET ?2";
+    let values = [window.limit, window.offset];
+    Ok((
+        sql::select(database, query, values, |row| row.get(0))?,
+        matched,
+    ))
 }
 
 fn page_links(base: &Base, query: Option<&str>, window: Window, matched: i64) -> Vec<Value> {

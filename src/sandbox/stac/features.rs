@@ -2,28 +2,17 @@
 //!
 //! Requests and answers belong to `items` and `search`.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Transaction, params};
 use serde_json::Value;
 
 use super::answer::Refusal;
-use super::collections::gone_unless;
+use super::collections::{self, gone_unless};
 use crate::sandbox::clock;
 
 /// Adds an item whose shape has been checked. 404 without its collection, 409 when its id is taken.
 pub(crate) fn insert(database: &Transaction<'_>, item: &Value) -> Result<(), Refusal> {
     let collection = member(item, "collection");
-    let known = database
-        .query_row(
-            "SELECT 1 FROM collection WHERE id = ?1",
-            [collection],
-            |_| Ok(()),
-        )
-        .optional()?;
-    if known.is_none() {
-        return Err(Refusal::NotFound(format!(
-            "Collection {collection} does not exist."
-        )));
-    }
+    collections::find(database, collection)?;
     let (begins, ends) = span(item)?;
     let [west, south, east, north] = envelope(&item["geometry"]);
     let added = database.execute(

@@ -126,7 +126,7 @@ fn select(
     filter: Condition,
     search: &Search,
     backwards: bool,
-) -> Result<Vec<Row>, Refusal> {
+) -> rusqlite::Result<Vec<Row>> {
     let order = search.sort.order(backwards);
     let text = format!(
         "SELECT collection, id, body FROM item WHERE {} ORDER BY {} LIMIT ?",
@@ -135,18 +135,14 @@ fn select(
     );
     let limit = search.limit + 1;
     let values = filter.values.into_iter().chain(order.values);
-    let mut statement = database.prepare_cached(&text)?;
-    let rows = statement.query_map(
-        params_from_iter(values.chain([Sql::Integer(limit)])),
-        |row| {
-            Ok(Row {
-                collection: row.get(0)?,
-                id: row.get(1)?,
-                body: row.get(2)?,
-            })
-        },
-    )?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let values = params_from_iter(values.chain([Sql::Integer(limit)]));
+    sql::select(database, &text, values, |row| {
+        Ok(Row {
+            collection: row.get(0)?,
+            id: row.get(1)?,
+            body: row.get(2)?,
+        })
+    })
 }
 
 struct Row {

@@ -33,19 +33,9 @@ pub(crate) async fn by_body(
 ) -> Result<Response, Refusal> {
     let body = answer::body(&body)?;
     let search = from_body(&body)?;
-    let fields = search.fields.clone();
-    let page = state
-        .read(move |database| page::find(database, &search))
-        .await?;
     let href = links::here(&base, "/search", None);
     let to_page = |rel: &str, token: &str| links::page_by_body(rel, &href, &body, token);
-    answer_page(
-        &base,
-        page,
-        &fields,
-        search_links(&base, &href, &fields),
-        &to_page,
-    )
+    of_catalogue(&state, &base, search, to_page).await
 }
 
 /// `GET /search`
@@ -56,19 +46,8 @@ pub(crate) async fn by_query(
 ) -> Result<Response, Refusal> {
     let query = query.unwrap_or_default();
     let search = from_query(&query)?;
-    let fields = search.fields.clone();
-    let page = state
-        .read(move |database| page::find(database, &search))
-        .await?;
     let to_page = page_by_query(&base, "/search", &query);
-    let href = links::here(&base, "/search", None);
-    answer_page(
-        &base,
-        page,
-        &fields,
-        search_links(&base, &href, &fields),
-        &to_page,
-    )
+    of_catalogue(&state, &base, search, to_page).await
 }
 
 /// `GET /collections/{id}/items`
@@ -97,7 +76,27 @@ pub(crate) async fn items_of_collection(
         links::link("self", GEOJSON, &format!("{above}/items")),
     ];
     let to_page = page_by_query(&base, uri.path(), query);
-    answer_page(&base, page, &fields, own, &to_page)
+    answer_page(&base, page, &fields, own, to_page)
+}
+
+/// Searches all collections. `to_page` makes a link of a relation and a token.
+async fn of_catalogue(
+    state: &Arc<State>,
+    base: &Base,
+    search: Search,
+    to_page: impl Fn(&str, &str) -> Value,
+) -> Result<Response, Refusal> {
+    let fields = search.fields.clone();
+    let page = state
+        .read(move |database| page::find(database, &search))
+        .await?;
+    // With the fields extension the real server stops short of making `self` GeoJSON.
+    let kind = if fields.is_set() { JSON } else { GEOJSON };
+    let own = vec![
+        links::link("root", JSON, &base.0),
+        links::link("self", kind, &links::here(base, "/search", None)),
+    ];
+    answer_page(base, page, &fields, own, to_page)
 }
 
 fn page_by_query(base: &Base, path: &str, query: &str) -> impl Fn(&str, &str) -> Value {
@@ -107,21 +106,12 @@ fn page_by_query(base: &Base, path: &str, query: &str) -> impl Fn(&str, &str) ->
     }
 }
 
-/// Root and self. With the fields extension the real server stops short of making `self` GeoJSON.
-fn search_links(base: &Base, href: &str, fields: &Fields) -> Vec<Value> {
-    let kind = if fields.is_set() { JSON } else { GEOJSON };
-    vec![
-        links::link("root", JSON, &base.0),
-        links::link("self", kind, href),
-    ]
-}
-
 fn answer_page(
     base: &Base,
     page: Page,
     fields: &Fields,
     mut own: Vec<Value>,
-    to_page: &dyn Fn(&str, &str) -> Value,
+    to_page: impl Fn(&str, &str) -> Value,
 ) -> Result<Response, Refusal> {
     own.extend(page.next.as_deref().map(|token| to_page("next", token)));
     own.extend(

@@ -16,6 +16,13 @@ async fn submit(lake: &Lake, body: &Value) -> Value {
     lake.post(lake.sandbox.prefect_url(), &path, body).await.1
 }
 
+async fn set_state(lake: &Lake, run: &Value, state: Value) -> (u16, Value) {
+    let id = run["id"].as_str().expect("an id");
+    let path = format!("/api/flow_runs/{id}/set_state");
+    let body = json!({ "state": state });
+    lake.post(lake.sandbox.prefect_url(), &path, &body).await
+}
+
 /// Polls a run until it has ended.
 async fn ended(lake: &Lake, run: &Value) -> Value {
     let path = format!("/api/flow_runs/{}", run["id"].as_str().expect("an id"));
@@ -86,12 +93,8 @@ async fn a_run_without_its_source_fails_and_can_be_retried() {
     assert_eq!(run["state_type"], "FAILED");
     let message = run["state"]["message"].as_str().expect("a message");
     assert!(message.contains("FileNotFoundError: s3://landing/none.tif"));
-    let path = format!(
-        "/api/flow_runs/{}/set_state",
-        run["id"].as_str().expect("an id")
-    );
-    let again = json!({"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}});
-    let (_, answer) = lake.post(lake.sandbox.prefect_url(), &path, &again).await;
+    let again = json!({"type": "SCHEDULED", "name": "AwaitingRetry"});
+    let (_, answer) = set_state(&lake, &run, again).await;
     assert_eq!(answer["status"], "ACCEPT");
     let run = ended(&lake, &run).await;
     assert_eq!(
@@ -108,17 +111,7 @@ async fn a_running_run_is_cancelled_by_its_worker() {
         .post(lake.sandbox.prefect_url(), "/api/flow_runs/filter", &body)
         .await;
     assert_eq!(running.as_array().map(Vec::len), Some(1));
-    let path = format!(
-        "/api/flow_runs/{}/set_state",
-        running[0]["id"].as_str().expect("an id")
-    );
-    let (status, answer) = lake
-        .post(
-            lake.sandbox.prefect_url(),
-            &path,
-            &json!({"state": {"type": "CANCELLING"}}),
-        )
-        .await;
+    let (status, answer) = set_state(&lake, &running[0], json!({"type": "CANCELLING"})).await;
     assert_eq!(
         (status, &answer["state"]["type"]),
         (201, &json!("CANCELLING"))
@@ -138,17 +131,7 @@ async fn a_run_for_later_waits_for_its_time() {
     .await;
     assert_eq!(run["next_scheduled_start_time"], json!(at));
     assert_eq!(run["parameters"]["source_path"], "/data/sample");
-    let path = format!(
-        "/api/flow_runs/{}/set_state",
-        run["id"].as_str().expect("an id")
-    );
-    let (_, answer) = lake
-        .post(
-            lake.sandbox.prefect_url(),
-            &path,
-            &json!({"state": {"type": "CANCELLING"}}),
-        )
-        .await;
+    let (_, answer) = set_state(&lake, &run, json!({"type": "CANCELLING"})).await;
     assert_eq!(
         (&answer["status"], &answer["state"]["type"]),
         (&json!("REJECT"), &json!("CANCELLED"))
