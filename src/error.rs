@@ -290,6 +290,18 @@ impl Error {
         self
     }
 
+    /// The same error with each of its texts put through `word`.
+    #[must_use]
+    pub fn reworded(mut self, word: impl Fn(&str) -> String) -> Error {
+        let detail = &mut *self.0;
+        detail.message = word(&detail.message);
+        detail.url = detail.url.as_deref().map(&word);
+        for text in detail.causes.iter_mut().chain(&mut detail.hints) {
+            *text = word(text);
+        }
+        self
+    }
+
     /// What it means.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -327,6 +339,8 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
                 name,
             )
         })
+        // Nothing is left of a name that was changed in every letter.
+        .filter(|(distance, name)| *distance < typed.chars().count() || is_part(&lower, name))
         .filter(|(distance, name)| {
             *distance <= 1.max(name.chars().count().max(typed.chars().count()) / 3)
                 || is_part(&lower, name)
@@ -359,6 +373,11 @@ mod tests {
             Some("gelaende-umwelt")
         );
         assert_eq!(nearest("bananas", ["recursive", "limit"]), None);
+    }
+
+    #[test]
+    fn a_single_letter_is_near_to_nothing_else() {
+        assert_eq!(nearest("a", ["-", "b"]), None);
     }
 
     #[test]

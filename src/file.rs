@@ -1,7 +1,8 @@
-//! Files of the program's own (trust, caches, what `fs::write` writes): written whole or not at all.
+//! Files of the program's own (configuration, trust, caches, what `fs::write` writes): written whole or not at all, read
+//! only where they are files and of a size that makes sense.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -38,4 +39,20 @@ fn beside(path: &Path) -> PathBuf {
         COUNT.fetch_add(1, Ordering::Relaxed)
     ));
     PathBuf::from(beside)
+}
+
+/// The bytes of a file, which must be one (a pipe would hang, a device never end) and no larger than `limit`.
+pub fn read(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
+    // Looked at before it is opened: opening a pipe waits for a writer.
+    if !fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(std::io::Error::other(format!(
+            "it is larger than {limit} bytes"
+        )));
+    }
+    Ok(bytes)
 }

@@ -8,7 +8,7 @@ use rhai::{Array, Dynamic, Map};
 use serde_json::Value;
 
 use crate::config::Environment;
-use crate::engine::raise::caught;
+use crate::engine::raise::{Raised, caught};
 use crate::engine::stream::Stream;
 use crate::engine::value::{one_line, to_json};
 use crate::engine::view::View;
@@ -16,7 +16,10 @@ use crate::error::{Error, Kind, Result};
 use crate::report;
 use crate::script::check::with_excerpt;
 use crate::session::Session;
-use crate::table;
+use crate::table::{self, Table};
+
+/// A table's rows are laid out this many at a time.
+const ROWS_TOGETHER: usize = 500;
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,8 +122,10 @@ impl Console {
     /// Reads a value to its end and shows nothing: the plan pass of a run whose changes are made while it is read.
     pub fn exhaust(&self, value: &Dynamic, session: &Session) -> Result<u8> {
         let view = view_of(value);
-        let read = rows(&view).map_err(|error| with_excerpt(error, session));
-        read.map(|_| view.exit.unwrap_or(0))
+        let mut rows = rows_of(&view).into_iter().flat_map(|rows| rows.rows);
+        let read = rows.try_for_each(|row| row.map(drop));
+        read.map(|()| view.exit.unwrap_or(0))
+            .map_err(|error| with_excerpt(error, session))
     }
 
     fn shown(&self, value: &Dynamic) -> Result<u8> {
@@ -144,24 +149,8 @@ impl Console {
     }
 
     fn show_view(&self, view: &View) -> Result<()> {
-        let rows = rows(view)?;
-        match rows {
-            Some(rows) if rows.is_empty() => {
-                self.say(view.empty.as_deref().unwrap_or("nothing"));
-            }
-            Some(rows) if rows.iter().all(rhai::Dynamic::is_map) => {
-                let rows = rows.iter().map(to_json).collect::<Result<Vec<_>>>()?;
-                write_all(&table::draw(
-                    &rows,
-                    &view.columns,
-                    self.0.width,
-                    self.0.colour_out,
-                ))?;
-            }
-            Some(rows) => {
-                let lines: String = rows.iter().map(|row| self.line(row)).collect();
-                write_all(&lines)?;
-            }
+        match rows_of(view) {
+            Some(rows) => self.show_rows(view, rows)?,
             None if view.value.is_unit() => {}
             None if view.value.is::<Map>() => {
                 let record = to_json(&shaped(view, view.value.clone())?)?;
@@ -176,6 +165,32 @@ impl Console {
         }
         if let Some(note) = &view.note {
             self.say(note);
+        }
+        Ok(())
+    }
+
+    /// Shows rows as they come, some at a time: a long listing is not held back until its end, nor in memory.
+    fn show_rows(&self, view: &View, mut rows: Rows) -> Result<()> {
+        let mut table = Table::new(&view.columns, self.0.width, self.0.colour_out);
+        let mut shown = 0;
+        loop {
+            let (some, failed) = rows.some();
+            shown += some.len();
+            if some.is_empty() {
+                // Nothing to lay out: the end, or a failure.
+            } else if some.iter().all(Dynamic::is_map) {
+                write_all(&table.draw(&some.iter().map(to_json).collect::<Result<Vec<_>>>()?))?;
+            } else {
+                write_all(&some.iter().map(|row| self.line(row)).collect::<String>())?;
+            }
+            match failed {
+                Some(error) => return Err(error),
+                None if some.is_empty() => break,
+                None => {}
+            }
+        }
+        if shown == 0 {
+            self.say(view.empty.as_deref().unwrap_or("nothing"));
         }
         Ok(())
     }
@@ -199,25 +214,50 @@ fn show_raw(value: &Dynamic) -> Result<()> {
     write_all(&text)
 }
 
-/// The rows of a view of a list: an array, or a stream read to its end.
-fn rows(view: &View) -> Result<Option<Array>> {
+/// Rows as a person sees them, as they come.
+struct Rows<'a> {
+    rows: Box<dyn Iterator<Item = Result<Dynamic>> + 'a>,
+    /// Where they come from, if that may have to be waited for.
+    stream: Option<Stream>,
+}
+
+impl Rows<'_> {
+    /// The next rows to show together: enough to lay out well, but none is held back while others are waited for. A
+    /// failure after some rows is told after they are shown.
+    fn some(&mut self) -> (Array, Option<Error>) {
+        let mut some = Array::new();
+        while some.len() < ROWS_TOGETHER
+            && (some.is_empty() || !self.stream.as_ref().is_some_and(Stream::waits))
+        {
+            match self.rows.next() {
+                Some(Ok(row)) => some.push(row),
+                Some(Err(error)) => return (some, Some(error)),
+                None => break,
+            }
+        }
+        (some, None)
+    }
+}
+
+/// The rows of a view of a list: an array, or a stream.
+fn rows_of(view: &View) -> Option<Rows<'_>> {
     if let Some(stream) = view
         .value
         .read_lock::<Stream>()
         .map(|stream| stream.clone())
     {
-        let rows = stream
-            .into_iter()
-            .map(|row| shaped(view, row.map_err(|error| caught(&error, ""))?));
-        return rows.collect::<Result<Array>>().map(Some);
+        let row = |row: Raised<Dynamic>| shaped(view, row.map_err(|error| caught(&error, ""))?);
+        let rows = Box::new(stream.clone().into_iter().map(row).fuse());
+        return Some(Rows {
+            rows,
+            stream: Some(stream),
+        });
     }
-    let Some(rows) = view.value.read_lock::<Array>().map(|rows| rows.clone()) else {
-        return Ok(None);
-    };
-    rows.into_iter()
-        .map(|row| shaped(view, row))
-        .collect::<Result<Array>>()
-        .map(Some)
+    let rows = view.value.read_lock::<Array>().map(|rows| rows.clone())?;
+    Some(Rows {
+        rows: Box::new(rows.into_iter().map(|row| shaped(view, row))),
+        stream: None,
+    })
 }
 
 /// A row as a person sees it.

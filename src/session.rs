@@ -15,7 +15,7 @@ use crate::clients::prefect::Prefect;
 use crate::clients::s3::S3;
 use crate::clients::stac::Stac;
 use crate::clients::web::Web;
-use crate::config::{Config, Environment, Service};
+use crate::config::{Config, Environment, Secret, Service};
 use crate::effects::Gate;
 use crate::engine::interrupt::Interrupt;
 use crate::error::{Error, Result};
@@ -185,6 +185,12 @@ impl Session {
             .ok_or_else(|| Error::internal("the sandbox has no endpoints"))
     }
 
+    /// An error without any secret that this run has used, wherever its words come from.
+    #[must_use]
+    pub fn redacted(&self, error: Error) -> Error {
+        error.reworded(|text| self.tracer().redacted(text))
+    }
+
     fn tracer(&self) -> &Tracer {
         self.0.tracer.get_or_init(|| {
             Tracer::new(
@@ -195,16 +201,30 @@ impl Session {
         })
     }
 
+    /// Reads secrets where they are: a file, or a command, which may take its time and must not hold Ctrl-C up.
+    fn reveal<'a>(&self, secrets: impl Iterator<Item = &'a Secret>) -> Result<()> {
+        for secret in secrets.filter(|secret| secret.known().is_none()) {
+            let secret = secret.clone();
+            let reading = self
+                .runtime()
+                .spawn_blocking(move || secret.expose().map(drop));
+            self.wait(async {
+                reading
+                    .await
+                    .map_err(|_| Error::internal("a secret could not be read"))?
+            })?;
+        }
+        Ok(())
+    }
+
     fn sender(&self, service: Service) -> Result<Sender> {
         let settings = self.endpoints()?.service(service)?;
-        // Read now: a secret may come from a command, which must not run inside the runtime.
-        for secret in settings
-            .token
-            .iter()
-            .chain(settings.headers.iter().map(|(_, secret)| secret))
-        {
-            secret.expose()?;
-        }
+        self.reveal(
+            settings
+                .token
+                .iter()
+                .chain(settings.headers.iter().map(|(_, secret)| secret)),
+        )?;
         Ok(Sender::new(settings, self.tracer().clone()))
     }
 
@@ -242,7 +262,17 @@ impl Session {
     /// The client of the object store.
     pub fn s3(&self) -> Result<&S3> {
         once(&self.0.s3, || {
-            S3::new(self.endpoints()?.s3()?, self.tracer().clone())
+            let settings = self.endpoints()?.s3()?;
+            self.reveal(
+                [
+                    &settings.access_key,
+                    &settings.secret_key,
+                    &settings.session_token,
+                ]
+                .into_iter()
+                .flatten(),
+            )?;
+            S3::new(settings, self.tracer().clone())
         })
     }
 

@@ -5,27 +5,72 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 use tabled::builder::Builder;
-use tabled::settings::object::{Columns, Rows};
+use tabled::settings::object::{Cell, Columns, Rows};
 use tabled::settings::{Color, Modify, Padding, Style, Width};
 use unicode_width::UnicodeWidthStr;
 
 /// Text is not wrapped to less than this.
 const NARROWEST: usize = 16;
 
-/// A list of records as a table. `columns` are paths into the records; without any, every plain field is one.
+/// A list of records as a table, drawn as the records come: the first rows decide on columns and widths, later ones keep
+/// to them.
+pub struct Table {
+    columns: Vec<String>,
+    /// How wide each column has been so far.
+    widths: Vec<usize>,
+    width: Option<usize>,
+    coloured: bool,
+    begun: bool,
+}
+
+impl Table {
+    /// A table whose columns are these paths into the records; without any, every plain field of the first is one.
+    #[must_use]
+    pub fn new(columns: &[String], width: Option<usize>, coloured: bool) -> Table {
+        Table {
+            columns: columns.to_vec(),
+            widths: Vec::new(),
+            width,
+            coloured,
+            begun: false,
+        }
+    }
+
+    /// The next rows, with the header before the first.
+    pub fn draw(&mut self, rows: &[Value]) -> String {
+        if self.columns.is_empty() {
+            self.columns = plain_columns(rows);
+        }
+        let header: Vec<String> = self.columns.iter().map(|path| heading(path)).collect();
+        let cells: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| {
+                self.columns
+                    .iter()
+                    .map(|path| cell(at(row, path)))
+                    .collect()
+            })
+            .collect();
+        let mut natural = natural_widths(Some(&header), &cells, self.columns.len());
+        for (width, before) in natural.iter_mut().zip(&self.widths) {
+            *width = (*width).max(*before);
+        }
+        self.widths = natural;
+        let header = (!std::mem::replace(&mut self.begun, true)).then_some(header);
+        let layout = Layout {
+            columns: &self.columns,
+            widths: &self.widths,
+            width: self.width,
+            coloured: self.coloured,
+        };
+        layout.draw(header.as_deref(), &cells)
+    }
+}
+
+/// A whole list of records as a table.
 #[must_use]
 pub fn draw(rows: &[Value], columns: &[String], width: Option<usize>, coloured: bool) -> String {
-    let columns = if columns.is_empty() {
-        plain_columns(rows)
-    } else {
-        columns.to_vec()
-    };
-    let header: Vec<String> = columns.iter().map(|path| heading(path)).collect();
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| columns.iter().map(|path| cell(at(row, path))).collect())
-        .collect();
-    lay_out(Some(&header), &cells, &columns, width, coloured)
+    Table::new(columns, width, coloured).draw(rows)
 }
 
 /// One record as lines of field and value. Fields that hold lists or maps are shown as JSON.
@@ -44,48 +89,100 @@ pub fn record(record: &Value, columns: &[String], width: Option<usize>, coloured
         .iter()
         .map(|path| vec![path.clone(), cell(exact(path))])
         .collect();
-    lay_out(
-        None,
-        &cells,
-        &["field".to_owned(), "value".to_owned()],
+    let columns = ["field".to_owned(), "value".to_owned()];
+    let widths = natural_widths(None, &cells, columns.len());
+    Layout {
+        columns: &columns,
+        widths: &widths,
         width,
         coloured,
-    )
+    }
+    .draw(None, &cells)
 }
 
-fn lay_out(
-    header: Option<&[String]>,
-    cells: &[Vec<String>],
-    columns: &[String],
+/// How rows are laid out.
+struct Layout<'a> {
+    columns: &'a [String],
+    widths: &'a [usize],
     width: Option<usize>,
     coloured: bool,
-) -> String {
-    let mut builder = Builder::default();
-    if let Some(header) = header {
-        builder.push_record(header);
-    }
-    for row in cells {
-        builder.push_record(row);
-    }
-    let mut drawn = builder.build();
-    drawn.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
-    if let Some(width) = width {
-        let natural: Vec<usize> = natural_widths(header, cells, columns.len());
-        for (column, fits) in fit(&natural, columns, width) {
-            drawn.with(Modify::new(Columns::one(column)).with(Width::wrap(fits).keep_words(true)));
+}
+
+impl Layout<'_> {
+    fn draw(&self, header: Option<&[String]>, cells: &[Vec<String>]) -> String {
+        let rows: Vec<&[String]> = header
+            .into_iter()
+            .chain(cells.iter().map(Vec::as_slice))
+            .collect();
+        let fits = self
+            .width
+            .map(|width| fit(self.widths, self.columns, &rows, width))
+            .unwrap_or_default();
+        let mut widths = self.widths.to_vec();
+        for (column, width) in &fits {
+            widths[*column] = *width;
         }
+        let mut builder = Builder::default();
+        for row in &rows {
+            builder.push_record(
+                row.iter()
+                    .zip(&widths)
+                    .map(|(text, width)| padded(text, *width)),
+            );
+        }
+        let mut drawn = builder.build();
+        drawn.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
+        for (column, width) in fits {
+            drawn.with(Modify::new(Columns::one(column)).with(Width::wrap(width).keep_words(true)));
+        }
+        if self.coloured {
+            self.colour(&mut drawn, header, cells);
+        }
+        drawn
+            .to_string()
+            .lines()
+            .map(|line| line.trim_end().to_owned() + "\n")
+            .collect()
     }
-    if coloured {
+
+    /// Bold headings, and states in the colour of what they mean.
+    fn colour(&self, drawn: &mut tabled::Table, header: Option<&[String]>, cells: &[Vec<String>]) {
         match header {
             Some(_) => drawn.with(Modify::new(Rows::first()).with(Color::BOLD)),
-            None => drawn.with(Modify::new(Columns::first()).with(Color::BOLD)),
+            None if self.columns.first().is_some_and(|column| column == "field") => {
+                drawn.with(Modify::new(Columns::first()).with(Color::BOLD))
+            }
+            None => drawn,
         };
+        let states = self
+            .columns
+            .iter()
+            .position(|column| ["status", "state"].contains(&column.as_str()));
+        let Some(column) = states else { return };
+        for (row, cells) in cells.iter().enumerate() {
+            if let Some(color) = state_colour(&cells[column]) {
+                drawn.with(
+                    Modify::new(Cell::new(row + usize::from(header.is_some()), column)).with(color),
+                );
+            }
+        }
     }
-    drawn
-        .to_string()
-        .lines()
-        .map(|line| line.trim_end().to_owned() + "\n")
-        .collect()
+}
+
+/// What a state means: well, look at it, or wrong.
+fn state_colour(state: &str) -> Option<Color> {
+    match state.to_lowercase().as_str() {
+        "ok" | "completed" | "deleted" => Some(Color::FG_GREEN),
+        "warning" | "late" | "skipped" | "cancelled" => Some(Color::FG_YELLOW),
+        "failed" | "crashed" => Some(Color::FG_RED),
+        _ => None,
+    }
+}
+
+/// Text as wide as its column, so that rows drawn later stand under it.
+fn padded(text: &str, width: usize) -> String {
+    let missing = width.saturating_sub(text.lines().map(UnicodeWidthStr::width).max().unwrap_or(0));
+    format!("{text}{}", " ".repeat(missing))
 }
 
 fn natural_widths(header: Option<&[String]>, cells: &[Vec<String>], count: usize) -> Vec<usize> {
@@ -98,24 +195,43 @@ fn natural_widths(header: Option<&[String]>, cells: &[Vec<String>], count: usize
     widths
 }
 
-/// Which columns are to wrap, and at which width, so that a row fits the terminal. The widest gives way first.
-fn fit(natural: &[usize], columns: &[String], terminal: usize) -> Vec<(usize, usize)> {
+/// Which columns are to wrap, and at which width, so that a row fits the terminal. The widest gives way first, down to its
+/// longest word: a word may be an id, and nothing breaks an id.
+fn fit(
+    natural: &[usize],
+    columns: &[String],
+    rows: &[&[String]],
+    terminal: usize,
+) -> Vec<(usize, usize)> {
     let mut widths = natural.to_vec();
+    let narrowest: Vec<usize> = (0..columns.len())
+        .map(|column| longest_word(rows, column).max(NARROWEST))
+        .collect();
     let total = |widths: &[usize]| widths.iter().map(|width| width + 2).sum::<usize>();
     while total(&widths) > terminal {
         let widest = (0..widths.len())
-            .filter(|column| !is_identifier(&columns[*column]) && widths[*column] > NARROWEST)
+            .filter(|column| {
+                !is_identifier(&columns[*column]) && widths[*column] > narrowest[*column]
+            })
             .max_by_key(|column| widths[*column]);
         let Some(widest) = widest else { break };
         let over = total(&widths) - terminal;
         widths[widest] = widths[widest]
             .saturating_sub(over.min(widths[widest] / 4 + 1))
-            .max(NARROWEST);
+            .max(narrowest[widest]);
     }
     (0..widths.len())
         .filter(|column| widths[*column] < natural[*column])
         .map(|column| (column, widths[column]))
         .collect()
+}
+
+fn longest_word(rows: &[&[String]], column: usize) -> usize {
+    let words = rows
+        .iter()
+        .filter_map(|row| row.get(column))
+        .flat_map(|text| text.split_whitespace());
+    words.map(UnicodeWidthStr::width).max().unwrap_or(0)
 }
 
 /// Whether a column holds what people copy: ids, keys, links. It is never wrapped or cut.
@@ -201,6 +317,26 @@ mod tests {
         assert!(drawn.contains(id), "{drawn}");
         assert!(drawn.lines().all(|line| line.width() <= 70), "{drawn}");
         assert_eq!(drawn.lines().count(), 3, "{drawn}");
+    }
+
+    #[test]
+    fn rows_that_come_later_stand_under_the_first() {
+        let mut table = Table::new(&[], None, false);
+        assert_eq!(
+            table.draw(&[json!({"id": "long-one", "title": "t"})]),
+            "ID        TITLE\nlong-one  t\n"
+        );
+        assert_eq!(
+            table.draw(&[json!({"id": "a", "title": "u"})]),
+            "a         u\n"
+        );
+    }
+
+    #[test]
+    fn a_state_has_a_colour_where_colours_are_wanted() {
+        let rows = [json!({"check": "x", "status": "ok"})];
+        assert!(draw(&rows, &[], None, true).contains("\u{1b}[32mok"));
+        assert!(!draw(&rows, &[], None, false).contains('\u{1b}'));
     }
 
     #[test]

@@ -186,3 +186,34 @@ fn an_unknown_method_is_a_warning() {
     );
     assert_eq!(ran.success(), "3\n");
 }
+
+#[test]
+fn literal_arguments_and_options_of_a_wrong_type_are_found() {
+    let ran = refused("stac::collections().count(); stac::items(5)");
+    assert!(
+        ran.stderr
+            .contains("'collection' of stac::items takes string, got int\n  --> x.rhai:1:42"),
+        "{ran}"
+    );
+    let ran = refused("stac::items(\"a\", #{ page: \"x\" })");
+    assert!(
+        ran.stderr
+            .contains("option 'page' of stac::items takes int, got string"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn a_wrong_type_at_run_time_shows_the_signature() {
+    let stderr = Operator::new()
+        .run(&["eval", "let id = 5; stac::items(id)"])
+        .failure(1);
+    assert!(
+        stderr.contains("there is no function stac::items (int)"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("it is stac::items(collection: string, #{datetime, bbox, page}) -> Stream"),
+        "{stderr}"
+    );
+}

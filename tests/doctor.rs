@@ -62,7 +62,7 @@ fn a_lake_whose_services_do_not_answer_is_judged_within_the_time_given() {
     let service = SilentListener::start();
     let mut operator = Operator::new()
         .with("DASHI_S3_ACCESS_KEY", "key")
-        .with("DASHI_S3_SECRET_KEY", "secret");
+        .with("DASHI_S3_SECRET_KEY", "made-up-for-a-test");
     for variable in [
         "DASHI_STAC_URL",
         "DASHI_PREFECT_URL",

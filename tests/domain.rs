@@ -68,6 +68,20 @@ on_both_lakes! {
         assert!(operator.run(&["domain", "show", &id]).failure(1).contains("there is no collection"));
     }
 
+    fn what_is_in_a_missing_collection_is_an_error_and_not_nothing(lake) {
+        let operator = lake.operator();
+        for call in ["stac::count(\"gelaende-umwelz\")", "stac::items(\"gelaende-umwelz\").count()"] {
+            let stderr = operator.run(&["eval", call]).failure(1);
+            assert!(stderr.contains("gelaende-umwelz"), "{call}: {stderr}");
+        }
+        let put = "stac::put_item(#{ type: \"Feature\", stac_version: \"1.0.0\", id: \"a\", collection: \"gelaende-umwelz\", links: [],
+            geometry: #{ type: \"Point\", coordinates: [8.0, 50.0] }, bbox: [8.0, 50.0, 8.0, 50.0],
+            properties: #{ datetime: \"2026-04-27T00:00:00Z\" }, assets: #{} })";
+        let stderr = operator.run(&["eval", "--effect", "write", put]).failure(1);
+        assert!(stderr.contains("there is no collection (domain) 'gelaende-umwelz'"), "{stderr}");
+        assert!(stderr.contains("did you mean 'gelaende-umwelt'?"), "{stderr}");
+    }
+
     fn items_can_be_put_replaced_and_searched(lake) {
         let (operator, id) = (lake.operator(), Lake::name("items"));
         operator.run(&["domain", "create", &id]).success();

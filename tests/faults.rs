@@ -55,7 +55,7 @@ fn a_store_that_never_answers_ends_in_an_error_within_the_timeout() {
     let operator = Operator::new()
         .with("DASHI_S3_ENDPOINT", service.url())
         .with("DASHI_S3_ACCESS_KEY", "key")
-        .with("DASHI_S3_SECRET_KEY", "secret")
+        .with("DASHI_S3_SECRET_KEY", "made-up-for-a-test")
         .with("DASHI_S3_TIMEOUT", "300ms");
     let stderr = operator.run(&["eval", "s3::buckets()"]).failure(1);
     assert!(
@@ -343,4 +343,94 @@ fn a_creation_that_is_redirected_is_not_sent_again() {
     ]);
     assert!(ran.failure(1).contains("stac answered 303 See Other"));
     assert_eq!(service.lines().len(), 1);
+}
+
+#[test]
+fn a_server_that_quotes_what_it_was_sent_does_not_get_the_token_printed() {
+    let service = FakeService::start(vec![Answer::status(
+        500,
+        "you sent authorization: Bearer canary-token-1",
+    )]);
+    for flags in [vec![], vec!["--json"]] {
+        let line = [vec!["domain", "list", "--stac-url", service.url()], flags].concat();
+        let ran = Operator::new()
+            .with("DASHI_STAC_TOKEN", "canary-token-1")
+            .run(&line);
+        assert!(
+            ran.stderr.contains("you sent authorization: Bearer …")
+                && !ran.to_string().contains("canary"),
+            "{ran}"
+        );
+    }
+}
+
+#[test]
+fn a_web_server_is_no_lake() {
+    let page = FakeService::start(vec![Answer::status(200, "<html>login please</html>")]);
+    let mut operator = Operator::new()
+        .with("DASHI_S3_ACCESS_KEY", "key")
+        .with("DASHI_S3_SECRET_KEY", "made-up-for-a-test");
+    for variable in [
+        "DASHI_STAC_URL",
+        "DASHI_PREFECT_URL",
+        "DASHI_LOKI_URL",
+        "DASHI_INGEST_URL",
+        "DASHI_S3_ENDPOINT",
+    ] {
+        operator = operator.with(variable, page.url());
+    }
+    let rows: Value = serde_json::from_str(&operator.run(&["doctor", "--json"]).stdout).unwrap();
+    let well: Vec<&Value> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["status"] == "ok")
+        .collect();
+    assert!(well.is_empty(), "{well:#?}");
+    let stderr = operator.run(&["eval", "s3::buckets()"]).failure(1);
+    assert!(
+        stderr.contains("s3 gave an answer that is not S3's"),
+        "{stderr}"
+    );
+    assert!(
+        operator
+            .run(&["domain", "list"])
+            .failure(1)
+            .contains("is that the address of stac?")
+    );
+}
+
+#[test]
+fn a_record_that_is_none_is_the_services_fault() {
+    let service = FakeService::start(vec![Answer::json(
+        &json!({"collections": [{"id": "a"}, 5], "links": []}),
+    )]);
+    let stderr = listing(&service).failure(1);
+    assert!(
+        stderr.contains("stac gave a page with a record without an id")
+            || stderr.contains("stac gave a record without an id among its 'collections'"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn ctrl_c_does_not_wait_for_a_command_that_gives_a_secret() {
+    let operator = Operator::new();
+    operator.config("[stac]\ntoken = { command = [\"sleep\", \"30\"] }\n");
+    let mut child = operator.start(&["domain", "list"]);
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let sent = std::time::Instant::now();
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(
+        sent.elapsed() < std::time::Duration::from_secs(3),
+        "{:?}",
+        sent.elapsed()
+    );
 }

@@ -214,3 +214,38 @@ fn traces_show_requests_without_secrets() {
     );
     assert!(!ran.stderr.contains("canary"), "{ran}");
 }
+
+#[test]
+fn a_table_and_lines_are_shown_as_they_come() {
+    let page = |n: u32| {
+        let next = json!([{"rel": "next", "method": "GET", "href": format!("{{url}}/collections?offset={n}")}]);
+        Answer::json(&json!({"collections": [{"id": format!("c{n}")}], "links": next}))
+    };
+    for command in [
+        vec!["domain", "list"],
+        vec!["eval", "stac::collections().map(|c| c.id)"],
+    ] {
+        let mut answers: Vec<Answer> = (0..3).map(page).collect();
+        answers.push(Answer::status(503, "wait").header("retry-after", "50"));
+        let service = FakeService::start(answers);
+        let operator = Operator::new();
+        let line = [command, vec!["--stac-url", service.url()]].concat();
+        let mut child = operator.start(&line);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.next().is_some_and(|line| line.is_ok()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_secret_variable_is_only_given_as_a_secret() {
+    let operator = Operator::new().with("DASHI_S3_SECRET_KEY", "c4nary");
+    let stderr = operator
+        .run(&["eval", "env::get(\"DASHI_S3_SECRET_KEY\")"])
+        .failure(2);
+    assert!(
+        stderr.contains("take it as one: env::secret") && !stderr.contains("c4nary"),
+        "{stderr}"
+    );
+}

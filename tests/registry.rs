@@ -67,14 +67,14 @@ impl Rehearsal {
 
     /// The value of an example as text that is equal for equal values.
     fn value(&self, name: &str, text: &str) -> String {
-        let value = dashictl::script::run::run(
-            &self.engine,
-            &self.session,
-            name,
+        let program = dashictl::script::program::Program {
+            source: name,
             text,
-            Effect::Destroy,
-            rhai::Map::new(),
-        );
+            effect: Effect::Destroy,
+            fields: None,
+        };
+        let value =
+            dashictl::script::run::run(&self.engine, &self.session, program, rhai::Map::new());
         match value {
             Ok(value) => format!("{value:?}"),
             Err(error) => panic!("{name}:\n{text}\n{}", dashictl::report::draw(&error, false)),
@@ -173,7 +173,7 @@ fn a_function_that_changes_something_never_reaches_a_service_in_a_planning_run()
         .with("DASHI_STAC_URL", service.url())
         .with("DASHI_S3_ENDPOINT", service.url())
         .with("DASHI_S3_ACCESS_KEY", "key")
-        .with("DASHI_S3_SECRET_KEY", "secret");
+        .with("DASHI_S3_SECRET_KEY", "made-up-for-a-test");
     let rehearsal = Rehearsal::new();
     let changing = rehearsal
         .engine

@@ -309,3 +309,83 @@ fn a_wrong_configuration_does_not_stop_doc_and_check() {
     );
     let _ = operator.run(&["check", "x.rhai"]).success();
 }
+
+#[test]
+fn a_script_without_main_that_would_do_nothing_is_an_error() {
+    let operator = operator_with("typo.rhai", "//! T.\nfn mian(args) { 1 }\n");
+    let stderr = operator.run(&["typo"]).failure(2);
+    assert!(
+        stderr.contains("typo.rhai has functions, but no `main` that is run")
+            && stderr.contains("did you mean 'mian'?"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_mistyped_argument_inside_the_script_is_found_before_it_runs() {
+    let service = super::listener::SilentListener::start();
+    let operator = Operator::new().with("DASHI_STAC_URL", service.url());
+    operator.work_file("x.rhai", "//! T.\n//! ```toml\n//! [options.min-size]\n//! [options.bucket]\n//! ```\nfn main(args) {\n    stac::collections().count();\n    args.bukcet.len()\n}\n");
+    let stderr = operator.run(&["run", "x.rhai"]).failure(2);
+    assert!(
+        stderr.contains("the header declares no argument or option 'bukcet'\n  --> x.rhai:8:"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("did you mean 'bucket'?"), "{stderr}");
+    assert_eq!(service.visits(), 0);
+}
+
+#[test]
+fn a_script_that_is_passed_over_is_told_of_where_its_name_is_called() {
+    let operator = operator_with("domain/list.rhai", "//! Mine.\nfn main() { 1 }\n");
+    assert!(
+        operator
+            .run(&["domain", "list"])
+            .stderr
+            .contains("domain/list.rhai is passed over")
+    );
+    std::fs::write(
+        operator.home().join(".config/dashi/scripts/bin.rhai"),
+        [0xff, 0xfe],
+    )
+    .unwrap();
+    assert!(
+        operator
+            .run(&["bin"])
+            .failure(2)
+            .contains("cannot read the script ~/.config/dashi/scripts/bin.rhai")
+    );
+}
+
+#[test]
+fn a_pipe_in_place_of_a_script_or_of_the_configuration_hangs_nothing() {
+    let operator = operator_with("ok.rhai", "//! Ok.\nfn main() { 1 }\n");
+    let pipe = |path: &str| {
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(operator.home().join(path))
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    pipe(".config/dashi/scripts/x.rhai");
+    assert_eq!(operator.run(&["ok"]).success(), "1\n");
+    pipe(".config/dashi/config.toml");
+    assert!(operator.run(&["ok"]).failure(2).contains("it is no file"));
+}
+
+#[test]
+fn a_byte_order_mark_and_comments_before_the_header_are_nothing() {
+    let operator = operator_with(
+        "b.rhai",
+        "\u{feff}// (c) us\n\n//! Says b.\nfn main() { 1 }\n",
+    );
+    assert!(
+        operator
+            .run(&["b", "--help"])
+            .success()
+            .starts_with("Says b (yours)")
+    );
+    assert_eq!(operator.run(&["b"]).success(), "1\n");
+}

@@ -34,7 +34,7 @@ fn listing(service: &FakeService) -> Ran {
     Operator::new()
         .with("DASHI_S3_ENDPOINT", service.url())
         .with("DASHI_S3_ACCESS_KEY", "key")
-        .with("DASHI_S3_SECRET_KEY", "secret")
+        .with("DASHI_S3_SECRET_KEY", "made-up-for-a-test")
         .run(&["eval", "s3::list(\"s3://b/\").map(|o| o.key).collect()"])
 }
 
@@ -138,7 +138,7 @@ fn an_answer_that_breaks_off_or_is_no_listing_is_an_error() {
         Operator::new()
             .with("DASHI_S3_ENDPOINT", service.url())
             .with("DASHI_S3_ACCESS_KEY", "key")
-            .with("DASHI_S3_SECRET_KEY", "secret")
+            .with("DASHI_S3_SECRET_KEY", "made-up-for-a-test")
             .with("DASHI_HTTP_RETRIES", "0")
     };
     for answer in [cut, Answer::status(200, "<html>login</html>")] {

@@ -175,7 +175,7 @@ fn the_store_is_reached_over_tls_by_the_same_settings() {
     let operator = Operator::new()
         .with("DASHI_S3_ENDPOINT", &url)
         .with("DASHI_S3_ACCESS_KEY", "key")
-        .with("DASHI_S3_SECRET_KEY", "secret")
+        .with("DASHI_S3_SECRET_KEY", "made-up-for-a-test")
         .with("DASHI_HTTP_RETRIES", "0");
     assert!(
         operator

@@ -15,7 +15,12 @@ pub fn address(setting: &str, origin: &Origin) -> String {
         Some(Key { variable, .. }) => format!("{setting} or {variable}"),
         None => setting.to_owned(),
     };
-    format!("is it running? its address is from {origin}; another is set by {ways}")
+    match origin {
+        Origin::Default => {
+            format!("is it running? its address is the compiled default; another is set by {ways}")
+        }
+        _ => format!("is it running? its address is from {origin}; another is set by {ways}"),
+    }
 }
 
 /// The server's certificate is what was wrong, if that is what the causes say.

@@ -36,6 +36,7 @@ impl Answer {
             self.fault("an answer that is no JSON")
                 .cause(error.to_string())
                 .cause(quoted)
+                .hint(format!("is that the address of {}? `dashictl config --origin` shows where it comes from", self.service))
         })
     }
 

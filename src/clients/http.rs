@@ -4,6 +4,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::{Bytes, BytesMut};
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
 };
@@ -21,6 +22,8 @@ pub use super::trace::Tracer;
 
 /// Redirects within the configured origin are followed this often.
 const REDIRECTS: usize = 5;
+/// A JSON answer larger than this is no page of anything.
+const BODY_LIMIT: usize = 256 << 20;
 /// Sends requests to one service. Clones share connections.
 #[derive(Clone)]
 pub struct Sender {
@@ -181,7 +184,7 @@ impl Sender {
         let failed = |error: reqwest::Error| self.unreached(&request.method, &url, &error);
         let response = sending.send().await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.bytes().await.map_err(failed)?;
+        let body = self.body(response, &url).await?;
         tracer.came_back(
             self.name(),
             status,
@@ -197,6 +200,33 @@ impl Sender {
             method: request.method.clone(),
             service: self.name(),
         })
+    }
+
+    /// The body, whole: a page of a listing is held in memory, an endless one is not.
+    async fn body(
+        &self,
+        mut response: reqwest::Response,
+        url: &Url,
+    ) -> std::result::Result<Bytes, Failure> {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.unreached(&Method::GET, url, &error))?
+        {
+            body.extend_from_slice(&chunk);
+            if body.len() > BODY_LIMIT {
+                let message = format!(
+                    "{} answered {url} with more than {} MiB",
+                    self.name(),
+                    BODY_LIMIT >> 20
+                );
+                let error = Error::new(Kind::Protocol, message)
+                    .hint("ask for less at once, as with the option `page`");
+                return Err(Failure::Lasting(self.at(error, &Method::GET, url)));
+            }
+        }
+        Ok(body.freeze())
     }
 
     fn name(&self) -> &'static str {
@@ -274,7 +304,9 @@ impl Sender {
         let reason = StatusCode::from_u16(answer.status)
             .ok()
             .and_then(|status| status.canonical_reason());
-        let said = super::answer::own_words(&answer.body);
+        // A server may quote what it was sent.
+        let said =
+            super::answer::own_words(&answer.body).map(|said| self.inner.tracer.redacted(&said));
         let message = format!(
             "{} answered {} {} to {} {}",
             self.name(),

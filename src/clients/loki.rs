@@ -28,6 +28,11 @@ impl Loki {
 
     /// Asks whether it takes queries. A Loki that starts up answers 503 with the reason.
     pub async fn ready(&self) -> Result<()> {
-        self.sender.send(Request::get("/ready")).await.map(drop)
+        let answer = self.sender.send(Request::get("/ready")).await?;
+        if answer.body.trim_ascii() == b"ready" {
+            Ok(())
+        } else {
+            Err(answer.fault("something else than 'ready'"))
+        }
     }
 }

@@ -43,6 +43,11 @@ impl Asked {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         match failure {
+            // A web server's page is no answer of S3, whatever its status.
+            SdkError::ServiceError(service) if service.raw().status().as_u16() < 400 => self
+                .fault("an answer that is not S3's")
+                .status(service.raw().status().as_u16())
+                .hint(self.address_hint.clone()),
             SdkError::ServiceError(service) => {
                 self.answered(service.err(), service.raw().status().as_u16())
             }
@@ -58,8 +63,8 @@ impl Asked {
                     .status(status)
                     .caused_by(failure)
             }
-            _ => self.at(Error::internal(format!(
-                "{} of {} was not sent",
+            _ => self.at(Error::usage(format!(
+                "{} of {} cannot be asked for",
                 self.operation, self.target
             ))
             .caused_by(failure)),
@@ -81,6 +86,9 @@ impl Asked {
             _ => Kind::of_status(status),
         };
         let what = match kind {
+            Kind::NotFound if self.target.starts_with("bucket ") => {
+                format!("there is no {}", self.target)
+            }
             Kind::NotFound if code == "NoSuchBucket" => {
                 format!("there is no bucket for {}", self.target)
             }

@@ -256,6 +256,15 @@ impl Walk {
         else {
             return Err(answer.fault(&format!("a page without a list '{}'", self.listing.field())));
         };
+        if let Some(odd) = records.iter().find(|record| !record["id"].is_string()) {
+            let odd: String = odd.to_string().chars().take(100).collect();
+            return Err(answer
+                .fault(&format!(
+                    "a record without an id among its '{}'",
+                    self.listing.field()
+                ))
+                .cause(odd));
+        }
         self.seen.insert(request.fingerprint());
         self.next = next_request(&page, &request, &self.sender.settings().url, &answer.url)
             .map_err(|what| answer.fault(&what))?;

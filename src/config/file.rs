@@ -4,8 +4,7 @@
 //! mistake shows before it matters.
 
 use std::collections::BTreeMap;
-use std::fs::File as Handle;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
@@ -24,6 +23,9 @@ pub(crate) const NAME: &str = "config.toml";
 
 /// The table that holds the contexts' blocks.
 const CONTEXTS: &str = "contexts";
+
+/// No configuration is larger than this many bytes.
+const LARGEST: u64 = 16 << 20;
 
 type Entry<'a> = (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>);
 
@@ -46,14 +48,14 @@ impl File {
         let unreadable = |error: std::io::Error| {
             Error::config(format!("cannot read {}", path.display())).cause(error.to_string())
         };
-        let mut handle = match Handle::open(path) {
+        let bytes = match crate::file::read(path, LARGEST) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(unreadable)?,
+            read => read.map_err(unreadable)?,
         };
-        let mut text = String::new();
-        handle.read_to_string(&mut text).map_err(unreadable)?;
+        let text =
+            String::from_utf8(bytes).map_err(|error| unreadable(std::io::Error::other(error)))?;
         let mut file = File::parse(path, &text, home)?;
-        file.warning = file.exposure(mode(&handle));
+        file.warning = file.exposure(mode(path));
         Ok(Some(file))
     }
 
@@ -94,13 +96,13 @@ impl File {
 }
 
 #[cfg(unix)]
-fn mode(handle: &Handle) -> Option<u32> {
+fn mode(path: &Path) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
-    handle.metadata().ok().map(|metadata| metadata.mode())
+    std::fs::metadata(path).ok().map(|metadata| metadata.mode())
 }
 
 #[cfg(not(unix))]
-fn mode(_: &Handle) -> Option<u32> {
+fn mode(_: &Path) -> Option<u32> {
     None
 }
 

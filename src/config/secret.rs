@@ -10,6 +10,9 @@ use std::time::Duration;
 use super::command;
 use crate::error::{Error, Result};
 
+/// No secret is larger than this many bytes.
+const LARGEST: u64 = 1 << 20;
+
 /// How long a program may take to give a secret.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -101,7 +104,7 @@ impl Secret {
 
     fn read_file(&self, path: &Path) -> Result<String> {
         let setting = &self.0.setting;
-        let bytes = std::fs::read(path).map_err(|error| {
+        let bytes = crate::file::read(path, LARGEST).map_err(|error| {
             // A configuration fault whatever the cause: "not found" would read as "the item is not there" to a script.
             Error::config(format!(
                 "cannot read {setting} from file {}",

@@ -47,6 +47,16 @@ impl OptionKind {
         }
     }
 
+    /// Whether it takes a literal of this type; a duration is written as a string.
+    #[must_use]
+    pub fn takes(self, kind: &str) -> bool {
+        match self {
+            OptionKind::Any => true,
+            OptionKind::Duration => kind == "string",
+            _ => self.name() == kind,
+        }
+    }
+
     fn fits(self, value: &Dynamic) -> bool {
         match self {
             OptionKind::Bool => value.is_bool(),

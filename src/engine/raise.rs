@@ -209,7 +209,13 @@ pub(crate) fn readable_types(signature: &str) -> String {
 /// What was thrown: one of our maps, an engine error map, or anything a script throws.
 fn of_value(thrown: &Dynamic) -> Error {
     let Some(map) = thrown.read_lock::<Map>() else {
-        return Error::new(Kind::Script, thrown.to_string());
+        let said = value::one_line(thrown);
+        let said = if said.is_empty() {
+            "the script threw ()".to_owned()
+        } else {
+            said
+        };
+        return Error::new(Kind::Script, said);
     };
     let text = |key: &str| {
         map.get(key)

@@ -4,6 +4,7 @@
 //! error, because it would look like an empty list.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
@@ -35,6 +36,8 @@ enum State {
 pub struct Stream {
     state: Arc<Mutex<State>>,
     of: Arc<str>,
+    /// How many values can be had without waiting for a service.
+    at_hand: Arc<AtomicUsize>,
 }
 
 impl fmt::Debug for Stream {
@@ -44,28 +47,46 @@ impl fmt::Debug for Stream {
 }
 
 impl Stream {
-    /// A stream over any source; `of` names what it holds, in the plural.
-    pub(crate) fn new(
-        of: &str,
+    fn over(
+        of: Arc<str>,
+        at_hand: Arc<AtomicUsize>,
         source: impl Iterator<Item = Raised<Dynamic>> + Send + 'static,
     ) -> Stream {
         Stream {
             state: Arc::new(Mutex::new(State::Ready(Box::new(source)))),
-            of: of.into(),
+            of,
+            at_hand,
         }
+    }
+
+    /// A stream over what a source makes of this stream's values; this one counts as read.
+    pub(crate) fn through<S>(&self, wrap: impl FnOnce(Source) -> S) -> Raised<Stream>
+    where
+        S: Iterator<Item = Raised<Dynamic>> + Send + 'static,
+    {
+        Ok(Stream::over(
+            Arc::clone(&self.of),
+            Arc::clone(&self.at_hand),
+            wrap(self.take(State::Ended)?),
+        ))
     }
 
     /// A stream over pages. Nothing is asked before the first value is.
     pub(crate) fn of_pages(session: &Session, of: &str, pages: Pages) -> Stream {
-        Stream::new(
-            of,
-            PageReader {
-                session: session.clone(),
-                pages: Some(pages),
-                receiver: None,
-                page: Vec::new().into_iter(),
-            },
-        )
+        let at_hand = Arc::new(AtomicUsize::new(0));
+        let reader = PageReader {
+            session: session.clone(),
+            pages: Some(pages),
+            receiver: None,
+            page: Vec::new().into_iter(),
+            at_hand: Arc::clone(&at_hand),
+        };
+        Stream::over(of.into(), at_hand, reader)
+    }
+
+    /// Whether the next value has to be waited for: then what is there should be shown first.
+    pub(crate) fn waits(&self) -> bool {
+        self.at_hand.load(Ordering::Relaxed) == 0
     }
 
     /// The next value, or nothing at the end.
@@ -84,11 +105,6 @@ impl Stream {
         next
     }
 
-    /// The rest of the stream as a source of its own; this one counts as read.
-    pub(crate) fn take_source(&self) -> Raised<Source> {
-        self.take(State::Ended)
-    }
-
     fn take(&self, leaving: State) -> Raised<Source> {
         let mut state = self.lock();
         match std::mem::replace(&mut *state, leaving) {
@@ -102,11 +118,6 @@ impl Stream {
                 Err(raise_unplaced(&self.ended()))
             }
         }
-    }
-
-    /// What it holds, in the plural.
-    pub(crate) fn of(&self) -> &str {
-        &self.of
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -159,6 +170,7 @@ struct PageReader {
     pages: Option<Pages>,
     receiver: Option<mpsc::Receiver<Result<Vec<Value>>>>,
     page: std::vec::IntoIter<Value>,
+    at_hand: Arc<AtomicUsize>,
 }
 
 impl PageReader {
@@ -199,6 +211,7 @@ impl Iterator for PageReader {
     fn next(&mut self) -> Option<Raised<Dynamic>> {
         loop {
             if let Some(value) = self.page.next() {
+                self.at_hand.store(self.page.len(), Ordering::Relaxed);
                 return Some(Ok(from_json(value)));
             }
             match self.next_page() {
@@ -217,11 +230,8 @@ pub(crate) fn mapped(
     stream: &Stream,
     with: FnPtr,
 ) -> Raised<Stream> {
-    let (source, callback) = (stream.take_source()?, Callback::new(cx, session, with));
-    Ok(Stream::new(
-        stream.of(),
-        source.map(move |value| callback.call::<Dynamic>((value?,))),
-    ))
+    let callback = Callback::new(cx, session, with);
+    stream.through(|source| source.map(move |value| callback.call::<Dynamic>((value?,))))
 }
 
 /// A lazy stream of the values for which a closure says true.
@@ -231,7 +241,7 @@ pub(crate) fn filtered(
     stream: &Stream,
     keep: FnPtr,
 ) -> Raised<Stream> {
-    let (source, callback) = (stream.take_source()?, Callback::new(cx, session, keep));
+    let callback = Callback::new(cx, session, keep);
     let kept = move |value: Raised<Dynamic>| match value {
         Ok(value) => match callback.call::<bool>((value.clone(),)) {
             Ok(true) => Some(Ok(value)),
@@ -240,5 +250,5 @@ pub(crate) fn filtered(
         },
         Err(error) => Some(Err(error)),
     };
-    Ok(Stream::new(stream.of(), source.filter_map(kept)))
+    stream.through(|source| source.filter_map(kept))
 }

@@ -10,6 +10,7 @@ use crate::report;
 use crate::script::check::check;
 use crate::script::header::Header;
 use crate::script::library::{self, Script};
+use crate::script::program::Program;
 
 /// Checks files and folders of scripts. Exit code 1 where something is wrong.
 pub(super) fn perform(host: &Host, paths: &[PathBuf]) -> Result<u8> {
@@ -53,13 +54,7 @@ type Findings = (Vec<Error>, Vec<Error>);
 
 fn examined(run: &super::Run, script: &Script) -> Result<Findings> {
     let header = Header::parse(&script.source, &script.text)?;
-    let checked = check(
-        &run.engine,
-        &run.session,
-        &script.source,
-        &script.text,
-        header.effect,
-    )?;
+    let checked = check(&run.engine, &run.session, &Program::of(script, &header))?;
     Ok((checked.errors, checked.warnings))
 }
 

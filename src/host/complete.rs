@@ -205,7 +205,7 @@ fn names(source: &str, config: Config, environment: Environment) -> Result<Vec<S
     let session = Session::new(Setup {
         config,
         environment,
-        folder: super::working_folder()?,
+        folder: super::working_folder(),
         gate: Gate::performing(crate::effects::Effect::Read),
         console: Console::of_process(false, Colour::Never, true),
         runtime: runtime.handle()?.clone(),

@@ -9,7 +9,13 @@ use crate::script::library::{Library, Script};
 /// Prints documentation of everything, a namespace, a function, a method or a command.
 pub(super) fn perform(host: &Host, library: &Library, name: &[String], source: bool) -> Result<u8> {
     let run = host.offline()?;
-    let text = text(&run.engine.registry, library, name, source)?;
+    // A command may come as one quoted word.
+    let name: Vec<String> = name
+        .iter()
+        .flat_map(|word| word.split_whitespace())
+        .map(str::to_owned)
+        .collect();
+    let text = text(&run.engine.registry, library, &name, source)?;
     host.console.print(&text)?;
     Ok(0)
 }

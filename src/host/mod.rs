@@ -7,7 +7,7 @@ pub mod doc;
 pub mod sandbox;
 pub mod trust;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rhai::{Dynamic, Map};
 use tokio::runtime::Runtime;
@@ -23,6 +23,7 @@ use crate::error::{Error, Kind, Result};
 use crate::output::Console;
 use crate::script::header::Header;
 use crate::script::library::{Library, Script};
+use crate::script::program::Program;
 use crate::script::run;
 use crate::session::{Session, Setup};
 
@@ -47,12 +48,19 @@ pub fn perform(
         Action::Sandbox(action) => sandbox::perform(action, environment, console),
         Action::Check { paths } => check::perform(&host, &paths),
         Action::Doc { name, source } => doc::perform(&host, library, &name, source),
-        Action::Eval { text, effect } => host.evaluate("<eval>", &text, effect, Map::new()),
+        Action::Eval { text, effect } => {
+            host.evaluate(Program::expression(&text, effect), Map::new())
+        }
         Action::Script {
             script,
             header,
             arguments,
-        } => host.script(&script, &header, arguments),
+        } => {
+            if let Some(warning) = library.hidden.get(&script.words) {
+                console.warn(warning);
+            }
+            host.script(&script, &header, arguments)
+        }
     }
 }
 
@@ -66,12 +74,13 @@ pub struct Host<'a> {
 impl Host<'_> {
     /// Runs a command.
     fn script(&self, script: &Script, header: &Header, arguments: Map) -> Result<u8> {
-        self.evaluate(&script.source, &script.text, header.effect, arguments)
+        self.evaluate(Program::of(script, header), arguments)
     }
 
-    fn evaluate(&self, source: &str, text: &str, effect: Effect, arguments: Map) -> Result<u8> {
+    fn evaluate(&self, program: Program, arguments: Map) -> Result<u8> {
+        let effect = program.effect;
         let run = self.start(effect)?;
-        let value = run::run(&run.engine, &run.session, source, text, effect, arguments);
+        let value = run::run(&run.engine, &run.session, program, arguments);
         let shown = if run.session.gate().is_planning() && effect > Effect::Read {
             self.show_plan(&run.session, value)
         } else {
@@ -82,7 +91,7 @@ impl Host<'_> {
         match interrupt.exit_code() {
             Some(code) => Ok(u8::try_from(code).unwrap_or(1)),
             None if interrupt.is_stopping() => Err(Error::interrupted()),
-            None => shown,
+            None => shown.map_err(|error| run.session.redacted(error)),
         }
     }
 
@@ -137,7 +146,7 @@ impl Host<'_> {
         let session = Session::new(Setup {
             config,
             environment: self.environment.clone(),
-            folder: working_folder()?,
+            folder: working_folder(),
             gate,
             console: self.console.clone(),
             runtime: runtime.handle()?.clone(),
@@ -180,8 +189,9 @@ impl Drop for Background {
     }
 }
 
-fn working_folder() -> Result<PathBuf> {
-    std::env::current_dir().map_err(|error| Error::io("find", Path::new("."), &error))
+/// The working folder; one that was removed under us is still `.`, for what does not look into it.
+fn working_folder() -> PathBuf {
+    std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."))
 }
 
 fn runtime() -> Result<Background> {

@@ -27,6 +27,7 @@ pub(super) fn perform(
 ) -> Result<u8> {
     let folder = folder(environment)?;
     match action {
+        SandboxAction::Path if console.json() => console.print(&format!("{}\n", json!(folder)))?,
         SandboxAction::Path => console.print(&format!("{}\n", folder.display()))?,
         SandboxAction::Reset => {
             sandbox::reset(&folder)?;

@@ -207,6 +207,9 @@ fn answer(call: &Call, question: &str) -> Result<String> {
     let line = line.map_err(|error| {
         Error::new(Kind::Io, "the answer could not be read").cause(error.to_string())
     })?;
+    if line.is_empty() {
+        return Err(Error::usage(format!("'{question}' was not answered")));
+    }
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 

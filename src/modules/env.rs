@@ -2,10 +2,10 @@
 
 use rhai::ImmutableString;
 
-use crate::config::Secret;
+use crate::config::{KEYS, Key, Secret, Shape};
 use crate::engine::registry::{Namespace, native};
 use crate::engine::secret::SecretValue;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
 use crate::session::Session;
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
@@ -19,7 +19,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// //=> "not_found"
         /// ```
         read fn get(call, name: ImmutableString) -> "string" {
-            call.session().environment().get(&name).ok_or_else(|| unset(&name))?
+            call.session().environment().get(plain(&name)?).ok_or_else(|| unset(&name))?
         }
 
         /// The text of a variable, or `()` where it is not set.
@@ -29,7 +29,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// //=> "fallback"
         /// ```
         read fn try_get(call, name: ImmutableString) -> "string or ()" {
-            call.session().environment().get(&name).map(str::to_owned)
+            call.session().environment().get(plain(&name)?).map(str::to_owned)
         }
 
         /// A variable as a secret: it can be handed to a function that sends it, but not printed, joined to text or
@@ -45,6 +45,17 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         }
     }
     namespace
+}
+
+/// The name, unless it is that of a variable which sets a secret of the configuration.
+fn plain(name: &str) -> Result<&str> {
+    let secret =
+        |key: &Key| key.variable == name && matches!(key.shape, Shape::Secret | Shape::Headers);
+    if KEYS.iter().any(secret) {
+        return Err(Error::usage(format!("{name} holds a secret"))
+            .hint(format!("take it as one: env::secret(\"{name}\")")));
+    }
+    Ok(name)
 }
 
 fn unset(name: &str) -> Error {

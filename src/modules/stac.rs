@@ -159,7 +159,7 @@ fn items(ns: &mut Namespace) {
                 call.stream("items", call.session().stac()?.search(body))
             }
 
-        /// How many items a collection holds, exactly.
+        /// How many items a collection holds, exactly and now. Throws `not_found` where there is no such collection.
         ///
         /// ```rhai
         /// stac::count("gelaende-umwelt") == stac::items("gelaende-umwelt").count()
@@ -167,7 +167,12 @@ fn items(ns: &mut Namespace) {
         /// ```
         read fn count(call, collection: ImmutableString) -> "int" {
             let body = json!({"collections": [collection.as_str()]});
-            let count = call.wait(call.session().stac()?.count(body))?;
+            let stac = call.session().stac()?;
+            let count = call.wait(stac.count(body))?;
+            if count == 0 {
+                // A search in a collection that is not there finds nothing, and says so with a straight face.
+                call.wait(stac.collection(&collection)).map_err(|error| no_collection(call, &collection, error))?;
+            }
             i64::try_from(count).map_err(|_| Error::new(Kind::Protocol, format!("stac counts {count} items")))?
         }
 
@@ -247,7 +252,7 @@ fn changes(ns: &mut Namespace) {
                 let item = to_json(&item.into())?;
                 let collection = collection_of(&item)?.to_owned();
                 let put = call.wait(call.session().stac()?.put_item(item));
-                put.map_err(|error| no_collection(call, &collection, error))?
+                put.map_err(|error| into_no_collection(call, &collection, error))?
             }
 
         /// Removes the record of an item. Its objects stay: `item delete` removes both.
@@ -295,6 +300,22 @@ fn no_collection(call: &Call, id: &str, error: Error) -> Error {
     let ids = call.wait(ids(stac.collections(None))).unwrap_or_default();
     reworded(error, format!("there is no collection (domain) '{id}'"))
         .suggest(nearest(id, ids.iter().map(String::as_str)))
+}
+
+/// The server only says "internal server error" where the collection of an item is missing: look whether that is why.
+fn into_no_collection(call: &Call, collection: &str, error: Error) -> Error {
+    if error.detail().status != Some(500) {
+        return error;
+    }
+    let Ok(stac) = call.session().stac() else {
+        return error;
+    };
+    match call.wait(stac.collection(collection)) {
+        Err(missing) if missing.kind() == Kind::NotFound => {
+            no_collection(call, collection, missing)
+        }
+        _ => error,
+    }
 }
 
 /// The error for a missing item: its collection may be what is wrong.

@@ -46,8 +46,7 @@ fn lazy(ns: &mut Namespace) {
         /// ```
         read method take(call, stream: Stream, count: i64) -> "Stream" {
             let count = usize::try_from(count).unwrap_or(0);
-            let source = stream.take_source()?;
-            Stream::new(stream.of(), source.take(count))
+            stream.through(|source| source.take(count))?
         }
     }
 }

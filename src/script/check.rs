@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rhai::{AST, ASTNode, EvalAltResult, Expr, FnCallExpr, Ident, Position, Stmt};
 
 use super::arity::{Arities, arities, functions_of, global_functions};
+use super::program::Program;
 use crate::effects::Effect;
 use crate::engine::Engine;
 use crate::engine::options;
@@ -54,15 +55,10 @@ impl Checked {
     }
 }
 
-/// Parses a script and checks it against the effect it is declared with. What cannot be parsed is an error.
-pub fn check(
-    engine: &Engine,
-    session: &Session,
-    source: &str,
-    text: &str,
-    effect: Effect,
-) -> Result<Checked> {
-    let text = without_shebang(text);
+/// Parses a program and checks it against what was declared about it. What cannot be parsed is an error.
+pub fn check(engine: &Engine, session: &Session, program: &Program) -> Result<Checked> {
+    let source = program.source;
+    let text = without_shebang(program.text);
     session.sources().remember(source, &text);
     let parsed = engine
         .rhai
@@ -70,7 +66,7 @@ pub fn check(
         .map_err(|error| syntax(engine, error, source));
     let mut ast = parsed.map_err(|error| with_excerpt(error, session))?;
     ast.set_source(source);
-    let mut checker = Checker::new(engine, session, source, &ast, effect);
+    let mut checker = Checker::new(engine, session, program, &ast);
     ast.walk(&mut |path: &[ASTNode]| {
         if let Some(node) = path.last() {
             checker.node(node);
@@ -88,8 +84,9 @@ pub fn check(
     })
 }
 
-/// `#!/usr/bin/env -S dashictl run` on the first line is a comment; line numbers stay.
+/// `#!/usr/bin/env -S dashictl run` on the first line is a comment, and a byte order mark nothing; line numbers stay.
 fn without_shebang(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.starts_with("#!") {
         format!("// {text}")
     } else {
@@ -153,6 +150,8 @@ struct Checker<'a> {
     session: &'a Session,
     source: &'a str,
     effect: Effect,
+    /// What `args` holds, where that was declared.
+    fields: Option<&'a [String]>,
     /// Functions of the script itself.
     own: Arities,
     /// Functions without a namespace: the language's and ours.
@@ -167,15 +166,15 @@ impl<'a> Checker<'a> {
     fn new(
         engine: &'a Engine,
         session: &'a Session,
-        source: &'a str,
+        program: &'a Program<'a>,
         ast: &AST,
-        effect: Effect,
     ) -> Checker<'a> {
         let mut checker = Checker {
             engine,
             session,
-            source,
-            effect,
+            source: program.source,
+            effect: program.effect,
+            fields: program.fields.as_deref(),
             own: functions_of(ast),
             global: global_functions(engine),
             imports: BTreeMap::new(),
@@ -220,8 +219,30 @@ impl<'a> Checker<'a> {
                 self.call(call, *position);
             }
             ASTNode::Expr(Expr::MethodCall(call, position)) => self.method(call, *position),
+            ASTNode::Expr(Expr::Dot(access, ..)) => self.argument(&access.lhs, &access.rhs),
             _ => {}
         }
+    }
+
+    /// `args.nmae`: a property that is not there is `()`, and a mistyped one would count as left out.
+    fn argument(&mut self, from: &Expr, property: &Expr) {
+        let (Some(fields), Expr::Variable(variable, ..)) = (self.fields, from) else {
+            return;
+        };
+        let (Expr::Property(property, position), "args") =
+            (first_of(property), variable.1.as_str())
+        else {
+            return;
+        };
+        let name = property.2.as_str();
+        if fields.iter().any(|field| field == name) {
+            return;
+        }
+        let error = Error::usage(format!(
+            "the header declares no argument or option '{name}'"
+        ));
+        let error = error.suggest(nearest(name, fields.iter().map(String::as_str)));
+        self.error(error, *position);
     }
 
     fn call(&mut self, call: &FnCallExpr, position: Position) {
@@ -420,29 +441,66 @@ impl<'a> Checker<'a> {
             let error = beyond_header(function, self.effect);
             self.error(error, position);
         }
+        if functions
+            .iter()
+            .filter(|function| function.arities().contains(&count))
+            .count()
+            == 1
+        {
+            self.literals(call, function);
+        }
         if function.options.is_empty() || count != function.parameters.len() + 1 {
             return;
         }
         let Some(Expr::Map(map, _)) = call.args.last() else {
             return;
         };
-        for (key, _) in &map.0 {
-            self.option(function, key);
+        for (key, value) in &map.0 {
+            self.option(function, key, value);
         }
     }
 
-    fn option(&mut self, function: &Function, key: &Ident) {
-        if function
+    fn option(&mut self, function: &Function, key: &Ident, value: &Expr) {
+        let Some(row) = function
             .options
             .iter()
-            .any(|row| row.name == key.name.as_str())
-        {
-            return;
+            .find(|row| row.name == key.name.as_str())
+        else {
+            let mut error = options::unknown(function.options, &key.name);
+            let message = format!("{} of {}", error.detail().message, function.path());
+            error.detail_mut().message = message;
+            return self.error(error, key.pos);
+        };
+        if let Some(kind) = literal_kind(value).filter(|kind| !row.kind.takes(kind)) {
+            let (path, takes) = (function.path(), row.kind.name());
+            self.error(
+                Error::usage(format!(
+                    "option '{}' of {path} takes {takes}, got {kind}",
+                    row.name
+                )),
+                value.position(),
+            );
         }
-        let mut error = options::unknown(function.options, &key.name);
-        let message = format!("{} of {}", error.detail().message, function.path());
-        error.detail_mut().message = message;
-        self.error(error, key.pos);
+    }
+
+    /// Literal arguments of a type that the function does not take.
+    fn literals(&mut self, call: &FnCallExpr, function: &Function) {
+        for (parameter, value) in function.parameters.iter().zip(&call.args) {
+            if let Some(kind) = literal_kind(value)
+                .filter(|kind| parameter.kind != "any" && parameter.kind != *kind)
+            {
+                let error = Error::usage(format!(
+                    "'{}' of {} takes {}, got {kind}",
+                    parameter.name,
+                    function.path(),
+                    parameter.kind
+                ));
+                self.error(
+                    error.hint(format!("it is {}", function.signature())),
+                    value.position(),
+                );
+            }
+        }
     }
 
     /// Notes what is wrong. It is the script that is, whatever the parts of it that could not be read.
@@ -472,6 +530,27 @@ fn beyond_header(function: &Function, effect: Effect) -> Error {
     let (does, may) = (function.effect.name(), effect.name());
     Error::new(Kind::EffectRefused, format!("{} has the effect '{does}', and this script is declared '{may}'", function.path()))
         .hint(format!("if that is meant, say so in its header: effect = \"{does}\" (for `dashictl eval`: --effect {does})"))
+}
+
+/// The first step of a chain: of `a.b.c` the `b`.
+fn first_of(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Dot(chain, ..) | Expr::Index(chain, ..) => first_of(&chain.lhs),
+        other => other,
+    }
+}
+
+/// The type of a literal as scripts know it; none for what is known only at run time.
+fn literal_kind(expr: &Expr) -> Option<&'static str> {
+    match expr {
+        Expr::StringConstant(..) | Expr::InterpolatedString(..) => Some("string"),
+        Expr::IntegerConstant(..) => Some("int"),
+        Expr::FloatConstant(..) => Some("float"),
+        Expr::BoolConstant(..) => Some("bool"),
+        Expr::Array(..) => Some("array"),
+        Expr::Map(..) => Some("map"),
+        _ => None,
+    }
 }
 
 /// The text of a literal string.

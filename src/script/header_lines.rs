@@ -119,12 +119,13 @@ impl<'a> HeaderLines<'a> {
             prose: Vec::new(),
             toml: String::new(),
         };
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (mut inside, mut seen, mut opened) = (false, false, 0);
         for (index, line) in text.lines().enumerate() {
             let Some(content) = line.strip_prefix("//!") else {
-                // `#!` and an empty line may stand before the header; anything else ends it.
+                // `#!`, empty lines and ordinary comments may stand before the header; anything else ends it.
                 if (index == 0 && line.starts_with("#!"))
-                    || (lines.prose.is_empty() && line.trim().is_empty())
+                    || (lines.prose.is_empty() && is_passed_over(line))
                 {
                     lines.toml.push('\n');
                     continue;
@@ -403,6 +404,12 @@ fn inner_table<'t, 'i>(table: &'t DeTable<'i>, name: &str) -> Option<&'t DeTable
         DeValue::Table(inner) => Some(inner),
         _ => None,
     }
+}
+
+/// Whether a line may stand before a header.
+fn is_passed_over(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || (line.starts_with("//") && !line.starts_with("///"))
 }
 
 /// A default as it would be typed.

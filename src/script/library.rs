@@ -62,6 +62,8 @@ pub struct Library {
     pub scripts: BTreeMap<Vec<String>, Script>,
     /// What a person should know: scripts that were passed over, and why.
     pub warnings: Vec<String>,
+    /// Which of the warnings is about a script that would have stood for these words.
+    pub hidden: BTreeMap<Vec<String>, String>,
 }
 
 impl Library {
@@ -141,7 +143,7 @@ impl Library {
                 && owner == Owner::Operator
                 && script.header().is_ok_and(|header| header.overrides);
             if !script.overrides {
-                self.warnings.push(format!(
+                let warning = format!(
                     "{} is passed over: '{}' is {} already{}",
                     script.source,
                     words.join(" "),
@@ -155,7 +157,9 @@ impl Library {
                     } else {
                         ""
                     },
-                ));
+                );
+                self.warnings.push(warning.clone());
+                self.hidden.insert(words, warning);
                 return;
             }
         }
@@ -249,14 +253,7 @@ pub fn standard_names() -> Vec<String> {
 
 /// A script by its path, as `dashictl run` takes it.
 pub fn read(path: &Path) -> Result<Script> {
-    let text = fs::read_to_string(path).map_err(|error| {
-        let wrong = Error::io("read", path, &error);
-        if path.extension().is_none() {
-            wrong.hint("`run` takes the path of a script, as in ./fix.rhai")
-        } else {
-            wrong
-        }
-    })?;
+    let text = fs::read_to_string(path).map_err(|error| Error::io("read", path, &error))?;
     let words = path
         .file_stem()
         .map(|stem| stem.to_string_lossy().into_owned())

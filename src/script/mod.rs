@@ -6,6 +6,7 @@ pub mod check;
 pub mod header;
 mod header_lines;
 pub mod library;
+pub mod program;
 pub mod run;
 pub mod shape;
 pub mod trust;

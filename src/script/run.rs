@@ -2,25 +2,24 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rhai::{CallFnOptions, Dynamic, Map, Scope};
+use rhai::{CallFnOptions, Dynamic, EvalAltResult, Map, Scope};
 
 use super::check::{check, with_excerpt};
-use crate::effects::Effect;
+use super::program::Program;
 use crate::engine::Engine;
 use crate::engine::raise::caught;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, nearest};
 use crate::session::Session;
 
 /// Checks and runs a script; gives what its `main` gives, or its last expression where it has no `main`.
 pub fn run(
     engine: &Engine,
     session: &Session,
-    source: &str,
-    text: &str,
-    effect: Effect,
+    program: Program,
     arguments: Map,
 ) -> Result<Dynamic> {
-    let checked = check(engine, session, source, text, effect)?;
+    let source = program.source;
+    let checked = check(engine, session, &program)?;
     for warning in &checked.warnings {
         session.console().warn_of(warning);
     }
@@ -48,7 +47,25 @@ pub fn run(
     if session.interrupt().is_stopping() {
         return stopped(session);
     }
-    result.map_err(|error| with_excerpt(caught(&error, source), session))
+    result.map_err(|error| with_excerpt(explained(&error, engine, source), session))
+}
+
+/// What the engine hands up as an error; a call with the wrong types is told which would be right.
+fn explained(error: &EvalAltResult, engine: &Engine, source: &str) -> Error {
+    let found = caught(error, source);
+    let EvalAltResult::ErrorFunctionNotFound(signature, _) = error.unwrap_inner() else {
+        return found;
+    };
+    let name = signature.split(" (").next().unwrap_or(signature);
+    let function = engine
+        .registry
+        .find(name)
+        .next()
+        .map(|function| function.signature());
+    match function {
+        Some(function) => found.hint(format!("it is {function}")),
+        None => found,
+    }
 }
 
 /// How many arguments the script's `main` takes, if it has one.
@@ -59,6 +76,7 @@ fn main_of(ast: &rhai::AST, source: &str) -> Result<Option<usize>> {
         .map(|f| f.params.len())
         .collect();
     match counts.as_slice() {
+        [] if runs_nothing(ast) => Err(no_main(ast, source)),
         [] => Ok(None),
         [count @ (0 | 1)] => Ok(Some(*count)),
         _ => Err(Error::new(
@@ -67,6 +85,23 @@ fn main_of(ast: &rhai::AST, source: &str) -> Result<Option<usize>> {
         )
         .hint("there is one, and it takes the map of arguments, or nothing: fn main(args) { … }")),
     }
+}
+
+/// Whether a script has functions, and nothing that calls them.
+fn runs_nothing(ast: &rhai::AST) -> bool {
+    ast.statements().is_empty() && ast.iter_functions().next().is_some()
+}
+
+/// Doing nothing must not look like success.
+fn no_main(ast: &rhai::AST, source: &str) -> Error {
+    let names: Vec<&str> = ast
+        .iter_functions()
+        .map(|function| function.name)
+        .filter(|name| !name.contains('$'))
+        .collect();
+    Error::usage(format!("{source} has functions, but no `main` that is run"))
+        .suggest(nearest("main", names))
+        .hint("write fn main(args) { … }; a library is not run but imported")
 }
 
 /// The run was stopped: by `exit`, whose code is the run's, or by the operator.

@@ -9,10 +9,11 @@ use super::answer::Refusal;
 use super::collections::{self, gone_unless};
 use crate::sandbox::clock;
 
-/// Adds an item whose shape has been checked. 404 without its collection, 409 when its id is taken.
+/// Adds an item whose shape has been checked. 409 when its id is taken; without its collection pgstac raises, and says
+/// no more.
 pub(crate) fn insert(database: &Transaction<'_>, item: &Value) -> Result<(), Refusal> {
     let collection = member(item, "collection");
-    collections::find(database, collection)?;
+    collections::find(database, collection).map_err(|_| Refusal::Raised)?;
     let (begins, ends) = span(item)?;
     let [west, south, east, north] = envelope(&item["geometry"]);
     let added = database.execute(

@@ -235,7 +235,7 @@ async fn items_are_checked_against_where_they_are_sent() {
     let post = async |path: &str, body: Value| lake.post(base, path, &body).await;
     assert_eq!(
         post("/collections/none/items", item("a", "none")).await.0,
-        404
+        500
     );
     assert_eq!(
         post("/collections/many/items", item("a", "other")).await.0,
