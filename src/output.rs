@@ -1,21 +1,15 @@
 //! The terminal: what kind it is, and the only printer to stdout. A value becomes a table, JSON or JSON lines here.
 //! How a table is laid out is in `table.rs`; errors are drawn by `report`.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
-use rhai::{Array, Dynamic, Map};
 use serde_json::Value;
 
 use crate::config::Environment;
-use crate::engine::raise::{Raised, caught};
-use crate::engine::stream::Stream;
-use crate::engine::value::{one_line, to_json};
-use crate::engine::view::View;
+use crate::engine::outcome::{Outcome, Raw, Rows, Shown};
 use crate::error::{Error, Kind, Result};
 use crate::report;
-use crate::script::check::with_excerpt;
-use crate::session::Session;
 use crate::table::{self, Table};
 
 /// A table's rows are laid out this many at a time.
@@ -113,73 +107,48 @@ impl Console {
         write_all(text)
     }
 
-    /// Shows the value of a run: raw with `--json`, else for a person. Gives the exit code the value asks for.
-    pub fn show(&self, value: &Dynamic, session: &Session) -> Result<u8> {
-        self.shown(value)
-            .map_err(|error| with_excerpt(error, session))
-    }
-
-    /// Reads a value to its end and shows nothing: the plan pass of a run whose changes are made while it is read.
-    pub fn exhaust(&self, value: &Dynamic, session: &Session) -> Result<u8> {
-        let view = view_of(value);
-        let mut rows = rows_of(&view).into_iter().flat_map(|rows| rows.rows);
-        let read = rows.try_for_each(|row| row.map(drop));
-        read.map(|()| view.exit.unwrap_or(0))
-            .map_err(|error| with_excerpt(error, session))
-    }
-
-    fn shown(&self, value: &Dynamic) -> Result<u8> {
-        let view = view_of(value);
+    /// Shows what a run ended with: raw with `--json`, else for a person. Gives the exit code it asks for.
+    pub fn show(&self, outcome: &Outcome) -> Result<u8> {
         if self.json() {
-            show_raw(&view.value)?;
+            match outcome.raw()? {
+                Raw::Value(value) => write_all(&format!("{value:#}\n"))?,
+                Raw::Rows(rows) => write_array(rows)?,
+            }
         } else {
-            self.show_view(&view)?;
+            self.show_to_person(outcome)?;
         }
-        Ok(view.exit.unwrap_or(0))
+        Ok(outcome.exit_code())
     }
 
-    /// A value as a line. On a terminal, control characters are made visible; a pipe gets them as they are.
-    fn line(&self, value: &Dynamic) -> String {
-        let text = one_line(value);
-        if self.0.width.is_some() {
-            table::visible(&text) + "\n"
-        } else {
-            text + "\n"
-        }
-    }
-
-    fn show_view(&self, view: &View) -> Result<()> {
-        match rows_of(view) {
-            Some(rows) => self.show_rows(view, rows)?,
-            None if view.value.is_unit() => {}
-            None if view.value.is::<Map>() => {
-                let record = to_json(&shaped(view, view.value.clone())?)?;
+    fn show_to_person(&self, outcome: &Outcome) -> Result<()> {
+        match outcome.shown()? {
+            Shown::Nothing => {}
+            Shown::Rows(rows) => self.show_rows(outcome, rows)?,
+            Shown::Line(value) => write_all(&self.line(&value))?,
+            Shown::Record(record) => {
                 write_all(&table::record(
                     &record,
-                    &view.columns,
+                    outcome.columns(),
                     self.0.width,
                     self.0.colour_out,
                 ))?;
             }
-            None => write_all(&self.line(&view.value))?,
         }
-        if let Some(note) = &view.note {
+        if let Some(note) = outcome.note() {
             self.say(note);
         }
         Ok(())
     }
 
     /// Shows rows as they come, some at a time: a long listing is not held back until its end, nor in memory.
-    fn show_rows(&self, view: &View, mut rows: Rows) -> Result<()> {
-        let mut table = Table::new(&view.columns, self.0.width, self.0.colour_out);
-        let mut shown = 0;
+    fn show_rows(&self, outcome: &Outcome, mut rows: Rows) -> Result<()> {
+        let mut table = Table::new(outcome.columns(), self.0.width, self.0.colour_out);
+        let mut any = false;
         loop {
-            let (some, failed) = rows.some();
-            shown += some.len();
-            if some.is_empty() {
-                // Nothing to lay out: the end, or a failure.
-            } else if some.iter().all(Dynamic::is_map) {
-                write_all(&table.draw(&some.iter().map(to_json).collect::<Result<Vec<_>>>()?))?;
+            let (some, failed) = rows.some(ROWS_TOGETHER);
+            any |= !some.is_empty();
+            if !some.is_empty() && some.iter().all(Value::is_object) {
+                write_all(&table.draw(&some))?;
             } else {
                 write_all(&some.iter().map(|row| self.line(row)).collect::<String>())?;
             }
@@ -189,100 +158,35 @@ impl Console {
                 None => {}
             }
         }
-        if shown == 0 {
-            self.say(view.empty.as_deref().unwrap_or("nothing"));
+        if !any {
+            self.say(outcome.empty());
         }
         Ok(())
     }
-}
 
-/// A value with what is said about how it looks.
-fn view_of(value: &Dynamic) -> View {
-    let view = value.read_lock::<View>().map(|view| view.clone());
-    view.unwrap_or_else(|| View::plain(value.clone()))
-}
-
-/// A value as JSON.
-fn show_raw(value: &Dynamic) -> Result<()> {
-    if let Some(stream) = value.read_lock::<Stream>().map(|stream| stream.clone()) {
-        return stream_array(stream);
-    }
-    let mut text = serde_json::to_string_pretty(&to_json(value)?).map_err(|error| {
-        Error::internal(format!("a value could not be written as JSON: {error}"))
-    })?;
-    text.push('\n');
-    write_all(&text)
-}
-
-/// Rows as a person sees them, as they come.
-struct Rows<'a> {
-    rows: Box<dyn Iterator<Item = Result<Dynamic>> + 'a>,
-    /// Where they come from, if that may have to be waited for.
-    stream: Option<Stream>,
-}
-
-impl Rows<'_> {
-    /// The next rows to show together: enough to lay out well, but none is held back while others are waited for. A
-    /// failure after some rows is told after they are shown.
-    fn some(&mut self) -> (Array, Option<Error>) {
-        let mut some = Array::new();
-        while some.len() < ROWS_TOGETHER
-            && (some.is_empty() || !self.stream.as_ref().is_some_and(Stream::waits))
-        {
-            match self.rows.next() {
-                Some(Ok(row)) => some.push(row),
-                Some(Err(error)) => return (some, Some(error)),
-                None => break,
-            }
+    /// A value as a line. On a terminal, control characters are made visible; a pipe gets them as they are.
+    fn line(&self, value: &Value) -> String {
+        let text = match value {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        if self.0.width.is_some() {
+            table::visible(&text) + "\n"
+        } else {
+            text + "\n"
         }
-        (some, None)
     }
 }
 
-/// The rows of a view of a list: an array, or a stream.
-fn rows_of(view: &View) -> Option<Rows<'_>> {
-    if let Some(stream) = view
-        .value
-        .read_lock::<Stream>()
-        .map(|stream| stream.clone())
-    {
-        let row = |row: Raised<Dynamic>| shaped(view, row.map_err(|error| caught(&error, ""))?);
-        let rows = Box::new(stream.clone().into_iter().map(row).fuse());
-        return Some(Rows {
-            rows,
-            stream: Some(stream),
-        });
-    }
-    let rows = view.value.read_lock::<Array>().map(|rows| rows.clone())?;
-    Some(Rows {
-        rows: Box::new(rows.into_iter().map(|row| shaped(view, row))),
-        stream: None,
-    })
-}
-
-/// A row as a person sees it.
-fn shaped(view: &View, row: Dynamic) -> Result<Dynamic> {
-    match &view.row {
-        Some(shape) => shape.call((row,)).map_err(|error| caught(&error, "")),
-        None => Ok(row),
-    }
-}
-
-/// A stream as one JSON array, written as it comes: a value a line, each line whole when its value is there.
-fn stream_array(stream: Stream) -> Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    let mut write = |text: &str| {
-        out.write_all(text.as_bytes())
-            .and_then(|()| out.flush())
-            .map_err(closed)
-    };
+/// A list as one JSON array, written as it comes: a value a line, each line whole when its value is there.
+fn write_array(rows: impl Iterator<Item = Result<Value>>) -> Result<()> {
     let mut before = "[";
-    for value in stream {
-        let json: Value = to_json(&value.map_err(|error| caught(&error, ""))?)?;
-        write(&format!("{before}{json}\n"))?;
+    for row in rows {
+        write_all(&format!("{before}{}\n", row?))?;
         before = ",";
     }
-    write(if before == "[" { "[]\n" } else { "]\n" })
+    write_all(if before == "[" { "[]\n" } else { "]\n" })
 }
 
 fn write_all(text: &str) -> Result<()> {

@@ -73,8 +73,12 @@ impl Rehearsal {
             effect: Effect::Destroy,
             fields: None,
         };
-        let value =
-            dashictl::script::run::run(&self.engine, &self.session, program, rhai::Map::new());
+        let value = dashictl::script::run::evaluate(
+            &self.engine,
+            &self.session,
+            program,
+            serde_json::Map::new(),
+        );
         match value {
             Ok(value) => format!("{value:?}"),
             Err(error) => panic!("{name}:\n{text}\n{}", dashictl::report::draw(&error, false)),

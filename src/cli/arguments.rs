@@ -4,7 +4,7 @@ use clap::builder::ValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
-use rhai::{Array, Dynamic, Map};
+use serde_json::{Map, Value};
 
 use super::one_of;
 use crate::config::Environment;
@@ -104,21 +104,17 @@ fn said(error: &Error) -> String {
 }
 
 /// The arguments of a script by their names in it. What is left out is `()`, or an empty array where many are allowed.
-pub fn parameters(header: &Header, matches: &ArgMatches, environment: &Environment) -> Result<Map> {
-    let value = |parameter: &Parameter| {
-        Ok((
-            parameter.field().into(),
-            value(parameter, matches, environment)?,
-        ))
-    };
+pub fn parameters(
+    header: &Header,
+    matches: &ArgMatches,
+    environment: &Environment,
+) -> Result<Map<String, Value>> {
+    let value =
+        |parameter: &Parameter| Ok((parameter.field(), value(parameter, matches, environment)?));
     header.parameters().map(value).collect()
 }
 
-fn value(
-    parameter: &Parameter,
-    matches: &ArgMatches,
-    environment: &Environment,
-) -> Result<Dynamic> {
+fn value(parameter: &Parameter, matches: &ArgMatches, environment: &Environment) -> Result<Value> {
     let typed: Vec<&String> = matches
         .get_many(&parameter.name)
         .into_iter()
@@ -136,14 +132,14 @@ fn value(
     let values = texts
         .iter()
         .map(|text| parameter.shape.value(text))
-        .collect::<Result<Array>>()?;
+        .collect::<Result<Vec<_>>>()?;
     if parameter.multiple {
-        return Ok(values.into());
+        return Ok(Value::Array(values));
     }
     match values.into_iter().next() {
         Some(value) => Ok(value),
         None if parameter.required => Err(missing(parameter)),
-        None => Ok(Dynamic::UNIT),
+        None => Ok(Value::Null),
     }
 }
 

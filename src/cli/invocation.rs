@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use rhai::Map;
+use serde_json::{Map, Value};
 
 use crate::config::Flags;
 use crate::effects::Effect;
@@ -42,7 +42,7 @@ pub enum Action {
         /// Its header.
         header: Box<Header>,
         /// Its arguments.
-        arguments: Map,
+        arguments: Map<String, Value>,
     },
     /// Evaluate an expression.
     Eval {

@@ -17,3 +17,11 @@ pub mod stac;
 pub mod tls;
 pub mod trace;
 pub mod web;
+
+use futures::stream::BoxStream;
+use serde_json::Value;
+
+use crate::error::Result;
+
+/// What a client hands up of a list: pages of JSON values, the last of which may be an error.
+pub type Pages = BoxStream<'static, Result<Vec<Value>>>;

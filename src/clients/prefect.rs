@@ -6,8 +6,8 @@ use futures::StreamExt;
 use futures::stream;
 use serde_json::{Value, json};
 
+use super::Pages;
 use super::http::{Request, Sender, path};
-use crate::engine::stream::Pages;
 use crate::error::{Error, Kind, Result};
 
 /// The most records that Prefect gives at once; more is refused with 422.

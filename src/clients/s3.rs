@@ -19,13 +19,13 @@ use futures::StreamExt;
 use futures::stream;
 use serde_json::{Value, json};
 
+use super::Pages;
 use super::connection;
 use super::retry;
 use super::s3_error::Asked;
 use super::s3_transport::Transport;
 use super::trace::Tracer;
 use crate::config::S3Settings;
-use crate::engine::stream::Pages;
 use crate::error::{Error, Kind, Result};
 
 /// The client of the object store. Clones share connections.

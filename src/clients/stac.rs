@@ -9,8 +9,8 @@ use futures::stream;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::Pages;
 use super::http::{Answer, Request, Sender, path};
-use crate::engine::stream::Pages;
 use crate::error::{Error, Kind, Result};
 
 /// How many records to ask for a page, where the caller has no wish.

@@ -6,6 +6,7 @@ pub(crate) mod callback;
 pub mod interrupt;
 pub(crate) mod moment;
 pub(crate) mod options;
+pub mod outcome;
 pub(crate) mod parallel;
 pub(crate) mod raise;
 pub mod registry;

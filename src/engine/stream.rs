@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
-use futures::stream::BoxStream;
 use rhai::{Dynamic, FnPtr, NativeCallContext};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -16,11 +15,9 @@ use tokio::sync::mpsc;
 use super::callback::Callback;
 use super::raise::{Raised, raise_unplaced};
 use super::value::from_json;
+use crate::clients::Pages;
 use crate::error::{Error, Kind, Result};
 use crate::session::Session;
-
-/// What a client hands up: pages of JSON values, each or the last of which may be an error.
-pub type Pages = BoxStream<'static, Result<Vec<Value>>>;
 
 /// A source of values.
 pub(crate) type Source = Box<dyn Iterator<Item = Raised<Dynamic>> + Send>;

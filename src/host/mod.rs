@@ -9,7 +9,7 @@ pub mod trust;
 
 use std::path::PathBuf;
 
-use rhai::{Dynamic, Map};
+use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
 use crate::cli::{Action, Globals, Invocation};
@@ -17,10 +17,10 @@ use crate::config::{Config, Environment};
 use crate::effects::{Effect, Gate};
 use crate::engine::Engine;
 use crate::engine::interrupt::Interrupt;
-use crate::engine::value::{IntoValue, from_json};
-use crate::engine::view::View;
+use crate::engine::outcome::Outcome;
 use crate::error::{Error, Kind, Result};
 use crate::output::Console;
+use crate::script::check::with_excerpt;
 use crate::script::header::Header;
 use crate::script::library::{Library, Script};
 use crate::script::program::Program;
@@ -73,48 +73,49 @@ pub struct Host<'a> {
 
 impl Host<'_> {
     /// Runs a command.
-    fn script(&self, script: &Script, header: &Header, arguments: Map) -> Result<u8> {
+    fn script(
+        &self,
+        script: &Script,
+        header: &Header,
+        arguments: Map<String, Value>,
+    ) -> Result<u8> {
         self.evaluate(Program::of(script, header), arguments)
     }
 
-    fn evaluate(&self, program: Program, arguments: Map) -> Result<u8> {
+    fn evaluate(&self, program: Program, arguments: Map<String, Value>) -> Result<u8> {
         let effect = program.effect;
         let run = self.start(effect)?;
-        let value = run::run(&run.engine, &run.session, program, arguments);
+        let outcome = run::run(&run.engine, &run.session, program, arguments);
         let shown = if run.session.gate().is_planning() && effect > Effect::Read {
-            self.show_plan(&run.session, value)
+            self.show_plan(&run.session, outcome)
         } else {
-            value.and_then(|value| self.console.show(&value, &run.session))
+            outcome.and_then(|outcome| self.console.show(&outcome))
         };
         // A stream is read while it is shown: `exit` and Ctrl-C may come only then.
         let interrupt = run.session.interrupt();
         match interrupt.exit_code() {
             Some(code) => Ok(u8::try_from(code).unwrap_or(1)),
             None if interrupt.is_stopping() => Err(Error::interrupted()),
-            None => shown.map_err(|error| run.session.redacted(error)),
+            None => shown.map_err(|error| run.session.redacted(with_excerpt(error, &run.session))),
         }
     }
 
     /// What a dry run would have changed.
-    fn show_plan(&self, session: &Session, value: Result<Dynamic>) -> Result<u8> {
+    fn show_plan(&self, session: &Session, outcome: Result<Outcome>) -> Result<u8> {
         // A stream with changes in its closures makes them only while it is read.
-        let ended = value.and_then(|value| self.console.exhaust(&value, session));
+        let ended = outcome.and_then(|outcome| outcome.exhaust().map(|()| outcome.exit_code()));
         let steps = session.gate().steps();
         let rows = steps.iter().map(|step| {
             serde_json::json!({
                 "step": step.number, "effect": step.effect.name(), "function": step.function, "target": step.target,
             })
         });
-        let view = View {
-            columns: ["step", "effect", "function", "target"]
-                .map(str::to_owned)
-                .to_vec(),
-            empty: Some("nothing".to_owned()),
-            ..View::plain(from_json(rows.collect()))
-        };
         self.console
             .say("dry run: nothing was changed. This would be done:");
-        self.console.show(&view.into_value(), session)?;
+        self.console.show(&Outcome::table(
+            rows.collect(),
+            &["step", "effect", "function", "target"],
+        ))?;
         ended
     }
 

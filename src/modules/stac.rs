@@ -346,7 +346,7 @@ fn reworded(mut error: Error, message: String) -> Error {
     error
 }
 
-async fn ids(mut pages: crate::engine::stream::Pages) -> Result<Vec<String>> {
+async fn ids(mut pages: crate::clients::Pages) -> Result<Vec<String>> {
     let mut ids = Vec::new();
     while let Some(page) = pages.next().await {
         ids.extend(

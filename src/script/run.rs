@@ -7,17 +7,36 @@ use rhai::{CallFnOptions, Dynamic, EvalAltResult, Map, Scope};
 use super::check::{check, with_excerpt};
 use super::program::Program;
 use crate::engine::Engine;
+use crate::engine::outcome::Outcome;
 use crate::engine::raise::caught;
+use crate::engine::value::from_json;
 use crate::error::{Error, Kind, Result, nearest};
 use crate::session::Session;
 
-/// Checks and runs a script; gives what its `main` gives, or its last expression where it has no `main`.
+/// Arguments by their names in the script.
+type Json = serde_json::Map<String, serde_json::Value>;
+
+/// Checks and runs a program; gives what its `main` gives, or its last expression where it has no `main`.
 pub fn run(
     engine: &Engine,
     session: &Session,
     program: Program,
-    arguments: Map,
+    arguments: Json,
+) -> Result<Outcome> {
+    evaluate(engine, session, program, arguments).map(Outcome::of)
+}
+
+/// The same, with the value as the engine has it.
+pub fn evaluate(
+    engine: &Engine,
+    session: &Session,
+    program: Program,
+    arguments: Json,
 ) -> Result<Dynamic> {
+    let arguments: Map = arguments
+        .into_iter()
+        .map(|(name, value)| (name.into(), from_json(value)))
+        .collect();
     let source = program.source;
     let checked = check(engine, session, &program)?;
     for warning in &checked.warnings {
@@ -26,7 +45,7 @@ pub fn run(
     let ast = checked.ready()?;
     let with_main = main_of(&ast, source)?;
     let mut scope = Scope::new();
-    let evaluate = || match with_main {
+    let called = || match with_main {
         None => engine.rhai.eval_ast_with_scope::<Dynamic>(&mut scope, &ast),
         Some(0) => {
             engine
@@ -42,7 +61,7 @@ pub fn run(
         ),
     };
     // A panic of a native function must not pass for anything but our fault; the engine itself stays usable.
-    let result = catch_unwind(AssertUnwindSafe(evaluate))
+    let result = catch_unwind(AssertUnwindSafe(called))
         .map_err(|_| Error::internal(format!("a native function failed while running {source}")))?;
     if session.interrupt().is_stopping() {
         return stopped(session);

@@ -1,6 +1,6 @@
 //! The types of a command's arguments: how what was typed becomes a value of the script.
 
-use rhai::Dynamic;
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::time;
@@ -54,23 +54,21 @@ impl Shape {
     }
 
     /// What the script gets.
-    pub fn value(self, text: &str) -> Result<Dynamic> {
+    pub fn value(self, text: &str) -> Result<Value> {
         let wrong = |what: &str| Error::usage(format!("'{text}' is not {what}"));
         match self {
             Shape::Text | Shape::Path => Ok(text.into()),
             Shape::Int => text
                 .parse::<i64>()
-                .map(Dynamic::from_int)
+                .map(Value::from)
                 .map_err(|_| wrong("a whole number")),
             Shape::Float => {
                 let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-                number
-                    .map(Dynamic::from_float)
-                    .ok_or_else(|| wrong("a number"))
+                number.map(Value::from).ok_or_else(|| wrong("a number"))
             }
             Shape::Bool => text
                 .parse::<bool>()
-                .map(Dynamic::from_bool)
+                .map(Value::from)
                 .map_err(|_| wrong("true or false")),
             Shape::Duration => time::duration(text).map(|_| text.into()),
             Shape::Time => time::moment(text, jiff::Timestamp::UNIX_EPOCH).map(|_| text.into()),
@@ -100,6 +98,6 @@ mod tests {
         assert!(Shape::Float.check("nan").is_err());
         assert!(Shape::Duration.check("26h").is_ok());
         assert!(Shape::Time.check("2026-04-27").is_ok());
-        assert_eq!(Shape::Bool.value("true").unwrap().as_bool(), Ok(true));
+        assert_eq!(Shape::Bool.value("true").unwrap(), Value::Bool(true));
     }
 }
