@@ -19,7 +19,8 @@ mod globals;
 mod host_commands;
 mod invocation;
 
-pub use arguments::parameters;
+pub use arguments::{LiveNames, parameters};
+pub use host_commands::SHELLS;
 pub use invocation::{Action, Globals, Invocation, Parsed, Printed, SandboxAction};
 
 /// Examples stand before the usage: they are what people look for.

@@ -193,8 +193,10 @@ impl Session {
 
     fn tracer(&self) -> &Tracer {
         self.0.tracer.get_or_init(|| {
+            let console = self.console().clone();
+            let say = move |line: &str| console.say(line);
             Tracer::new(
-                self.console().clone(),
+                say,
                 self.0.setup.verbosity,
                 self.config().secrets().cloned().collect(),
             )

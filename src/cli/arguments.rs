@@ -1,17 +1,21 @@
 //! The arguments and flags of a header on the command line, and what was typed as values for the script.
 
-use clap::builder::ValueParser;
+use clap::builder::{ArgExt, ValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, ValueHint};
-use clap_complete::engine::ArgValueCandidates;
 use serde_json::{Map, Value};
 
 use super::one_of;
 use crate::config::Environment;
 use crate::error::{Error, Result};
-use crate::host::complete::live;
 use crate::script::header::{Header, Parameter};
 use crate::script::shape::Shape;
+
+/// Which live names an argument takes, as its header says; completion looks for it.
+#[derive(Debug, Clone)]
+pub struct LiveNames(pub String);
+
+impl ArgExt for LiveNames {}
 
 /// The arguments of a header.
 pub(super) fn of(header: &Header) -> Vec<Arg> {
@@ -46,8 +50,7 @@ fn argument(parameter: &Parameter) -> Arg {
         _ => argument,
     };
     if let Some(source) = &parameter.complete {
-        let source = source.clone();
-        argument = argument.add(ArgValueCandidates::new(move || live(&source)));
+        argument = argument.add(LiveNames(source.clone()));
     }
     argument
 }

@@ -1,11 +1,10 @@
 //! The flags that every command takes: their place on the command line, and what was typed for them.
 
 use clap::{Arg, ArgAction, ArgMatches};
-use clap_complete::engine::ArgValueCandidates;
 
+use super::arguments::LiveNames;
 use super::invocation::Globals;
 use crate::config::{Environment, Flags, KEYS};
-use crate::host::complete::live;
 
 /// Their place on the command line.
 pub(super) fn arguments() -> Vec<Arg> {
@@ -15,7 +14,7 @@ pub(super) fn arguments() -> Vec<Arg> {
             .long("context")
             .value_name("NAME")
             .help("Context of the configuration file; `sandbox` is an embedded lake")
-            .add(ArgValueCandidates::new(|| live("contexts"))),
+            .add(LiveNames("contexts".to_owned())),
         Arg::new("json")
             .long("json")
             .action(ArgAction::SetTrue)

@@ -8,7 +8,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use super::{Action, SandboxAction};
 use crate::effects::Effect;
 use crate::error::Result;
-use crate::host::complete::SHELLS;
+
+/// The shells that completion is written for.
+pub const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "nushell"];
 
 /// All of them.
 pub(super) fn all() -> Vec<Command> {

@@ -10,7 +10,6 @@ use http::header::CONTENT_LENGTH;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::config::Secret;
-use crate::output::Console;
 
 /// Bodies are shown up to this many characters.
 const BODY: usize = 2_000;
@@ -36,17 +35,22 @@ const HIDDEN_PARAMETERS: [&str; 3] = [
 pub struct Tracer(Arc<Inner>);
 
 struct Inner {
-    console: Console,
+    say: Box<dyn Fn(&str) + Send + Sync>,
     verbosity: u8,
     secrets: Vec<Secret>,
 }
 
 impl Tracer {
-    /// A tracer that shows nothing (0), lines (1), or headers and bodies too (2), and hides these secrets.
+    /// A tracer that shows nothing (0), lines (1), or headers and bodies too (2), and hides these secrets. What is shown
+    /// is handed to `say`, a line at a time.
     #[must_use]
-    pub fn new(console: Console, verbosity: u8, secrets: Vec<Secret>) -> Tracer {
+    pub fn new(
+        say: impl Fn(&str) + Send + Sync + 'static,
+        verbosity: u8,
+        secrets: Vec<Secret>,
+    ) -> Tracer {
         Tracer(Arc::new(Inner {
-            console,
+            say: Box::new(say),
             verbosity,
             secrets,
         }))
@@ -99,7 +103,7 @@ impl Tracer {
     /// Anything else worth a line, such as a pause before another try.
     pub fn line(&self, text: &str) {
         if self.is_on() {
-            self.0.console.say(&self.redacted(text));
+            (self.0.say)(&self.redacted(text));
         }
     }
 

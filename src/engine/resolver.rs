@@ -45,12 +45,8 @@ impl Resolver {
         let session = &self.0.session;
         let text = if let Some(name) = id.strip_prefix("std/") {
             library::standard(name).ok_or_else(|| unknown_standard(id))?
-        } else if let Ok(file) = Path::new(id).strip_prefix(library::LOCAL_FOLDER) {
-            trust::imported(
-                session.environment(),
-                Path::new(library::LOCAL_FOLDER),
-                file,
-            )?
+        } else if let Ok(file) = Path::new(id).strip_prefix(trust::LOCAL_FOLDER) {
+            trust::imported(session.environment(), Path::new(trust::LOCAL_FOLDER), file)?
         } else {
             let path = session.folder().join(id);
             std::fs::read_to_string(&path)
@@ -83,9 +79,9 @@ impl Resolver {
 
     /// A trusted script may import what was trusted with it, and nothing else of that folder's owner.
     fn check_bounds(&self, source: Option<&str>, path: &Path) -> Result<()> {
-        let trusted = self.0.session.folder().join(library::LOCAL_FOLDER);
+        let trusted = self.0.session.folder().join(trust::LOCAL_FOLDER);
         let imports =
-            source.is_some_and(|source| Path::new(source).starts_with(library::LOCAL_FOLDER));
+            source.is_some_and(|source| Path::new(source).starts_with(trust::LOCAL_FOLDER));
         let own = self
             .0
             .session
@@ -98,7 +94,7 @@ impl Resolver {
         let message = format!("{} is outside the folder that was trusted", path.display());
         Err(Error::new(Kind::Forbidden, message).hint(format!(
             "move it below {}, and trust that again",
-            library::LOCAL_FOLDER
+            trust::LOCAL_FOLDER
         )))
     }
 

@@ -8,13 +8,14 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use clap_complete::engine::CompletionCandidate;
+use clap::{Arg, Command};
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{Bash, EnvCompleter, Fish, Powershell, Zsh};
 use futures::StreamExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::cli;
+use crate::cli::{self, LiveNames};
 use crate::config::{Config, Environment, Flags, KEYS};
 use crate::effects::Gate;
 use crate::engine::interrupt::Interrupt;
@@ -22,9 +23,6 @@ use crate::error::{Error, Result};
 use crate::output::{Colour, Console};
 use crate::script::library::Library;
 use crate::session::{Session, Setup};
-
-/// The shells that completion is written for.
-pub const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "nushell"];
 
 /// The variable by which a shell's completion asks: its value is the shell, the words follow `--`.
 pub const VARIABLE: &str = "DASHICTL_COMPLETE";
@@ -80,7 +78,7 @@ pub fn answer(shell: &str, arguments: &[OsString], environment: &Environment) ->
         .cloned()
         .collect();
     let words = without_values(words);
-    let mut command = cli::command(&Library::find(environment));
+    let mut command = with_live_names(cli::command(&Library::find(environment)));
     let here = std::env::current_dir().ok();
     let mut answer = Vec::new();
     let written = if let Some(completer) = completer(shell) {
@@ -93,6 +91,15 @@ pub fn answer(shell: &str, arguments: &[OsString], environment: &Environment) ->
     written.map_err(|error| Error::internal(format!("completion failed: {error}")))?;
     Console::of_process(false, Colour::Never, true).print(&String::from_utf8_lossy(&answer))?;
     Ok(0)
+}
+
+/// The tree of commands, with a source of live names at every argument that takes some.
+fn with_live_names(command: Command) -> Command {
+    let named = |argument: Arg| match argument.get::<LiveNames>().cloned() {
+        Some(LiveNames(source)) => argument.add(ArgValueCandidates::new(move || live(&source))),
+        None => argument,
+    };
+    command.mut_args(named).mut_subcommands(with_live_names)
 }
 
 /// The candidates as nushell reads them.
@@ -109,8 +116,7 @@ fn as_json(candidates: &[CompletionCandidate]) -> String {
 
 /// The names that a header's `complete` stands for, as they are now: `domains`, `buckets`, `contexts`. Asked while a
 /// shell waits, so nothing is said about what fails.
-#[must_use]
-pub fn live(source: &str) -> Vec<CompletionCandidate> {
+fn live(source: &str) -> Vec<CompletionCandidate> {
     let environment = Environment::of_process();
     let flags = typed_flags();
     let names = match (source, Config::load(&flags, &environment)) {

@@ -7,8 +7,7 @@ use serde_json::json;
 use crate::config::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::output::Console;
-use crate::script::library::LOCAL_FOLDER;
-use crate::script::trust;
+use crate::script::trust::{self, LOCAL_FOLDER};
 
 /// Trusts a folder, takes that back, or lists the trusted ones.
 pub(super) fn perform(

@@ -4,14 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rhai::{AST, ASTNode, EvalAltResult, Expr, FnCallExpr, Ident, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Ident, Position, Stmt};
 
 use super::arity::{Arities, arities, functions_of, global_functions};
+use super::literal::{first_of, literal, literal_kind};
+use super::parse;
 use super::program::Program;
 use crate::effects::Effect;
 use crate::engine::Engine;
 use crate::engine::options;
-use crate::engine::raise::caught;
 use crate::engine::registry::Function;
 use crate::error::{Error, Kind, Place, Result, Trace, nearest};
 use crate::session::Session;
@@ -57,15 +58,7 @@ impl Checked {
 
 /// Parses a program and checks it against what was declared about it. What cannot be parsed is an error.
 pub fn check(engine: &Engine, session: &Session, program: &Program) -> Result<Checked> {
-    let source = program.source;
-    let text = without_shebang(program.text);
-    session.sources().remember(source, &text);
-    let parsed = engine
-        .rhai
-        .compile(&text)
-        .map_err(|error| syntax(engine, error, source));
-    let mut ast = parsed.map_err(|error| with_excerpt(error, session))?;
-    ast.set_source(source);
+    let ast = parse::parse(engine, session, program)?;
     let mut checker = Checker::new(engine, session, program, &ast);
     ast.walk(&mut |path: &[ASTNode]| {
         if let Some(node) = path.last() {
@@ -84,16 +77,6 @@ pub fn check(engine: &Engine, session: &Session, program: &Program) -> Result<Ch
     })
 }
 
-/// `#!/usr/bin/env -S dashictl run` on the first line is a comment, and a byte order mark nothing; line numbers stay.
-fn without_shebang(text: &str) -> String {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.starts_with("#!") {
-        format!("// {text}")
-    } else {
-        text.to_owned()
-    }
-}
-
 fn position_of(error: &Error) -> (usize, usize) {
     let at = error
         .detail()
@@ -101,38 +84,6 @@ fn position_of(error: &Error) -> (usize, usize) {
         .as_ref()
         .and_then(|trace| trace.at.as_ref());
     at.map_or((0, 0), |at| (at.line, at.column))
-}
-
-/// A parse error, with the nearest name where a variable or module is unknown.
-fn syntax(engine: &Engine, error: rhai::ParseError, source: &str) -> Error {
-    let kind = (*error.err_type()).clone();
-    let unknown = caught(&EvalAltResult::from(error), source);
-    match kind {
-        rhai::ParseErrorType::ModuleUndefined(name) => {
-            let known = engine
-                .registry
-                .namespaces
-                .iter()
-                .map(|namespace| namespace.name);
-            reworded(unknown, format!("there is no namespace or import '{name}'"))
-                .suggest(nearest(&name, known))
-        }
-        rhai::ParseErrorType::VariableUndefined(name) => {
-            let error = reworded(unknown, format!("there is no variable '{name}'"));
-            match engine.registry.namespace(&name) {
-                Some(_) => error.hint(format!(
-                    "'{name}' is a namespace: write {name}::<function>(…)"
-                )),
-                None => error.hint("functions see only their arguments and own variables"),
-            }
-        }
-        _ => unknown,
-    }
-}
-
-fn reworded(mut error: Error, message: String) -> Error {
-    error.detail_mut().message = message;
-    error
 }
 
 /// Adds the text of the line to an error's trace.
@@ -530,33 +481,4 @@ fn beyond_header(function: &Function, effect: Effect) -> Error {
     let (does, may) = (function.effect.name(), effect.name());
     Error::new(Kind::EffectRefused, format!("{} has the effect '{does}', and this script is declared '{may}'", function.path()))
         .hint(format!("if that is meant, say so in its header: effect = \"{does}\" (for `dashictl eval`: --effect {does})"))
-}
-
-/// The first step of a chain: of `a.b.c` the `b`.
-fn first_of(expr: &Expr) -> &Expr {
-    match expr {
-        Expr::Dot(chain, ..) | Expr::Index(chain, ..) => first_of(&chain.lhs),
-        other => other,
-    }
-}
-
-/// The type of a literal as scripts know it; none for what is known only at run time.
-fn literal_kind(expr: &Expr) -> Option<&'static str> {
-    match expr {
-        Expr::StringConstant(..) | Expr::InterpolatedString(..) => Some("string"),
-        Expr::IntegerConstant(..) => Some("int"),
-        Expr::FloatConstant(..) => Some("float"),
-        Expr::BoolConstant(..) => Some("bool"),
-        Expr::Array(..) => Some("array"),
-        Expr::Map(..) => Some("map"),
-        _ => None,
-    }
-}
-
-/// The text of a literal string.
-fn literal(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::StringConstant(text, _) => Some(text.to_string()),
-        _ => None,
-    }
 }

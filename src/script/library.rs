@@ -10,12 +10,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::header::Header;
-use super::trust;
+use super::trust::{self, LOCAL_FOLDER};
 use crate::config::Environment;
 use crate::error::{Error, Result};
-
-/// The folder with the operator's scripts of a project.
-pub const LOCAL_FOLDER: &str = ".dashi/scripts";
 
 /// The commands of the host itself, whose names no script or group may have.
 pub const HOST_COMMANDS: [&str; 8] = [

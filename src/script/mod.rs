@@ -6,6 +6,8 @@ pub mod check;
 pub mod header;
 mod header_lines;
 pub mod library;
+mod literal;
+mod parse;
 pub mod program;
 pub mod run;
 pub mod shape;

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::library::LOCAL_FOLDER;
 use crate::config::Environment;
 use crate::error::{Error, Kind, Result};
+
+/// The folder with the scripts of a project.
+pub const LOCAL_FOLDER: &str = ".dashi/scripts";
 
 /// The trusted folders: by absolute path, each file's path below it and its SHA-256.
 #[derive(Debug, Default, Serialize, Deserialize)]

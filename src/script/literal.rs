@@ -1,0 +1,32 @@
+//! What a literal in a script is, before it runs. For the static check.
+
+use rhai::Expr;
+
+/// The first step of a chain: of `a.b.c` the `b`.
+pub(super) fn first_of(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Dot(chain, ..) | Expr::Index(chain, ..) => first_of(&chain.lhs),
+        other => other,
+    }
+}
+
+/// The type of a literal as scripts know it; none for what is known only at run time.
+pub(super) fn literal_kind(expr: &Expr) -> Option<&'static str> {
+    match expr {
+        Expr::StringConstant(..) | Expr::InterpolatedString(..) => Some("string"),
+        Expr::IntegerConstant(..) => Some("int"),
+        Expr::FloatConstant(..) => Some("float"),
+        Expr::BoolConstant(..) => Some("bool"),
+        Expr::Array(..) => Some("array"),
+        Expr::Map(..) => Some("map"),
+        _ => None,
+    }
+}
+
+/// The text of a literal string.
+pub(super) fn literal(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::StringConstant(text, _) => Some(text.to_string()),
+        _ => None,
+    }
+}
