@@ -18,6 +18,15 @@ on_both_lakes! {
         assert_eq!(table.lines().count(), 15, "{table}");
     }
 
+    fn deployments_are_listed_and_found_by_name(lake) {
+        let script = "[prefect::deployments().some(|d| d.name == \"main\"), prefect::deployment(\"dashi-ingest/main\").name,
+            prefect::try_deployment(\"dashi-ingest/nope\"), prefect::health().healthy]";
+        let value = lake.operator().run(&["eval", "--json", script]).json();
+        assert_eq!(value, serde_json::json!([true, "main", null, true]));
+        let stderr = lake.operator().run(&["eval", "prefect::deployment(\"dashi-ingest/nope\")"]).failure(1);
+        assert!(stderr.contains("there is no deployment 'dashi-ingest/nope'"), "{stderr}");
+    }
+
     fn a_missing_bucket_fails_with_the_way_to_make_it(lake) {
         // The sandbox takes no setting from outside: its bucket is looked for by name.
         if lake == Lake::Sandbox {

@@ -94,9 +94,11 @@ on_both_lakes! {
             stac::put_item(item);
             [stac::count(\"{id}\"), stac::items(\"{id}\", #{{page: 2}}).count(), stac::item(\"{id}\", \"i-0\").properties.title,
              stac::search(#{{collections: [\"{id}\"], ids: [\"i-3\"]}}).map(|i| i.id).collect(),
+             stac::search(#{{collections: [\"{id}\"], page: 2, sortby: [#{{field: \"id\", direction: \"asc\"}}]}}).map(|i| i.id).collect(),
+             stac::search(#{{collections: [\"{id}\"], page: 2, filter: #{{op: \"=\", args: [#{{property: \"id\"}}, \"i-4\"]}}}}).count(),
              stac::try_item(\"{id}\", \"none\")]");
         let value = operator.run(&["eval", "--effect", "write", "--json", &script]).json();
-        assert_eq!(value, json!([5, 5, "replaced", ["i-3"], null]));
+        assert_eq!(value, json!([5, 5, "replaced", ["i-3"], ["i-0", "i-1", "i-2", "i-3", "i-4"], 1, null]));
         let stderr = operator.run(&["eval", &format!("stac::item(\"{id}\", \"i-33\")")]).failure(1);
         assert!(stderr.contains(&format!("there is no item 'i-33' in collection '{id}'")), "{stderr}");
         assert!(stderr.contains("did you mean 'i-3'?"), "{stderr}");

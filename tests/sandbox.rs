@@ -103,3 +103,31 @@ fn two_programs_share_one_sandbox() {
         "{listed}"
     );
 }
+
+#[test]
+fn a_killed_program_leaves_a_sandbox_that_works() {
+    let operator = Operator::in_context("sandbox");
+    for pause in [5, 20, 60, 150] {
+        // The first of these dies while it fills the lake, the later ones while they write to it.
+        let mut child = operator.start(&[
+            "eval",
+            "--effect",
+            "write",
+            "loop { stac::put_item(stac::items(\"klima-historisch\").first()); }",
+        ]);
+        std::thread::sleep(std::time::Duration::from_millis(pause));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let whole = operator.run(&[
+            "eval",
+            "stac::count(\"klima-historisch\") == stac::items(\"klima-historisch\").count()",
+        ]);
+        assert_eq!(whole.success(), "true\n");
+    }
+    assert!(
+        operator
+            .run(&["doctor"])
+            .success()
+            .contains("'processed' is there")
+    );
+}

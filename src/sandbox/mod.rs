@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use hyper_util::service::TowerToHyperService;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use state::State;
 
 /// The loopback ports to serve on; 0 takes a free one.
@@ -65,7 +65,13 @@ impl Sandbox {
     ///
     /// Fails when a port is taken, when the folder cannot be written, or when it holds something else.
     pub async fn start(dir: &Path, ports: Ports) -> Result<Sandbox> {
-        let state = Arc::new(State::open(dir, seed::fill)?);
+        // On a thread of its own: another process may be filling the lake, and who waits must be able to stop waiting.
+        let folder = dir.to_path_buf();
+        let opening = tokio::task::spawn_blocking(move || State::open(&folder, seed::fill));
+        let opened = opening
+            .await
+            .map_err(|_| Error::internal("the sandbox's state could not be opened"))?;
+        let state = Arc::new(opened?);
         let (s3_listener, s3_address) = serve::bind("S3", ports.s3).await?;
         let (prefect_listener, prefect_address) = serve::bind("Prefect", ports.prefect).await?;
         let (stac_listener, stac_address) = serve::bind("STAC", ports.stac).await?;
