@@ -72,10 +72,11 @@ pub fn parse(
     arguments: &[OsString],
     environment: &Environment,
 ) -> Result<Parsed> {
-    let matches = match command(library).try_get_matches_from(arguments) {
-        Ok(matches) => matches,
-        Err(error) => return printed(&error, &library.warnings),
-    };
+    let matches =
+        match command(library, &Wanted::by(library, arguments)).try_get_matches_from(arguments) {
+            Ok(matches) => matches,
+            Err(error) => return printed(&error, &library.warnings),
+        };
     let mut globals = globals::typed(&matches, environment);
     let action = match action(library, &matches, &mut globals, environment)? {
         Ok(action) => action,
@@ -86,7 +87,7 @@ pub fn parse(
 
 /// The whole tree of commands.
 #[must_use]
-pub fn command(library: &Library) -> Command {
+pub fn command(library: &Library, wanted: &Wanted) -> Command {
     let root = Command::new("dashictl")
         .version(env!("CARGO_PKG_VERSION"))
         .about("The operations shell of the dashi spatial data lake: every command is a script")
@@ -97,7 +98,48 @@ pub fn command(library: &Library) -> Command {
         .arg_required_else_help(true)
         .args(globals::arguments())
         .subcommands(host_commands::all().into_iter().map(|command| command.display_order(100)));
-    Tree::of(library).add_to(root)
+    Tree::of(library).add_to(root, wanted)
+}
+
+/// Whose headers are read: reading all of them would take most of a command's start once there are many.
+pub enum Wanted {
+    /// All: for help and completion.
+    All,
+    /// Those whose first word was typed; of the others, the names are enough.
+    Typed(Vec<String>),
+}
+
+impl Wanted {
+    /// What a command line needs: what it names, or all where it names no script or asks for help.
+    fn by(library: &Library, arguments: &[OsString]) -> Wanted {
+        let words: Vec<String> = arguments
+            .iter()
+            .skip(1)
+            .filter_map(|word| word.to_str().map(str::to_owned))
+            .collect();
+        let asks_for_help = words
+            .iter()
+            .any(|word| ["help", "--help", "-h"].contains(&word.as_str()));
+        let named = library
+            .scripts
+            .keys()
+            .any(|script| script.first().is_some_and(|first| words.contains(first)));
+        if named && !asks_for_help {
+            Wanted::Typed(words)
+        } else {
+            Wanted::All
+        }
+    }
+
+    fn is(&self, script: &Script) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::Typed(words) => script
+                .words
+                .first()
+                .is_some_and(|first| words.contains(first)),
+        }
+    }
 }
 
 /// The scripts as a tree: a word leads to a script or to a group of more.
@@ -122,10 +164,10 @@ impl<'a> Tree<'a> {
         tree
     }
 
-    fn add_to(&self, command: Command) -> Command {
+    fn add_to(&self, command: Command, wanted: &Wanted) -> Command {
         let mut command = command;
         for (word, script) in &self.scripts {
-            command = command.subcommand(script_command((*word).to_owned(), script));
+            command = command.subcommand(script_command((*word).to_owned(), script, wanted));
         }
         for (word, group) in &self.groups {
             let words: Vec<&str> = group
@@ -140,7 +182,7 @@ impl<'a> Tree<'a> {
                 .subcommand_required(true)
                 .arg_required_else_help(true)
                 .disable_help_subcommand(true);
-            command = command.subcommand(group.add_to(inner));
+            command = command.subcommand(group.add_to(inner, wanted));
         }
         command
     }
@@ -148,7 +190,10 @@ impl<'a> Tree<'a> {
 
 /// The command that a script's header describes. A wrong header must not break the others: it is reported when that
 /// command is called.
-fn script_command(name: String, script: &Script) -> Command {
+fn script_command(name: String, script: &Script, wanted: &Wanted) -> Command {
+    if !wanted.is(script) {
+        return Command::new(name);
+    }
     let whose = match script.owner {
         Owner::Shipped => "",
         Owner::Operator if script.overrides => " (yours, instead of the shipped one)",

@@ -15,7 +15,7 @@ use futures::StreamExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::cli::{self, LiveNames};
+use crate::cli::{self, LiveNames, Wanted};
 use crate::config::{Config, Environment, Flags, KEYS};
 use crate::effects::Gate;
 use crate::engine::interrupt::Interrupt;
@@ -78,7 +78,7 @@ pub fn answer(shell: &str, arguments: &[OsString], environment: &Environment) ->
         .cloned()
         .collect();
     let words = without_values(words);
-    let mut command = with_live_names(cli::command(&Library::find(environment)));
+    let mut command = with_live_names(cli::command(&Library::find(environment), &Wanted::All));
     let here = std::env::current_dir().ok();
     let mut answer = Vec::new();
     let written = if let Some(completer) = completer(shell) {
