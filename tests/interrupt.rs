@@ -11,7 +11,15 @@ use super::operator::Operator;
 use serde_json::json;
 
 /// Sends SIGINT to a program that is at work, and gives its exit code, stderr and how long it took to end.
-fn interrupted(mut child: Child, at_work: impl Fn() -> bool) -> (Option<i32>, String, Duration) {
+fn interrupted(child: Child, at_work: impl Fn() -> bool) -> (Option<i32>, String, Duration) {
+    stopped("-INT", child, at_work)
+}
+
+fn stopped(
+    signal: &str,
+    mut child: Child,
+    at_work: impl Fn() -> bool,
+) -> (Option<i32>, String, Duration) {
     let waiting = Instant::now();
     while !at_work() {
         assert!(
@@ -23,7 +31,7 @@ fn interrupted(mut child: Child, at_work: impl Fn() -> bool) -> (Option<i32>, St
     let sent = Instant::now();
     assert!(
         Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
+            .args([signal, &child.id().to_string()])
             .status()
             .unwrap()
             .success()
@@ -98,4 +106,12 @@ fn waiting_between_tries_is_left() {
     let operator = Operator::new();
     let child = operator.start(&["domain", "list", "--stac-url", service.url()]);
     assert_at_once(interrupted(child, || !service.asked().is_empty()));
+}
+
+#[test]
+fn a_termination_stops_a_run_like_ctrl_c() {
+    let service = SilentListener::start();
+    let operator = Operator::new();
+    let child = operator.start(&["domain", "list", "--stac-url", &service.url()]);
+    assert_at_once(stopped("-TERM", child, || service.visits() > 0));
 }

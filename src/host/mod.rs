@@ -5,6 +5,7 @@ pub mod check;
 pub mod complete;
 pub mod doc;
 pub mod sandbox;
+mod signal;
 pub mod trust;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
+use self::signal::Stops;
 use crate::cli::{Action, Globals, Invocation};
 use crate::config::{Config, Environment};
 use crate::effects::{Effect, Gate};
@@ -208,11 +210,15 @@ fn runtime() -> Result<Background> {
         .map_err(failed)
 }
 
-/// Ctrl-C once stops the run in order; twice, at once.
+/// A stop signal stops the run in order; a second one, at once.
 fn listen(runtime: &Background, interrupt: &Interrupt) -> Result<()> {
     let interrupt = interrupt.clone();
-    runtime.handle()?.spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() {
+    let handle = runtime.handle()?;
+    let _inside = handle.enter();
+    let mut stops = Stops::listen()?;
+    handle.spawn(async move {
+        loop {
+            stops.next().await;
             if interrupt.is_stopping() {
                 std::process::exit(i32::from(Kind::Interrupted.exit_code()));
             }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::signal::Stops;
 use crate::cli::SandboxAction;
 use crate::config::Environment;
 use crate::error::Result;
@@ -48,6 +49,7 @@ fn folder(environment: &Environment) -> Result<PathBuf> {
 }
 
 async fn serve(folder: PathBuf, ports: Ports, console: &Console) -> Result<()> {
+    let mut stops = Stops::listen()?;
     let sandbox = Sandbox::start(&folder, ports).await?;
     let endpoints = json!({
         "stac_url": sandbox.stac_url(),
@@ -69,6 +71,6 @@ async fn serve(folder: PathBuf, ports: Ports, console: &Console) -> Result<()> {
         console.print(&toml)?;
     }
     console.say("serving until Ctrl-C");
-    let _ = tokio::signal::ctrl_c().await;
+    stops.next().await;
     Ok(())
 }
