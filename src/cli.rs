@@ -78,7 +78,7 @@ pub fn parse(
             Err(error) => return printed(&error, &library.warnings),
         };
     let mut globals = globals::typed(&matches, environment);
-    let action = match action(library, &matches, &mut globals, environment)? {
+    let action = match action(library, &matches, arguments, &mut globals, environment)? {
         Ok(action) => action,
         Err(printed) => return Ok(Parsed::Printed(printed)),
     };
@@ -258,12 +258,13 @@ fn examples(header: &Header) -> String {
 fn action(
     library: &Library,
     matches: &ArgMatches,
+    raw: &[OsString],
     globals: &mut Globals,
     environment: &Environment,
 ) -> Result<std::result::Result<Action, Printed>> {
     let (words, leaf) = leaf(matches);
     if words == ["run"] {
-        return run_action(leaf, globals, environment);
+        return run_action(leaf, raw, globals, environment);
     }
     if let Some(action) = host_commands::action(&words, leaf)? {
         return Ok(Ok(action));
@@ -284,6 +285,7 @@ fn action(
 /// `run FILE …`: what follows the file is read by the file's own header.
 fn run_action(
     matches: &ArgMatches,
+    raw: &[OsString],
     globals: &mut Globals,
     environment: &Environment,
 ) -> Result<std::result::Result<Action, Printed>> {
@@ -307,12 +309,14 @@ fn run_action(
     let name = format!("dashictl run {}", file.to_string_lossy());
     let command = described(Command::new(name.clone()).bin_name(name), &header, "")
         .args(globals::arguments());
-    let rest = matches
-        .get_many::<OsString>("args")
-        .into_iter()
-        .flatten()
+    // As it was typed: a `--` among it is the script's, and was taken by the first reading.
+    let rest = raw
+        .iter()
+        .skip_while(|word| *word != "run")
+        .skip_while(|word| **word != file)
+        .skip(1)
         .cloned();
-    let matches = match command.try_get_matches_from(std::iter::once(file).chain(rest)) {
+    let matches = match command.try_get_matches_from(std::iter::once(file.clone()).chain(rest)) {
         Ok(matches) => matches,
         Err(error) => {
             return match printed(&error, &[])? {

@@ -83,6 +83,11 @@ impl Console {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
+    /// A line of talk that a script or a service may have had a hand in: what would steer the terminal is made visible.
+    pub fn note(&self, text: &str) {
+        self.say(&table::visible(text));
+    }
+
     /// A warning, to stderr.
     pub fn warn(&self, text: &str) {
         let (on, off) = if self.0.colour_err {
@@ -90,7 +95,7 @@ impl Console {
         } else {
             ("", "")
         };
-        self.say(&format!("{on}warning{off}: {text}"));
+        self.say(&format!("{on}warning{off}: {}", table::visible(text)));
     }
 
     /// A warning that is drawn like an error, with its place and hints.
@@ -135,7 +140,7 @@ impl Console {
             }
         }
         if let Some(note) = outcome.note() {
-            self.say(note);
+            self.note(note);
         }
         Ok(())
     }
@@ -159,7 +164,13 @@ impl Console {
             }
         }
         if !any {
-            self.say(outcome.empty());
+            self.note(outcome.empty());
+        }
+        if !table.left_out().is_empty() {
+            self.note(&format!(
+                "left out, being lists or maps: {} (--json shows them)",
+                table.left_out().join(", ")
+            ));
         }
         Ok(())
     }

@@ -185,6 +185,11 @@ impl Session {
             .ok_or_else(|| Error::internal("the sandbox has no endpoints"))
     }
 
+    /// Keeps a secret that a script took out of every trace and error.
+    pub(crate) fn hide(&self, secret: &Secret) {
+        self.tracer().hide(secret.clone());
+    }
+
     /// An error without any secret that this run has used, wherever its words come from.
     #[must_use]
     pub fn redacted(&self, error: Error) -> Error {

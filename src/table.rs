@@ -21,6 +21,8 @@ pub struct Table {
     width: Option<usize>,
     coloured: bool,
     begun: bool,
+    /// Fields that hold lists or maps, and got no column.
+    left_out: Vec<String>,
 }
 
 impl Table {
@@ -33,13 +35,20 @@ impl Table {
             width,
             coloured,
             begun: false,
+            left_out: Vec::new(),
         }
+    }
+
+    /// The fields that got no column, because they hold lists or maps.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// The next rows, with the header before the first.
     pub fn draw(&mut self, rows: &[Value]) -> String {
         if self.columns.is_empty() {
-            self.columns = plain_columns(rows);
+            (self.columns, self.left_out) = columns_of(rows);
         }
         let header: Vec<String> = self.columns.iter().map(|path| heading(path)).collect();
         let cells: Vec<Vec<String>> = rows
@@ -87,7 +96,7 @@ pub fn record(record: &Value, columns: &[String], width: Option<usize>, coloured
     let exact = |path: &String| record.get(path).or_else(|| at(record, path));
     let cells: Vec<Vec<String>> = fields
         .iter()
-        .map(|path| vec![path.clone(), cell(exact(path))])
+        .map(|path| vec![visible(path), cell(exact(path))])
         .collect();
     let columns = ["field".to_owned(), "value".to_owned()];
     let widths = natural_widths(None, &cells, columns.len());
@@ -248,8 +257,9 @@ fn is_identifier(path: &str) -> bool {
         || last.ends_with("_id")
 }
 
-/// The fields of the records that are neither lists nor maps, ids first, then in alphabetical order.
-fn plain_columns(rows: &[Value]) -> Vec<String> {
+/// The columns of records, ids first, then in alphabetical order; and the fields that get none because they hold lists or
+/// maps. Where there is nothing else, those are the columns.
+fn columns_of(rows: &[Value]) -> (Vec<String>, Vec<String>) {
     let fields: BTreeSet<&String> = rows
         .iter()
         .filter_map(Value::as_object)
@@ -260,15 +270,19 @@ fn plain_columns(rows: &[Value]) -> Vec<String> {
             .iter()
             .any(|row| row[field.as_str()].is_object() || row[field.as_str()].is_array())
     };
-    let mut columns: Vec<String> = fields.into_iter().filter(plain).cloned().collect();
+    let (mut columns, nested): (Vec<String>, Vec<String>) =
+        fields.into_iter().cloned().partition(|field| plain(&field));
+    if columns.is_empty() {
+        return (nested, Vec::new());
+    }
     columns.sort_by_key(|column| (column != "id", column != "name"));
-    columns
+    (columns, nested)
 }
 
 /// The heading of a column: the last part of its path, without a vendor prefix.
 fn heading(path: &str) -> String {
     let last = path.rsplit(['.', ':']).next().unwrap_or(path);
-    last.replace('_', " ").to_uppercase()
+    visible(&last.replace('_', " ").to_uppercase())
 }
 
 /// The value at a path of field names with dots between them. A field whose own name has dots is found first.
@@ -285,14 +299,20 @@ fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
 pub fn visible(text: &str) -> String {
     let spelt = |letter: char| match letter {
         '\n' => "\n".to_owned(),
-        letter if letter.is_control() => letter.escape_default().to_string(),
+        letter if steers(letter) => letter.escape_default().to_string(),
         letter => letter.to_string(),
     };
-    if text.chars().any(char::is_control) {
+    if text.chars().any(steers) {
         text.chars().map(spelt).collect()
     } else {
         text.to_owned()
     }
+}
+
+/// Whether a character steers the terminal, or the direction of the text around it.
+fn steers(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A value as the text of one cell.

@@ -65,3 +65,24 @@ fn an_unknown_name_names_the_nearest() {
         "{stderr}"
     );
 }
+
+#[test]
+fn the_reference_is_data_where_json_is_asked_for() {
+    let rows = Operator::new()
+        .run(&["doc", "stac::items", "--json"])
+        .json();
+    assert_eq!(
+        rows[0]["parameters"][0],
+        serde_json::json!({"name": "collection", "type": "string"})
+    );
+    assert_eq!(rows[0]["options"][2]["default"], "250");
+    assert!(
+        Operator::new()
+            .run(&["doc", "--json"])
+            .json()
+            .as_array()
+            .unwrap()
+            .len()
+            > 50
+    );
+}

@@ -249,3 +249,40 @@ fn a_secret_variable_is_only_given_as_a_secret() {
         "{stderr}"
     );
 }
+
+#[test]
+fn columns_that_are_left_out_are_named_and_nothing_vanishes() {
+    let operator = Operator::new();
+    let some = operator.run(&["eval", "[#{ a: 1, n: #{ b: 2 } }]"]);
+    expect_test::expect![[r"
+        A
+        1
+        ------- stderr -------
+        left out, being lists or maps: n (--json shows them)
+    "]]
+    .assert_eq(&some.to_string());
+    assert_eq!(
+        operator.run(&["eval", "[#{ n: #{ b: 2 } }]"]).success(),
+        "N\n{\"b\":2}\n"
+    );
+}
+
+#[test]
+fn talk_of_a_script_cannot_steer_the_terminal() {
+    let operator = Operator::new();
+    for talk in [
+        "print(\"a\\x1b[2J\")",
+        "out::note(\"a\\x1b[2J\")",
+        "out::warn(\"a\\x1b[2J\")",
+        "view([#{a: 1}], #{note: \"a\\x1b[2J\"})",
+        "exit(\"a\\x1b[2J\")",
+        "#{\"k\\x1b[31m\": 1}",
+        "[#{\"k\\x1b[31m\": 1}]",
+    ] {
+        let ran = operator.run(&["eval", talk]);
+        assert!(
+            !ran.to_string().contains('\u{1b}') && ran.to_string().contains("u{1b}"),
+            "{talk}: {ran}"
+        );
+    }
+}

@@ -71,7 +71,6 @@ impl Rehearsal {
             source: name,
             text,
             effect: Effect::Destroy,
-            fields: None,
         };
         let value = dashictl::script::run::evaluate(
             &self.engine,

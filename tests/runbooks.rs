@@ -322,17 +322,32 @@ fn a_script_without_main_that_would_do_nothing_is_an_error() {
 }
 
 #[test]
-fn a_mistyped_argument_inside_the_script_is_found_before_it_runs() {
-    let service = super::listener::SilentListener::start();
-    let operator = Operator::new().with("DASHI_STAC_URL", service.url());
-    operator.work_file("x.rhai", "//! T.\n//! ```toml\n//! [options.min-size]\n//! [options.bucket]\n//! ```\nfn main(args) {\n    stac::collections().count();\n    args.bukcet.len()\n}\n");
-    let stderr = operator.run(&["run", "x.rhai"]).failure(2);
-    assert!(
-        stderr.contains("the header declares no argument or option 'bukcet'\n  --> x.rhai:8:"),
-        "{stderr}"
+fn a_mistyped_argument_inside_the_script_is_an_error_under_any_name() {
+    let header = "//! T.\n//! ```toml\n//! [options.min-size]\n//! [options.bucket]\n//! ```\n";
+    for body in [
+        "fn main(args) {\n    args.bukcet\n}",
+        "fn main(o) {\n    o[\"bukcet\"]\n}",
+        "fn f(a) {\n    a.bukcet }\nfn main(args) { f(args) }",
+    ] {
+        let operator = operator_with("t.rhai", &format!("{header}{body}\n"));
+        let stderr = operator.run(&["t"]).failure(2);
+        assert!(
+            stderr.contains("the header declares no argument or option 'bukcet'\n  --> "),
+            "{body}: {stderr}"
+        );
+        assert!(
+            stderr.contains("did you mean 'bucket'?") && stderr.contains("t.rhai:7:"),
+            "{body}: {stderr}"
+        );
+    }
+    let right = "fn helper(args) { args.other } fn main(args) { args.bucket = \"b\"; [helper(#{ other: 1 }), args.contains(\"bucket\"), args.keys(), args] }";
+    let value = operator_with("t.rhai", &format!("{header}{right}\n"))
+        .run(&["t", "--json"])
+        .json();
+    assert_eq!(
+        value,
+        serde_json::json!([1, true, ["bucket", "min_size"], {"bucket": "b", "min_size": null}])
     );
-    assert!(stderr.contains("did you mean 'bucket'?"), "{stderr}");
-    assert_eq!(service.visits(), 0);
 }
 
 #[test]
@@ -388,4 +403,22 @@ fn a_byte_order_mark_and_comments_before_the_header_are_nothing() {
             .starts_with("Says b (yours)")
     );
     assert_eq!(operator.run(&["b"]).success(), "1\n");
+}
+
+#[test]
+fn what_follows_the_file_of_run_is_the_scripts_as_it_was_typed() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file("e.rhai", "//! E.\n//! ```toml\n//! [args.a]\n//! required = true\n//! ```\nfn main(args) { args.a }\n");
+    assert_eq!(
+        operator.run(&["run", "e.rhai", "--", "-5s"]).success(),
+        "-5s\n"
+    );
+    assert_eq!(
+        operator.run(&["run", "e.rhai", "--", "--json"]).success(),
+        "--json\n"
+    );
+    assert_eq!(
+        operator.run(&["run", "e.rhai", "x", "--json"]).success(),
+        "\"x\"\n"
+    );
 }

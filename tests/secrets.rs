@@ -129,3 +129,19 @@ fn a_secret_that_a_script_sends_is_in_no_trace_or_error() {
         "c4narypassword",
     );
 }
+
+#[test]
+fn a_secret_is_hidden_wherever_it_stands_in_a_request() {
+    let service = FakeService::start(vec![Answer::status(404, "no page called c4nary-in-path")]);
+    let operator = Operator::new().with("MY_SECRET", "c4nary-in-path").with(
+        "PAGE",
+        format!("{}/c4nary-in-path?token=c4nary-in-query", service.url()),
+    );
+    let ran = operator.run(&[
+        "eval",
+        "-vv",
+        "let s = env::secret(\"MY_SECRET\"); http::get(env::get(\"PAGE\"), #{ bearer: s })",
+    ]);
+    assert!(ran.stderr.contains("because no page called …"), "{ran}");
+    assert!(!ran.to_string().contains("c4nary"), "{ran}");
+}

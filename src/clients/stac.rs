@@ -99,10 +99,19 @@ impl Stac {
         if !query.iter().any(|(name, _)| name == "limit") {
             query.push(("limit".to_owned(), PAGE.to_string()));
         }
-        Ok(self.walk(
-            Listing::Items,
-            Request::get(path(&["collections", collection, "items"])?).with_query(query),
-        ))
+        let first = Request::get(path(&["collections", collection, "items"])?).with_query(query);
+        let collection = collection.to_owned();
+        let missing = move |mut error: Error| {
+            if error.kind() == Kind::NotFound {
+                error.detail_mut().message =
+                    format!("there is no collection (domain) '{collection}'");
+            }
+            error
+        };
+        Ok(self
+            .walk(Listing::Items, first)
+            .map(move |page| page.map_err(&missing))
+            .boxed())
     }
 
     /// The items that a search body finds (STAC API, item search), page by page.

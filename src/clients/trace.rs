@@ -1,6 +1,6 @@
 //! `-v` and `-vv`: what was sent and what came back, on stderr, without the secrets in it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -23,11 +23,22 @@ const HIDDEN: [&str; 5] = [
     "x-amz-security-token",
 ];
 
-/// Query parameters that are signatures or credentials (presigned URLs).
-const HIDDEN_PARAMETERS: [&str; 3] = [
-    "X-Amz-Signature",
-    "X-Amz-Credential",
-    "X-Amz-Security-Token",
+/// Query parameters whose values are never shown: signatures and credentials, of presigned URLs and of others.
+const HIDDEN_PARAMETERS: [&str; 14] = [
+    "x-amz-signature",
+    "x-amz-credential",
+    "x-amz-security-token",
+    "sig",
+    "signature",
+    "token",
+    "access_token",
+    "api_key",
+    "apikey",
+    "api-key",
+    "password",
+    "secret",
+    "client_secret",
+    "auth",
 ];
 
 /// Writes traces. Clones write to the same place.
@@ -37,7 +48,7 @@ pub struct Tracer(Arc<Inner>);
 struct Inner {
     say: Box<dyn Fn(&str) + Send + Sync>,
     verbosity: u8,
-    secrets: Vec<Secret>,
+    secrets: Mutex<Vec<Secret>>,
 }
 
 impl Tracer {
@@ -52,8 +63,20 @@ impl Tracer {
         Tracer(Arc::new(Inner {
             say: Box::new(say),
             verbosity,
-            secrets,
+            secrets: Mutex::new(secrets),
         }))
+    }
+
+    /// Hides one more secret from now on.
+    pub fn hide(&self, secret: Secret) {
+        self.secrets().push(secret);
+    }
+
+    fn secrets(&self) -> MutexGuard<'_, Vec<Secret>> {
+        self.0
+            .secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether anything is shown; building the lines costs something.
@@ -135,7 +158,7 @@ impl Tracer {
     #[must_use]
     pub fn redacted(&self, text: &str) -> String {
         let mut text = hide_parameters(text);
-        for secret in self.0.secrets.iter().filter_map(Secret::known) {
+        for secret in self.secrets().iter().filter_map(Secret::known) {
             for spelling in spellings(secret) {
                 text = text.replace(&spelling, "…");
             }
@@ -165,20 +188,29 @@ fn spellings(secret: &str) -> Vec<String> {
     spellings
 }
 
-/// The text without the signatures and credentials of presigned URLs. Errors use it as well.
+/// The text without the values of such parameters in the URLs in it. Errors use it as well.
 pub(crate) fn hide_parameters(text: &str) -> String {
-    let mut text = text.to_owned();
-    for name in HIDDEN_PARAMETERS {
-        let mut from = 0;
-        while let Some(found) = text[from..].find(&format!("{name}=")) {
-            let start = from + found + name.len() + 1;
-            let end = text[start..].find(|c: char| c == '&' || c == '"' || c.is_whitespace());
-            let end = end.map_or(text.len(), |end| start + end);
-            text.replace_range(start..end, "…");
-            from = start;
+    let mut hidden = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(equals) = rest.find('=') {
+        let (before, after) = rest.split_at(equals + 1);
+        hidden.push_str(before);
+        let name = before[..equals]
+            .rsplit(['?', '&'])
+            .next()
+            .unwrap_or_default();
+        let is_parameter = before.len() > name.len() + 1;
+        let end = after
+            .find(|c: char| matches!(c, '&' | '"' | '\'' | '#') || c.is_whitespace())
+            .unwrap_or(after.len());
+        if is_parameter && HIDDEN_PARAMETERS.contains(&name.to_lowercase().as_str()) {
+            hidden.push('…');
+            rest = &after[end..];
+        } else {
+            rest = after;
         }
     }
-    text
+    hidden + rest
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The script engine: Rhai with our namespaces, limits, interruption and module lookup. Here it is put together;
 //! each of its parts has a file. What services can do is in `modules`, what scripts are is in `script`.
 
+pub(crate) mod arguments;
 pub(crate) mod call;
 pub(crate) mod callback;
 pub mod interrupt;
@@ -78,7 +79,7 @@ fn listen(rhai: &mut rhai::Engine, session: &Session) {
     let interrupt = session.interrupt().clone();
     rhai.on_progress(move |_| interrupt.is_stopping().then_some(Dynamic::UNIT));
     let printing = session.clone();
-    rhai.on_print(move |text| printing.console().say(text));
+    rhai.on_print(move |text| printing.console().note(text));
     let debugging = session.clone();
     rhai.on_debug(move |text, source, position| {
         debugging
@@ -100,6 +101,7 @@ fn register_types(rhai: &mut rhai::Engine) {
         .register_fn("to_debug", |stream: &mut stream::Stream| {
             format!("{stream:?}")
         });
+    arguments::register(rhai);
     moment::register(rhai);
     unknown::register(rhai);
     refuse_text_of_secrets(rhai);

@@ -3,6 +3,7 @@
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map};
 use serde_json::{Number, Value};
 
+use super::arguments::Arguments;
 use super::moment::Moment;
 use super::secret::SecretValue;
 use super::stream::Stream;
@@ -75,6 +76,9 @@ pub(crate) fn to_json(value: &Dynamic) -> Result<Value> {
 fn own_to_json(value: &Dynamic) -> Result<Value> {
     if let Some(view) = value.read_lock::<View>() {
         return to_json(&view.value);
+    }
+    if let Some(arguments) = value.read_lock::<Arguments>() {
+        return to_json(&Dynamic::from_map(arguments.0.clone()));
     }
     if let Some(moment) = value.read_lock::<Moment>() {
         return Ok(moment.to_string().into());

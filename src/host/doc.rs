@@ -1,5 +1,9 @@
 //! `dashictl doc`: what scripts may call, out of the same table that the engine was built from.
 
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
 use super::Host;
 use crate::effects::Effect;
 use crate::engine::registry::{Function, NamespaceEntry, Registry};
@@ -15,6 +19,11 @@ pub(super) fn perform(host: &Host, library: &Library, name: &[String], source: b
         .flat_map(|word| word.split_whitespace())
         .map(str::to_owned)
         .collect();
+    if host.console.json() && !source && !library.scripts.contains_key(&name) {
+        let functions = described(&run.engine.registry, library, &name.join(" "))?;
+        host.console.print(&format!("{functions:#}\n"))?;
+        return Ok(0);
+    }
     let text = text(&run.engine.registry, library, &name, source)?;
     host.console.print(&text)?;
     Ok(0)
@@ -47,6 +56,44 @@ fn text(registry: &Registry, library: &Library, name: &[String], source: bool) -
         .map(|function| in_full(function))
         .collect::<Vec<_>>()
         .join("\n"))
+}
+
+/// The functions of everything, a namespace or a name, as data.
+fn described(registry: &Registry, library: &Library, path: &str) -> Result<Value> {
+    let named = |function: &&Arc<Function>| {
+        path.is_empty() || function.path() == path || function.namespace == path
+    };
+    let rows: Vec<Value> = registry
+        .functions()
+        .filter(named)
+        .map(|function| row(function))
+        .collect();
+    if rows.is_empty() {
+        Err(unknown(registry, library, path))
+    } else {
+        Ok(Value::Array(rows))
+    }
+}
+
+fn row(function: &Function) -> Value {
+    let parameters = function
+        .parameters
+        .iter()
+        .map(|parameter| json!({"name": parameter.name, "type": parameter.kind}));
+    let options = function.options.iter().map(|option| {
+        json!({"name": option.name, "type": option.kind.name(), "default": option.default, "about": option.doc.trim()})
+    });
+    json!({
+        "name": function.path(),
+        "signature": function.signature(),
+        "method": function.method,
+        "effect": function.effect.name(),
+        "parameters": parameters.collect::<Vec<_>>(),
+        "options": options.collect::<Vec<_>>(),
+        "returns": function.returns,
+        "summary": function.summary(),
+        "examples": function.examples(),
+    })
 }
 
 fn unknown(registry: &Registry, library: &Library, path: &str) -> Error {

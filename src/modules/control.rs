@@ -119,7 +119,7 @@ fn ending(ns: &mut Namespace) {
         /// if false { exit("nothing to do here") }
         /// ```
         read fn exit(call, reason: ImmutableString) -> "()" {
-            call.session().console().say(&reason);
+            call.session().console().note(&reason);
             call.session().interrupt().exit(1);
         }
 

@@ -41,7 +41,9 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// ```
         read fn secret(call, name: ImmutableString) -> "Secret" {
             let value = call.session().environment().get(&name).ok_or_else(|| unset(&name))?;
-            SecretValue(Secret::text(name.as_str(), value))
+            let secret = Secret::text(name.as_str(), value);
+            call.session().hide(&secret);
+            SecretValue(secret)
         }
     }
     namespace

@@ -16,7 +16,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// out::note("12 items left")
         /// ```
         read fn note(call, value: Dynamic) -> "()" {
-            call.session().console().say(&one_line(&value));
+            call.session().console().note(&one_line(&value));
         }
 
         /// A warning on stderr.

@@ -7,7 +7,7 @@ use crate::engine::value::one_line;
 use crate::session::Session;
 
 /// Units of 1024.
-const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
     let mut namespace = Namespace::new(session, "", "Methods of text, arrays and numbers.");

@@ -39,7 +39,7 @@ pub(crate) async fn bind(service: &str, port: u16) -> Result<(TcpListener, Socke
             format!("the sandbox cannot serve {service} on {address}"),
         )
         .cause(error.to_string())
-        .hint("another program holds the port; choose another one, or 0 for a free one")
+        .hint("another program holds the port: `dashictl sandbox serve --any-port` takes free ones")
     };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;

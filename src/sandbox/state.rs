@@ -7,12 +7,14 @@
 //! holds a shared lock on the marker file while it runs, so that nobody removes the folder under it. A program that is
 //! killed leaves at worst a blob file that no row names; the database itself is whole after every commit.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use crate::error::{Error, Kind, Result};
 
@@ -217,18 +219,45 @@ fn marked(dir: &Path) -> Result<File> {
     if !is_marked(dir) {
         let mut entries =
             fs::read_dir(dir).map_err(|error| Error::io("read the folder", dir, &error))?;
-        let foreign = entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "sandbox"));
-        if foreign {
-            return Err(Error::config(format!(
-                "{} holds other files and is not the state of a sandbox",
-                dir.display()
-            ))
-            .hint("name a new or empty folder for the sandbox"));
+        let is_own = |name: &OsStr| name.to_string_lossy().starts_with("sandbox");
+        let foreign = entries.any(|entry| entry.is_ok_and(|entry| !is_own(&entry.file_name())));
+        // Looked at once more: who marks the folder goes on to fill it, perhaps between our two looks.
+        if foreign && !is_marked(dir) {
+            return Err(not_ours(dir));
         }
-        let text = format!("{MARKER_LINE}\n`dashictl sandbox reset` removes it.\n");
-        fs::write(&path, text).map_err(|error| Error::io("write", &path, &error))?;
+        mark(&path)?;
+        if path.exists() && !is_marked(dir) {
+            return Err(not_ours(dir));
+        }
     }
     File::open(&path).map_err(|error| Error::io("open", &path, &error))
+}
+
+fn not_ours(dir: &Path) -> Error {
+    Error::config(format!(
+        "{} holds other files and is not the state of a sandbox",
+        dir.display()
+    ))
+    .hint("name a new or empty folder for the sandbox")
+}
+
+/// Writes the marker, unless it is there. It appears whole, and is never replaced: others may hold a lock on it.
+fn mark(path: &Path) -> Result<()> {
+    let beside = path.with_extension(format!(
+        "{}-{:?}.new",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    let text = format!("{MARKER_LINE}\n`dashictl sandbox reset` removes it.\n");
+    fs::write(&beside, text).map_err(|error| Error::io("write", &beside, &error))?;
+    let linked = fs::hard_link(&beside, path);
+    let _ = fs::remove_file(&beside);
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(Error::io("write", path, &error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The marker file, held in common with others. Whoever waited while the folder was reset holds a file that is gone.
@@ -254,11 +283,27 @@ fn open_database(dir: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(dir.join("lake.sqlite"))?;
     connection.busy_timeout(BUSY)?;
     // NORMAL survives the death of the program, which is what is promised; a power cut may lose the last writes.
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;",
-    )?;
+    use_wal(&connection)?;
+    connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Puts a new database into WAL mode. Two programs that do so at once are told "busy" without any waiting: the timeout
+/// does not hold for this change of mode.
+fn use_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match connection.execute_batch("PRAGMA journal_mode = WAL;") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && begun.elapsed() < BUSY =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
 }
 
 fn is_ready(connection: &Connection, dir: &Path) -> Result<bool> {

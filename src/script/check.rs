@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Ident, Position, Stmt};
 
 use super::arity::{Arities, arities, functions_of, global_functions};
-use super::literal::{first_of, literal, literal_kind};
+use super::literal::{literal, literal_kind};
 use super::parse;
 use super::program::Program;
 use crate::effects::Effect;
@@ -101,8 +101,6 @@ struct Checker<'a> {
     session: &'a Session,
     source: &'a str,
     effect: Effect,
-    /// What `args` holds, where that was declared.
-    fields: Option<&'a [String]>,
     /// Functions of the script itself.
     own: Arities,
     /// Functions without a namespace: the language's and ours.
@@ -125,7 +123,6 @@ impl<'a> Checker<'a> {
             session,
             source: program.source,
             effect: program.effect,
-            fields: program.fields.as_deref(),
             own: functions_of(ast),
             global: global_functions(engine),
             imports: BTreeMap::new(),
@@ -170,30 +167,8 @@ impl<'a> Checker<'a> {
                 self.call(call, *position);
             }
             ASTNode::Expr(Expr::MethodCall(call, position)) => self.method(call, *position),
-            ASTNode::Expr(Expr::Dot(access, ..)) => self.argument(&access.lhs, &access.rhs),
             _ => {}
         }
-    }
-
-    /// `args.nmae`: a property that is not there is `()`, and a mistyped one would count as left out.
-    fn argument(&mut self, from: &Expr, property: &Expr) {
-        let (Some(fields), Expr::Variable(variable, ..)) = (self.fields, from) else {
-            return;
-        };
-        let (Expr::Property(property, position), "args") =
-            (first_of(property), variable.1.as_str())
-        else {
-            return;
-        };
-        let name = property.2.as_str();
-        if fields.iter().any(|field| field == name) {
-            return;
-        }
-        let error = Error::usage(format!(
-            "the header declares no argument or option '{name}'"
-        ));
-        let error = error.suggest(nearest(name, fields.iter().map(String::as_str)));
-        self.error(error, *position);
     }
 
     fn call(&mut self, call: &FnCallExpr, position: Position) {

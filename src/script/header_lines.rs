@@ -419,7 +419,12 @@ fn spelt(value: &toml::Value, shape: Shape) -> std::result::Result<String, Strin
         toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
             value.to_string()
         }
-        _ => return Err("a default is a string, a number or a boolean".to_owned()),
+        _ => {
+            return Err(
+                "a default is a string, a number or a boolean; what may be repeated has none"
+                    .to_owned(),
+            );
+        }
     };
     shape
         .check(&text)

@@ -2,14 +2,6 @@
 
 use rhai::Expr;
 
-/// The first step of a chain: of `a.b.c` the `b`.
-pub(super) fn first_of(expr: &Expr) -> &Expr {
-    match expr {
-        Expr::Dot(chain, ..) | Expr::Index(chain, ..) => first_of(&chain.lhs),
-        other => other,
-    }
-}
-
 /// The type of a literal as scripts know it; none for what is known only at run time.
 pub(super) fn literal_kind(expr: &Expr) -> Option<&'static str> {
     match expr {

@@ -1,6 +1,6 @@
 //! What is about to be checked and run: a text, the name it goes by, and what was declared about it.
 
-use super::header::{Header, Parameter};
+use super::header::Header;
 use super::library::Script;
 use crate::effects::Effect;
 
@@ -13,22 +13,16 @@ pub struct Program<'a> {
     pub text: &'a str,
     /// The most it may do.
     pub effect: Effect,
-    /// The names that its `main` finds in `args`; none where nothing was declared, as for an expression.
-    pub fields: Option<Vec<String>>,
 }
 
 impl<'a> Program<'a> {
     /// A script with its header.
     #[must_use]
     pub fn of(script: &'a Script, header: &Header) -> Program<'a> {
-        let fields: Vec<String> = header.parameters().map(Parameter::field).collect();
-        // A script that declares nothing takes nothing: its `args`, if any, is a name like others.
-        let fields = Some(fields).filter(|fields| !fields.is_empty());
         Program {
             source: &script.source,
             text: &script.text,
             effect: header.effect,
-            fields,
         }
     }
 
@@ -39,7 +33,6 @@ impl<'a> Program<'a> {
             source: "<eval>",
             text,
             effect,
-            fields: None,
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rhai::{CallFnOptions, Dynamic, EvalAltResult, Map, Scope};
+use rhai::{CallFnOptions, Dynamic, EvalAltResult, Scope};
 
 use super::check::{check, with_excerpt};
 use super::program::Program;
 use crate::engine::Engine;
+use crate::engine::arguments::Arguments;
 use crate::engine::outcome::Outcome;
 use crate::engine::raise::caught;
 use crate::engine::value::from_json;
@@ -33,10 +34,10 @@ pub fn evaluate(
     program: Program,
     arguments: Json,
 ) -> Result<Dynamic> {
-    let arguments: Map = arguments
+    let arguments = arguments
         .into_iter()
-        .map(|(name, value)| (name.into(), from_json(value)))
-        .collect();
+        .map(|(name, value)| (name.into(), from_json(value)));
+    let arguments = Arguments(arguments.collect());
     let source = program.source;
     let checked = check(engine, session, &program)?;
     for warning in &checked.warnings {
@@ -83,6 +84,10 @@ fn explained(error: &EvalAltResult, engine: &Engine, source: &str) -> Error {
         .map(|function| function.signature());
     match function {
         Some(function) => found.hint(format!("it is {function}")),
+        // Arguments of the types `time` and `duration` come as they were typed.
+        None if signature.contains("Moment") => {
+            found.hint("text becomes a time by time::parse(…), and seconds by time::duration(…)")
+        }
         None => found,
     }
 }
