@@ -6,17 +6,29 @@ use super::operator::Operator;
 use serde_json::json;
 
 /// The answers to a shell that completes the last of these words.
-fn completed(operator: Operator, words: &[&str]) -> Vec<String> {
+fn completed(operator: &Operator, words: &[&str]) -> Vec<String> {
     let last = words.len() - 1;
-    let operator = operator
-        .with("DASHICTL_COMPLETE", "fish")
-        .with("_CLAP_COMPLETE_INDEX", last.to_string());
     let line = [&["--"], words].concat();
-    let stdout = operator.run(&line).success();
+    let variables = [
+        ("DASHICTL_COMPLETE", "fish".to_owned()),
+        ("_CLAP_COMPLETE_INDEX", last.to_string()),
+    ];
+    let stdout = operator.run_in(&variables, &line).success();
     stdout
         .lines()
         .map(|line| line.split('\t').next().unwrap().to_owned())
         .collect()
+}
+
+/// The same, asked until a name is among them: a service has 200 ms, which a busy machine may not give it.
+fn completed_with(operator: &Operator, words: &[&str], name: &str) -> Vec<String> {
+    for _ in 0..50 {
+        let names = completed(operator, words);
+        if names.contains(&name.to_owned()) {
+            return names;
+        }
+    }
+    panic!("'{name}' is never among the answers to {words:?}");
 }
 
 #[test]
@@ -72,17 +84,17 @@ fn commands_flags_and_choices_are_completed_also_of_an_operators_script() {
         operator
     };
     assert_eq!(
-        completed(own(), &["dashictl", "domain", ""])
+        completed(&own(), &["dashictl", "domain", ""])
             .into_iter()
             .filter(|word| !word.starts_with('-'))
             .collect::<Vec<_>>(),
         ["create", "list", "show", "stats"]
     );
     assert!(
-        completed(own(), &["dashictl", "domain", "stats", "--k"]).contains(&"--kind".to_owned())
+        completed(&own(), &["dashictl", "domain", "stats", "--k"]).contains(&"--kind".to_owned())
     );
     assert_eq!(
-        completed(own(), &["dashictl", "domain", "stats", "--kind", ""]),
+        completed(&own(), &["dashictl", "domain", "stats", "--kind", ""]),
         ["raster", "vector"]
     );
 }
@@ -91,22 +103,14 @@ fn commands_flags_and_choices_are_completed_also_of_an_operators_script() {
 fn live_names_come_from_the_service_and_then_from_the_cache() {
     let domains = json!({"collections": [{"id": "raw"}, {"id": "gelaende"}], "links": []});
     let service = FakeService::start(vec![Answer::json(&domains)]);
-    let operator = Operator::new()
-        .with("DASHI_STAC_URL", service.url())
-        .with("DASHICTL_COMPLETE", "fish")
-        .with("_CLAP_COMPLETE_INDEX", "3");
-    for _ in 0..2 {
-        let stdout = operator
-            .run(&["--", "dashictl", "domain", "show", ""])
-            .success();
-        assert!(
-            stdout.contains("raw") && stdout.contains("gelaende"),
-            "{stdout}"
-        );
-    }
+    let operator = Operator::new().with("DASHI_STAC_URL", service.url());
+    let words = ["dashictl", "domain", "show", ""];
+    assert!(completed_with(&operator, &words, "raw").contains(&"gelaende".to_owned()));
+    let asked = service.lines().len();
+    assert!(completed(&operator, &words).contains(&"raw".to_owned()));
     assert_eq!(
         service.lines().len(),
-        1,
+        asked,
         "the second answer is from the cache"
     );
 }
@@ -132,7 +136,7 @@ fn a_dead_service_gives_no_names_and_no_complaint() {
 fn contexts_are_completed_from_the_file() {
     let operator = Operator::new();
     operator.config("[contexts.prod]\n[contexts.staging]\n");
-    let names = completed(operator, &["dashictl", "--context", ""]);
+    let names = completed(&operator, &["dashictl", "--context", ""]);
     assert!(
         ["prod", "staging", "sandbox"]
             .iter()
@@ -153,32 +157,32 @@ fn nushell_is_answered_in_json() {
 
 #[test]
 fn a_context_with_the_name_of_a_command_does_not_mislead() {
-    let names = completed(
-        Operator::new(),
-        &["dashictl", "--context", "sandbox", "domain", "sh"],
+    let operator = Operator::new();
+    assert_eq!(
+        completed(
+            &operator,
+            &["dashictl", "--context", "sandbox", "domain", "sh"]
+        ),
+        ["show"]
     );
-    assert_eq!(names, ["show"]);
-    let names = completed(
-        Operator::new(),
-        &["dashictl", "--context", "sandbox", "domain", "show", ""],
-    );
-    assert!(names.contains(&"gelaende-umwelt".to_owned()), "{names:?}");
+    let _ = operator
+        .run(&["--context", "sandbox", "domain", "list"])
+        .success();
+    let words = ["dashictl", "--context", "sandbox", "domain", "show", ""];
+    let _ = completed_with(&operator, &words, "gelaende-umwelt");
 }
 
 #[test]
 fn live_names_come_from_the_lake_that_the_typed_flags_name() {
     let domains = json!({"collections": [{"id": "elsewhere"}], "links": []});
     let service = FakeService::start(vec![Answer::json(&domains)]);
-    let names = completed(
-        Operator::new(),
-        &[
-            "dashictl",
-            "--stac-url",
-            service.url(),
-            "domain",
-            "show",
-            "",
-        ],
-    );
-    assert!(names.contains(&"elsewhere".to_owned()), "{names:?}");
+    let words = [
+        "dashictl",
+        "--stac-url",
+        service.url(),
+        "domain",
+        "show",
+        "",
+    ];
+    let _ = completed_with(&Operator::new(), &words, "elsewhere");
 }

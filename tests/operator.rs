@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, Permissions};
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -73,18 +72,18 @@ impl Operator {
 
     /// Runs the program with these arguments and nothing on stdin.
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        self.run_with_input(arguments, "")
+        self.ended(self.start(arguments))
     }
 
-    /// Runs the program with these arguments and this on stdin.
-    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut child = self.start(arguments);
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(input.as_bytes())
-            .unwrap();
+    /// The same, with variables for this run alone.
+    pub fn run_in(&self, variables: &[(&str, String)], arguments: &[&str]) -> Ran {
+        let variables = variables.iter().map(|(name, value)| (name, value));
+        let child = self.command(arguments).envs(variables).spawn().unwrap();
+        self.ended(child)
+    }
+
+    fn ended(&self, mut child: Child) -> Ran {
+        drop(child.stdin.take());
         let output = child.wait_with_output().unwrap();
         Ran {
             stdout: self.anonymous(&output.stdout),
@@ -95,6 +94,10 @@ impl Operator {
 
     /// Starts the program and does not wait for it.
     pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command
             .env_clear()
@@ -109,7 +112,7 @@ impl Operator {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        command.spawn().unwrap()
+        command
     }
 
     /// What was printed, with the folders of this test under the names they have for everybody.
