@@ -12,7 +12,8 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::{advice, connection, retry};
+use super::retry::{self, Tried, Tries};
+use super::{advice, connection};
 use crate::config::{Secret, ServiceSettings};
 use crate::error::{Error, Kind, Result};
 
@@ -67,11 +68,23 @@ impl Sender {
         &self.inner.settings
     }
 
-    /// Sends a request; an answer with a bad status is an error.
+    /// Sends a request, one that only reads as often as the settings allow; an answer with a bad status is an error.
     pub async fn send(&self, request: Request) -> Result<Answer> {
         let url = request.url(&self.settings().url)?;
-        let end = self.within.map(|bound| (Instant::now() + bound, bound));
-        self.try_often(&request, url, end).await
+        let tries = Tries {
+            service: self.name(),
+            retries: if request.reads {
+                self.settings().transport.retries
+            } else {
+                0
+            },
+            within: self.within,
+            tracer: &self.inner.tracer,
+        };
+        let silent = |bound| self.silent(&request.method, &url, bound);
+        tries
+            .run(silent, |count| self.attempt(&request, url.clone(), count))
+            .await
     }
 
     /// Sends a request and reads its answer as JSON.
@@ -79,59 +92,17 @@ impl Sender {
         self.send(request).await?.json()
     }
 
-    /// Sends until there is an answer that is not passing, as often as the settings and the bound allow. When the bound
-    /// ends, the last failure says more than that nothing came in time.
-    async fn try_often(
-        &self,
-        request: &Request,
-        url: Url,
-        end: Option<(Instant, Duration)>,
-    ) -> Result<Answer> {
-        let mut last: Option<Error> = None;
-        for attempt in 0.. {
-            let tried = match end {
-                None => self.try_once(request, url.clone()).await,
-                Some((end, bound)) => {
-                    let trying =
-                        tokio::time::timeout_at(end.into(), self.try_once(request, url.clone()));
-                    match trying.await {
-                        Ok(tried) => tried,
-                        Err(_) => {
-                            return Err(
-                                last.unwrap_or_else(|| self.silent(&request.method, &url, bound))
-                            );
-                        }
-                    }
-                }
-            };
-            let (error, pause) = match tried {
-                Ok(answer) if answer.status < 300 => return Ok(answer),
-                Ok(answer) => (self.refused(&answer), pause_after(&answer, attempt)),
-                Err(Failure::Lasting(error)) => return Err(error),
-                Err(Failure::Passing(error)) => (error, Some(retry::pause(attempt))),
-            };
-            let may_repeat = request.reads && attempt < self.settings().transport.retries;
-            let longest = end.map_or(retry::LONGEST_PAUSE, |(end, _)| {
-                end.saturating_duration_since(Instant::now())
-            });
-            let Some(pause) =
-                pause.filter(|pause| may_repeat && *pause <= longest.min(retry::LONGEST_PAUSE))
-            else {
-                return Err(if attempt > 0 {
-                    error.cause(format!("{} tries failed", attempt + 1))
-                } else {
-                    error
-                });
-            };
-            self.inner.tracer.line(&format!(
-                "  {} failed ({error}), again in {} ms",
-                self.name(),
-                pause.as_millis()
-            ));
-            tokio::time::sleep(pause).await;
-            last = Some(error);
+    /// One try as [`Tries`] counts it: a bad status and a passing failure are worth another where a pause may help.
+    async fn attempt(&self, request: &Request, url: Url, count: u32) -> Result<Tried<Answer>> {
+        match self.try_once(request, url).await {
+            Ok(answer) if answer.status < 300 => Ok(Tried::Answered(answer)),
+            Ok(answer) => Ok(Tried::Failed(
+                self.refused(&answer),
+                pause_after(&answer, count),
+            )),
+            Err(Failure::Lasting(error)) => Err(error),
+            Err(Failure::Passing(error)) => Ok(Tried::Failed(error, Some(retry::pause(count)))),
         }
-        Err(Error::internal("a request was tried for ever"))
     }
 
     /// One try, redirects within the origin included. The answer may have any status but a redirect's.

@@ -1,9 +1,13 @@
-//! When a request may be sent again, and how long to wait before: full jitter, and what the server asks for.
+//! When a request may be sent again, how long to wait before (full jitter, and what the server asks for), and the loop
+//! that does so for every client. What a try is, and which failure passes, is the clients' business.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
+
+use super::trace::Tracer;
+use crate::error::{Error, Result};
 
 /// The longest pause between two tries that a server may ask for; beyond it the error is the better answer.
 pub const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -35,6 +39,81 @@ pub fn asked_for(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     }
     let date = httpdate::parse_http_date(text).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// What one try came to; an error that no other try would change is its `Err`.
+pub enum Tried<T> {
+    /// The answer.
+    Answered(T),
+    /// No answer, and the pause after which another try may bring one; none where it would not help.
+    Failed(Error, Option<Duration>),
+}
+
+/// How often and how long one request is tried.
+pub struct Tries<'a> {
+    /// The service's name, for the trace.
+    pub service: &'a str,
+    /// The tries that may follow the first; 0 for a request that changes something.
+    pub retries: u32,
+    /// A bound on the whole, tries and pauses included.
+    pub within: Option<Duration>,
+    /// Where a pause is told.
+    pub tracer: &'a Tracer,
+}
+
+impl Tries<'_> {
+    /// Tries until there is an answer or a failure that lasts, as often as the retries and the bound allow. When the
+    /// bound ends, the last failure says more than that nothing came in time, which `silent` says of the first try.
+    pub async fn run<T, F>(
+        &self,
+        silent: impl Fn(Duration) -> Error,
+        attempt: impl Fn(u32) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<Tried<T>>>,
+    {
+        let end = self.within.map(|bound| (Instant::now() + bound, bound));
+        let mut last: Option<Error> = None;
+        for count in 0.. {
+            let tried = match end {
+                None => attempt(count).await?,
+                Some((end, bound)) => {
+                    match tokio::time::timeout_at(end.into(), attempt(count)).await {
+                        Ok(tried) => tried?,
+                        Err(_) => return Err(last.unwrap_or_else(|| silent(bound))),
+                    }
+                }
+            };
+            let (error, pause) = match tried {
+                Tried::Answered(answer) => return Ok(answer),
+                Tried::Failed(error, pause) => (error, pause),
+            };
+            let longest = end.map_or(LONGEST_PAUSE, |(end, _)| {
+                end.saturating_duration_since(Instant::now())
+                    .min(LONGEST_PAUSE)
+            });
+            let may_repeat = |pause: &Duration| count < self.retries && *pause <= longest;
+            let Some(pause) = pause.filter(may_repeat) else {
+                return Err(counted(error, count));
+            };
+            self.tracer.line(&format!(
+                "  {} failed ({error}), again in {} ms",
+                self.service,
+                pause.as_millis()
+            ));
+            tokio::time::sleep(pause).await;
+            last = Some(error);
+        }
+        Err(Error::internal("a request was tried for ever"))
+    }
+}
+
+/// The error of the last of several tries says how many there were.
+fn counted(error: Error, failed_before: u32) -> Error {
+    match failed_before {
+        0 => error,
+        before => error.cause(format!("{} tries failed", before + 1)),
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::Pages;
 use super::connection;
-use super::retry;
+use super::retry::{self, Tried, Tries};
 use super::s3_error::Asked;
 use super::s3_transport::Transport;
 use super::trace::Tracer;
@@ -226,37 +226,26 @@ impl S3 {
         F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
         E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let end = self.within.map(|bound| (Instant::now() + bound, bound));
-        let mut last: Option<Error> = None;
-        for attempt in 0.. {
-            let tried = match end {
-                None => send().await,
-                Some((end, bound)) => match tokio::time::timeout_at(end.into(), send()).await {
-                    Ok(tried) => tried,
-                    Err(_) => return Err(last.unwrap_or_else(|| asked.silent(bound))),
-                },
-            };
-            let error = match tried {
-                Ok(answer) => return Ok(answer),
-                Err(error) => asked.refused(&error),
-            };
-            if error.kind() != Kind::Unavailable || attempt >= self.inner.settings.transport.retries
-            {
-                return Err(if attempt > 0 {
-                    error.cause(format!("{} tries failed", attempt + 1))
-                } else {
-                    error
-                });
+        let tries = Tries {
+            service: "s3",
+            retries: self.inner.settings.transport.retries,
+            within: self.within,
+            tracer: &self.inner.tracer,
+        };
+        let attempt = |count| {
+            let sent = send();
+            async move {
+                Ok(sent.await.map_or_else(
+                    |refusal| {
+                        let error = asked.refused(&refusal);
+                        let passes = error.kind() == Kind::Unavailable;
+                        Tried::Failed(error, passes.then(|| retry::pause(count)))
+                    },
+                    Tried::Answered,
+                ))
             }
-            let pause = retry::pause(attempt);
-            self.inner.tracer.line(&format!(
-                "  s3 failed ({error}), again in {} ms",
-                pause.as_millis()
-            ));
-            tokio::time::sleep(pause).await;
-            last = Some(error);
-        }
-        Err(Error::internal("a request was tried for ever"))
+        };
+        tries.run(|bound| asked.silent(bound), attempt).await
     }
 }
 
