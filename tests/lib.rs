@@ -1,8 +1,8 @@
 //! The integration tests: one binary that runs the program as an operator would, each test with a HOME, a working
 //! folder and ports of its own.
 //!
-//! `operator` is who types, `lakes` are what is typed at (the sandbox and the real lake), `listener` and `fake` stand
-//! for servers that misbehave. Every other file holds tests of one subject.
+//! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
+//! lake), `listener` and `fake` stand for servers that misbehave. Every other file holds tests of one subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
 #![allow(
@@ -14,6 +14,7 @@ mod fake;
 mod lakes;
 mod listener;
 mod operator;
+mod terminal;
 
 mod check;
 mod completion;

@@ -97,7 +97,8 @@ impl Operator {
         self.command(arguments).spawn().unwrap()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The command line, with pipes and the operator's environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command
             .env_clear()
@@ -116,7 +117,7 @@ impl Operator {
     }
 
     /// What was printed, with the folders of this test under the names they have for everybody.
-    fn anonymous(&self, bytes: &[u8]) -> String {
+    pub fn anonymous(&self, bytes: &[u8]) -> String {
         let text = String::from_utf8_lossy(bytes);
         text.replace(&*self.home().to_string_lossy(), "~")
             .replace(&*self.work().to_string_lossy(), "$WORK")
