@@ -1,5 +1,6 @@
 //! What is typed at: the sandbox, a new one for every operator, and the real lake of `tests/lake/lake`, which all tests
-//! share. A test that runs on both takes a `Lake` and keeps to names of its own.
+//! share. A test that runs on both takes a `Lake` and keeps to names of its own. Where it needs more than one operator, or
+//! taps on the wire, it has the lake served or tapped.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::operator::Operator;
+use super::wire::Wire;
 
 /// One of the two lakes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,46 @@ impl Lake {
     pub fn operator(self) -> Operator {
         match self {
             Lake::Sandbox => Operator::in_context("sandbox"),
-            Lake::Real => real_operator(),
+            Lake::Real => Addresses::of_the_real_lake().operator(),
+        }
+    }
+
+    /// This lake for any number of operators: a sandbox of the test's own, or the real lake.
+    pub fn served(self) -> Served {
+        match self {
+            Lake::Sandbox => {
+                let sandbox = Running::start();
+                Served {
+                    addresses: Addresses::of(&sandbox.sandbox),
+                    _sandbox: Some(sandbox),
+                }
+            }
+            Lake::Real => Served {
+                addresses: Addresses::of_the_real_lake(),
+                _sandbox: None,
+            },
+        }
+    }
+
+    /// This lake behind taps.
+    pub fn tapped(self) -> Tapped {
+        let served = self.served();
+        let plain = &served.addresses;
+        let (s3, stac) = (Wire::before(&plain.s3), Wire::before(&plain.stac));
+        let loki = Wire::before(&plain.loki);
+        let addresses = Addresses {
+            s3: s3.url().to_owned(),
+            stac: stac.url().to_owned(),
+            loki: loki.url().to_owned(),
+            aliases: vec![plain.s3.clone()],
+            ..plain.clone()
+        };
+        Tapped {
+            operator: addresses.operator(),
+            s3,
+            stac,
+            loki,
+            served,
         }
     }
 
@@ -53,33 +94,104 @@ impl Lake {
     }
 }
 
-fn real_operator() -> Operator {
-    let operator = Operator::new();
-    operator.config(&real_configuration());
-    operator
+/// A lake that several operators can work on, each with a HOME of their own.
+pub struct Served {
+    pub addresses: Addresses,
+    _sandbox: Option<Running>,
+}
+
+impl Served {
+    /// One more operator, whose configuration leads here.
+    pub fn operator(&self) -> Operator {
+        self.addresses.operator()
+    }
+}
+
+/// A lake whose services are reached through taps, and an operator whose configuration leads to these.
+pub struct Tapped {
+    pub operator: Operator,
+    pub s3: Wire,
+    pub stac: Wire,
+    pub loki: Wire,
+    /// The same lake without the taps.
+    pub served: Served,
+}
+
+/// Where the services of a lake are, and the keys of its store.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    pub stac: String,
+    pub prefect: String,
+    pub loki: String,
+    pub ingest: String,
+    pub s3: String,
+    pub region: String,
+    pub access_key: String,
+    pub secret_key: String,
+    /// Other names of the store in hrefs.
+    pub aliases: Vec<String>,
+}
+
+impl Addresses {
+    fn of(sandbox: &Sandbox) -> Addresses {
+        Addresses {
+            stac: sandbox.stac_url().to_owned(),
+            prefect: sandbox.prefect_url().to_owned(),
+            loki: sandbox.loki_url().to_owned(),
+            ingest: sandbox.ingest_url().to_owned(),
+            s3: sandbox.s3_endpoint().to_owned(),
+            region: sandbox.region().to_owned(),
+            access_key: sandbox.access_key().to_owned(),
+            secret_key: sandbox.secret_key().to_owned(),
+            aliases: Vec::new(),
+        }
+    }
+
+    fn of_the_real_lake() -> Addresses {
+        let lake = real_lake();
+        let of = |name: &str| {
+            lake.get(name)
+                .unwrap_or_else(|| panic!("the real lake's env file lacks {name}"))
+                .clone()
+        };
+        Addresses {
+            stac: of("DASHI_STAC_URL"),
+            prefect: of("DASHI_PREFECT_URL"),
+            s3: of("DASHI_S3_ENDPOINT"),
+            region: of("DASHI_S3_REGION"),
+            access_key: of("DASHI_S3_ACCESS_KEY"),
+            secret_key: of("DASHI_S3_SECRET_KEY"),
+            ..Addresses::of(beside())
+        }
+    }
+
+    /// The configuration file that leads there.
+    fn configuration(&self) -> String {
+        format!(
+            "stac_url = {:?}\nprefect_url = {:?}\nloki_url = {:?}\ningest_url = {:?}\n[s3]\nendpoint = {:?}\n\
+             region = {:?}\naccess_key = {:?}\nsecret_key = {:?}\naliases = {:?}\n",
+            self.stac,
+            self.prefect,
+            self.loki,
+            self.ingest,
+            self.s3,
+            self.region,
+            self.access_key,
+            self.secret_key,
+            self.aliases,
+        )
+    }
+
+    fn operator(&self) -> Operator {
+        let operator = Operator::new();
+        operator.config(&self.configuration());
+        operator
+    }
 }
 
 /// The configuration file that leads to the real lake.
 pub fn real_configuration() -> String {
-    let lake = real_lake();
-    let beside = beside();
-    let of = |name: &str| {
-        lake.get(name)
-            .unwrap_or_else(|| panic!("the real lake's env file lacks {name}"))
-            .clone()
-    };
-    format!(
-        "stac_url = {:?}\nprefect_url = {:?}\nloki_url = {:?}\ningest_url = {:?}\n[s3]\nendpoint = {:?}\nregion = {:?}\n\
-         access_key = {:?}\nsecret_key = {:?}\n",
-        of("DASHI_STAC_URL"),
-        of("DASHI_PREFECT_URL"),
-        beside.loki_url(),
-        beside.ingest_url(),
-        of("DASHI_S3_ENDPOINT"),
-        of("DASHI_S3_REGION"),
-        of("DASHI_S3_ACCESS_KEY"),
-        of("DASHI_S3_SECRET_KEY"),
-    )
+    Addresses::of_the_real_lake().configuration()
 }
 
 /// The addresses and keys of the real lake, which `make test` has started.
@@ -108,21 +220,32 @@ fn env_file() -> PathBuf {
 
 /// A sandbox that serves what the real lake has no program for: Loki and the ingest-api.
 fn beside() -> &'static Sandbox {
-    static BESIDE: OnceLock<(Runtime, TempDir, Sandbox)> = OnceLock::new();
-    let (_, _, sandbox) = BESIDE.get_or_init(|| {
+    static BESIDE: OnceLock<Running> = OnceLock::new();
+    &BESIDE.get_or_init(Running::start).sandbox
+}
+
+/// A sandbox in this process, with a folder of its own. It stops before its runtime, and the folder goes last.
+struct Running {
+    sandbox: Sandbox,
+    _runtime: Runtime,
+    _folder: TempDir,
+}
+
+impl Running {
+    fn start() -> Running {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let sandbox = runtime
-            .block_on(Sandbox::start(
-                &folder.path().join("sandbox"),
-                Ports::default(),
-            ))
-            .unwrap();
-        (runtime, folder, sandbox)
-    });
-    sandbox
+        let path = folder.path().join("sandbox");
+        let starting = Sandbox::start(&path, Ports::default());
+        let sandbox = runtime.block_on(starting).unwrap();
+        Running {
+            sandbox,
+            _runtime: runtime,
+            _folder: folder,
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //! folder and ports of its own.
 //!
 //! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
-//! lake), `listener` and `fake` stand for servers that misbehave. Every other file holds tests of one subject.
+//! lake), and `wire` taps what goes there, by `framing`. `listener` and `fake` stand for servers that misbehave. Every
+//! other file holds tests of one subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
 #![allow(
@@ -11,10 +12,12 @@
 )]
 
 mod fake;
+mod framing;
 mod lakes;
 mod listener;
 mod operator;
 mod terminal;
+mod wire;
 
 mod check;
 mod completion;
@@ -33,6 +36,7 @@ mod sandbox;
 mod scripts;
 mod secrets;
 mod store;
+mod taps;
 mod tls;
 mod trust;
 
