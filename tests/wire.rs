@@ -1,7 +1,7 @@
 //! A tap on the wire in front of a real service: every request that a program sends is kept before the service gets it,
-//! and can be held, lost on the way, lost on the way back, or answered in the service's place. Bytes pass unchanged, the
-//! Host header too: a program that signs its requests signs them for the tap's address, and the S3 servers verify the
-//! signature against that.
+//! and can be held, lost on the way, lost on the way back, or answered in the service's place. Bytes pass unchanged. So
+//! does the Host header: a program that signs its requests signs them for the tap's address, and the S3 servers verify
+//! the signature against that.
 //!
 //! The tap differs from a plain connection in one thing: a change that has reached the service is let finish there also
 //! when the program has gone away.
