@@ -3,8 +3,9 @@
 //!
 //! The rooms: `cli` (what was typed), `config` (what it means), `script` (what a script is), `engine` (Rhai), `modules`
 //! (what scripts may call), `effects` (the gate before every change), `clients` (the services), `lake` (dashi's own
-//! knowledge), `host` (commands that deal with scripts themselves), `sandbox` (the embedded lake), `output`, `table` and
-//! `report` (what is printed). This file runs one command and is the one place where an error is printed.
+//! knowledge), `inventory` (what is really there: the catalogue and the buckets, read completely and joined), `host`
+//! (commands that deal with scripts themselves), `sandbox` (the embedded lake), `output`, `table` and `report` (what is
+//! printed). This file runs one command and is the one place where an error is printed.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -16,6 +17,7 @@ pub mod engine;
 pub mod error;
 pub mod file;
 pub mod host;
+pub mod inventory;
 pub mod lake;
 mod modules;
 pub mod output;

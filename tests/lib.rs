@@ -28,6 +28,7 @@ mod domain;
 mod engine;
 mod faults;
 mod interrupt;
+mod inventory;
 mod output;
 mod readme;
 mod registry;

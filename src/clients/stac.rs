@@ -61,6 +61,13 @@ impl Stac {
         self.walk(Listing::Collections, first)
     }
 
+    /// How many collections there are, where the server says so.
+    pub async fn collection_count(&self) -> Result<Option<u64>> {
+        let first = Request::get("/collections").query("limit", 1);
+        let answer = self.sender.json(first).await?;
+        Ok(answer["numberMatched"].as_u64())
+    }
+
     /// One collection.
     pub async fn collection(&self, id: &str) -> Result<Value> {
         self.sender

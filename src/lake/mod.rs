@@ -34,6 +34,7 @@ use endpoint::Endpoints;
 use meaning::{Meaning, meaning};
 
 pub use foreign::Foreign;
+pub(crate) use href::without_secrets;
 pub use place::{ObjectRef, Place, PrefixRef};
 pub use references::References;
 pub use strings::{Found, Strings, strings};

@@ -1,0 +1,413 @@
+//! What is really there: the walk of a whole catalogue, and what belongs to an item of the sandbox.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::fake::{Answer, FakeService};
+use dashictl::config::{Config, Environment, Flags};
+use dashictl::effects::{Effect, Gate};
+use dashictl::engine::interrupt::Interrupt;
+use dashictl::error::{Error, Kind, Result};
+use dashictl::inventory::{Belongings, Record, Walked, belongings, walk};
+use dashictl::lake::{Lake, Settings};
+use dashictl::output::{Colour, Console};
+use dashictl::session::{Session, Setup};
+
+/// A run without a script.
+struct Visit {
+    session: Session,
+    _runtime: Runtime,
+    _folder: TempDir,
+}
+
+impl Visit {
+    /// On a sandbox of its own.
+    fn of_sandbox() -> Visit {
+        Visit::new(Some("sandbox"), &[])
+    }
+
+    /// On a catalogue that misbehaves.
+    fn of_catalogue(service: &FakeService) -> Visit {
+        Visit::new(None, &[("DASHI_STAC_URL", service.url())])
+    }
+
+    fn new(context: Option<&str>, variables: &[(&str, &str)]) -> Visit {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().to_string_lossy().into_owned();
+        let environment: Environment = [("HOME", home.as_str()), ("DASHI_HTTP_RETRIES", "0")]
+            .iter()
+            .chain(variables)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let flags = Flags {
+            context: context.map(str::to_owned),
+            values: Vec::new(),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let session = Session::new(Setup {
+            config: Config::load(&flags, &environment).unwrap(),
+            environment,
+            folder: folder.path().to_path_buf(),
+            gate: Gate::performing(Effect::Destroy),
+            console: Console::of_process(true, Colour::Never, true),
+            runtime: runtime.handle().clone(),
+            interrupt: Interrupt::default(),
+            verbosity: 0,
+        });
+        Visit {
+            session,
+            _runtime: runtime,
+            _folder: folder,
+        }
+    }
+
+    /// Walks the catalogue. Gives the names of its records as well.
+    fn walk(&self) -> Result<(Walked, Vec<String>)> {
+        let stac = self.session.stac()?;
+        let mut names = Vec::new();
+        let walked = self.session.wait(walk(stac, |record: Record<'_>| {
+            names.push(record.name());
+            Ok(())
+        }))?;
+        Ok((walked, names))
+    }
+
+    fn item(&self, collection: &str, id: &str) -> Value {
+        let stac = self.session.stac().unwrap();
+        self.session.wait(stac.item(collection, id)).unwrap()
+    }
+
+    fn put(&self, item: &Value) {
+        let stac = self.session.stac().unwrap();
+        self.session.wait(stac.put_item(item.clone())).unwrap();
+    }
+
+    fn belongings(&self, item: &Value) -> Result<Belongings> {
+        self.belongings_in(self.session.lake()?, item)
+    }
+
+    fn belongings_in(&self, lake: &Lake, item: &Value) -> Result<Belongings> {
+        let session = &self.session;
+        let found = belongings(session.stac()?, session.s3()?, lake, item);
+        session.wait(found)
+    }
+}
+
+/// The uris of what goes.
+fn goes(belongings: &Belongings) -> Vec<&str> {
+    let objects = belongings.objects.iter();
+    objects.map(|object| object.uri.as_str()).collect()
+}
+
+#[test]
+fn a_walk_shows_every_record_once() {
+    let (walked, names) = Visit::of_sandbox().walk().unwrap();
+    assert_eq!((walked.collections, walked.items), (2, 12));
+    assert!(names[..2].contains(&"collection gelaende-umwelt".to_owned()));
+    let mut items = names[2..].to_vec();
+    items.sort();
+    items.dedup();
+    assert_eq!(items.len(), 12);
+    assert!(items.contains(&"item klima-historisch/klimaatlas-2024".to_owned()));
+}
+
+#[test]
+fn a_vector_dataset_goes_with_its_parts_and_its_sidecar() {
+    let visit = Visit::of_sandbox();
+    let found = visit
+        .belongings(&visit.item("gelaende-umwelt", "landbedeckung-2025"))
+        .unwrap();
+    let folder = "s3://processed/gelaende-umwelt/landbedeckung-2025";
+    assert_eq!(
+        goes(&found),
+        [
+            format!("{folder}/_metadata.json"),
+            format!("{folder}/vector/h3_7=871f1d489ffffff/part-0.parquet"),
+            format!("{folder}/vector/h3_7=871f1d48bffffff/part-0.parquet"),
+            format!("{folder}/vector/h3_7=871f1d4d6ffffff/part-0.parquet"),
+        ]
+    );
+    let assets: Vec<&str> = found
+        .objects
+        .iter()
+        .map(|object| object.asset.as_str())
+        .collect();
+    assert_eq!(assets, ["sidecar", "data", "data", "data"]);
+    assert!(
+        found.objects.iter().all(|object| object.size > 0
+            && object.etag.is_some()
+            && object.last_modified.is_some())
+    );
+    assert!(found.kept.is_empty() && found.missing.is_empty() && found.foreign.is_empty());
+    assert_eq!(found.left.objects, 0);
+}
+
+#[test]
+fn a_legend_of_two_items_stays() {
+    let visit = Visit::of_sandbox();
+    let found = visit
+        .belongings(&visit.item("klima-historisch", "klimaatlas-2024"))
+        .unwrap();
+    let folder = "s3://processed/klima-historisch/klimaatlas-2024";
+    assert_eq!(
+        goes(&found),
+        [
+            format!("{folder}/_metadata.json"),
+            format!("{folder}/raster/scene.tif")
+        ]
+    );
+    let json = serde_json::to_value(&found).unwrap();
+    assert_eq!(json["kept"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        json["kept"][0]["uri"],
+        "s3://processed/klima-historisch/legende/temperatur.json"
+    );
+    assert_eq!(json["kept"][0]["asset"], "legend");
+    assert_eq!(
+        json["kept"][0]["by"],
+        "item klima-historisch/hyras-tas-1981-2010, assets.legend.href"
+    );
+}
+
+#[test]
+fn an_item_that_moved_into_a_dataset_keeps_its_sidecar() {
+    let visit = Visit::of_sandbox();
+    let mut neighbour = visit.item("gelaende-umwelt", "dgm1-harz-2025");
+    neighbour["properties"]["dashi:parent"] =
+        json!("s3://processed/gelaende-umwelt/als-harz-2025/pointcloud/old.laz");
+    visit.put(&neighbour);
+    let found = visit
+        .belongings(&visit.item("gelaende-umwelt", "als-harz-2025"))
+        .unwrap();
+    assert_eq!(
+        goes(&found),
+        ["s3://processed/gelaende-umwelt/als-harz-2025/pointcloud/points.copc.laz"]
+    );
+    assert_eq!(found.kept.len(), 1);
+    assert_eq!(
+        found.kept[0].by,
+        "item gelaende-umwelt/dgm1-harz-2025, properties.dashi:parent, in the same dataset"
+    );
+}
+
+#[test]
+fn a_missing_object_is_told_from_a_missing_bucket() {
+    let visit = Visit::of_sandbox();
+    let mut item = visit.item("gelaende-umwelt", "dop20-harz-2025");
+    item["assets"]["gone"] =
+        json!({"href": "s3://processed/gelaende-umwelt/dop20-harz-2025/gone.tif"});
+    item["assets"]["tiles"] = json!({"href": "s3://no-such-bucket/a/b/"});
+    let found = visit.belongings(&item).unwrap();
+    assert_eq!(
+        found.missing[0].uri,
+        "s3://processed/gelaende-umwelt/dop20-harz-2025/gone.tif"
+    );
+    assert_eq!(
+        found.foreign[0].why,
+        "'no-such-bucket' is not a bucket of the lake"
+    );
+
+    let misled = Lake::new(&Settings {
+        endpoint: "http://localhost:9000",
+        aliases: &[],
+        landing: "landing",
+        processed: "no-such-bucket",
+        curated: "curated",
+        others: &[],
+        services: &[],
+    })
+    .unwrap();
+    for href in ["s3://no-such-bucket/a/b.tif", "s3://no-such-bucket/a/b/"] {
+        item["assets"] = json!({"data": {"href": href}});
+        let error = visit.belongings_in(&misled, &item).unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound);
+        assert!(error.to_string().contains("no-such-bucket"), "{error}");
+    }
+}
+
+#[test]
+fn a_whole_domain_is_refused_once_it_is_found_to_be_one() {
+    let visit = Visit::of_sandbox();
+    let mut item = visit.item("gelaende-umwelt", "dop20-harz-2025");
+    item["assets"]["all"] = json!({"href": "s3://processed/gelaende-umwelt"});
+    let error = visit.belongings(&item).unwrap_err();
+    assert_eq!(error.kind(), Kind::Conflict);
+    assert!(
+        error
+            .to_string()
+            .contains("a whole domain, s3://processed/gelaende-umwelt/"),
+        "{error}"
+    );
+}
+
+fn collections(ids: &[&str]) -> Answer {
+    let records: Vec<Value> = ids
+        .iter()
+        .map(|id| json!({"id": id, "type": "Collection"}))
+        .collect();
+    Answer::json(&json!({"collections": records, "links": []}))
+}
+
+fn count(number: u64) -> Answer {
+    Answer::json(&json!({"features": [], "links": [], "numberMatched": number}))
+}
+
+fn collection_count(number: u64) -> Answer {
+    Answer::json(&json!({"collections": [], "links": [], "numberMatched": number}))
+}
+
+fn items(collection: &str, ids: &[&str]) -> Answer {
+    let record = |id: &&str| json!({"id": id, "collection": collection, "type": "Feature"});
+    Answer::json(&json!({"features": ids.iter().map(record).collect::<Vec<_>>(), "links": []}))
+}
+
+fn failed_walk(answers: Vec<Answer>) -> Error {
+    let service = FakeService::start(answers);
+    let error = Visit::of_catalogue(&service).walk().unwrap_err();
+    assert!(
+        error.to_string().contains("so nothing was planned"),
+        "{error}"
+    );
+    assert!(
+        error
+            .detail()
+            .hints
+            .iter()
+            .any(|hint| hint.contains("run it again")),
+        "{error:?}"
+    );
+    error
+}
+
+#[test]
+fn a_walk_asks_for_all_but_the_geometry_and_proves_that_nothing_is_missing() {
+    let service = FakeService::start(vec![
+        collections(&["a"]),
+        count(2),
+        items("a", &["x", "y"]),
+        count(2),
+        collections(&["a"]),
+        collection_count(1),
+        count(2),
+    ]);
+    let (walked, names) = Visit::of_catalogue(&service).walk().unwrap();
+    assert_eq!((walked.collections, walked.items), (1, 2));
+    assert_eq!(names, ["collection a", "item a/x", "item a/y"]);
+    let asked = service.asked();
+    assert_eq!(
+        serde_json::from_str::<Value>(&asked[2].body).unwrap(),
+        json!({"collections": ["a"], "limit": 1000, "fields": {"exclude": ["geometry", "bbox"]}})
+    );
+    assert_eq!(asked.len(), 7);
+}
+
+#[test]
+fn an_item_that_is_added_while_the_catalogue_is_read_ends_the_walk() {
+    let error = failed_walk(vec![
+        collections(&["a"]),
+        count(1),
+        items("a", &["x"]),
+        count(2),
+    ]);
+    assert_eq!(error.kind(), Kind::Conflict);
+    assert!(
+        error
+            .to_string()
+            .contains("collection 'a' had 1 items before and 2 after"),
+        "{error}"
+    );
+}
+
+#[test]
+fn items_that_are_missing_repeated_or_of_another_collection_end_the_walk() {
+    for (page, said) in [
+        (
+            items("a", &["x"]),
+            "collection 'a' counts 2 items, and 1 were read",
+        ),
+        (
+            items("a", &["x", "y", "z"]),
+            "collection 'a' counts 2 items, and 3 were read",
+        ),
+        (
+            items("a", &["x", "x"]),
+            "of 2 items of collection 'a' only 1 have an id of their own",
+        ),
+        (
+            items("b", &["x", "y"]),
+            "it gave the item 'x' of collection \"b\"",
+        ),
+        (
+            items("a", &["x", ""]),
+            "an item of collection 'a' has no id",
+        ),
+    ] {
+        let error = failed_walk(vec![collections(&["a"]), count(2), page, count(2)]);
+        assert_eq!(error.kind(), Kind::Protocol);
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
+#[test]
+fn a_collection_that_comes_or_goes_or_was_never_listed_ends_the_walk() {
+    let read = |after: &[&str], listed, all| {
+        failed_walk(vec![
+            collections(&["a"]),
+            count(1),
+            items("a", &["x"]),
+            count(1),
+            collections(after),
+            collection_count(listed),
+            count(all),
+        ])
+        .to_string()
+    };
+    assert!(read(&["a", "b"], 2, 1).contains("collection 'b' is new"));
+    assert!(read(&[], 0, 1).contains("collection 'a' is gone"));
+    assert!(read(&["a"], 2, 1).contains("it counts 2 collections, and lists 1"));
+    assert!(read(&["a"], 1, 3).contains("it counts 3 items, and its collections hold 1"));
+}
+
+#[test]
+fn a_collection_without_items_is_not_searched() {
+    let service = FakeService::start(vec![
+        collections(&["a"]),
+        count(0),
+        collections(&["a"]),
+        collection_count(1),
+        count(0),
+    ]);
+    let (walked, names) = Visit::of_catalogue(&service).walk().unwrap();
+    assert_eq!((walked.collections, walked.items), (1, 0));
+    assert_eq!(names, ["collection a"]);
+    assert_eq!(service.asked().len(), 5);
+}
+
+#[test]
+fn a_catalogue_that_fails_in_the_middle_ends_the_walk() {
+    let error = failed_walk(vec![
+        collections(&["a"]),
+        count(1),
+        Answer::status(500, "no"),
+    ]);
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(
+        error.to_string().contains("could not be read completely"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_a_visitor_says_ends_the_walk_as_it_is() {
+    let service = FakeService::start(vec![collections(&["a"])]);
+    let visit = Visit::of_catalogue(&service);
+    let stac = visit.session.stac().unwrap();
+    let stop = |_: Record<'_>| Err(Error::usage("enough"));
+    let error = visit.session.wait(walk(stac, stop)).unwrap_err();
+    assert_eq!(error.to_string(), "enough");
+}
