@@ -21,7 +21,7 @@ mod invocation;
 
 pub use arguments::{LiveNames, parameters};
 pub use host_commands::SHELLS;
-pub use invocation::{Action, Globals, Invocation, Parsed, Printed, SandboxAction};
+pub use invocation::{Action, Changes, Globals, Invocation, Parsed, Printed, SandboxAction};
 
 /// Examples stand before the usage: they are what people look for.
 const TEMPLATE: &str =
@@ -82,7 +82,53 @@ pub fn parse(
         Ok(action) => action,
         Err(printed) => return Ok(Parsed::Printed(printed)),
     };
-    Ok(Parsed::Invocation(Box::new(Invocation { globals, action })))
+    Ok(Parsed::Invocation(Box::new(Invocation {
+        globals,
+        command: command_line(arguments),
+        action,
+    })))
+}
+
+/// The flags that say how a command is run and not what it does, and whether a value follows.
+const MANNERS: [(&str, bool); 10] = [
+    ("--yes", false),
+    ("-y", false),
+    ("--apply", false),
+    ("--dry-run", false),
+    ("--json", false),
+    ("-v", false),
+    ("-vv", false),
+    ("--env-override", false),
+    ("--plan-out", true),
+    ("--color", true),
+];
+
+/// The command line as one would type it again, without what only says how it is run.
+fn command_line(arguments: &[OsString]) -> String {
+    let mut words = vec!["dashictl".to_owned()];
+    let mut typed = arguments.iter().skip(1).map(|word| word.to_string_lossy());
+    while let Some(word) = typed.next() {
+        let flag = word.split('=').next().unwrap_or(&word);
+        match MANNERS.iter().find(|(name, _)| *name == flag) {
+            Some((_, has_value)) => {
+                if *has_value && !word.contains('=') {
+                    typed.next();
+                }
+            }
+            None => words.push(shell_word(&word)),
+        }
+    }
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// The whole tree of commands.
@@ -220,7 +266,8 @@ fn described(command: Command, header: &Header, whose: &str) -> Command {
     let mut command = command
         .about(summary.clone())
         .help_template(TEMPLATE)
-        .args(arguments::of(header));
+        .args(arguments::of(header))
+        .args(globals::of_effect(header.effect));
     if !header.help.is_empty() {
         command = command.long_about(format!("{summary}\n\n{}", header.help));
     }
@@ -263,6 +310,7 @@ fn action(
     environment: &Environment,
 ) -> Result<std::result::Result<Action, Printed>> {
     let (words, leaf) = leaf(matches);
+    globals.take_changes(leaf);
     if words == ["run"] {
         return run_action(leaf, raw, globals, environment);
     }
@@ -326,6 +374,7 @@ fn run_action(
         }
     };
     globals.merge(globals::typed(&matches, environment));
+    globals.take_changes(&matches);
     let arguments = parameters(&header, &matches, environment)?;
     Ok(Ok(Action::Script {
         script,

@@ -32,6 +32,10 @@ pub enum Kind {
     Protocol,
     /// A local file or stream could not be read or written.
     Io,
+    /// A plan that no longer holds: used, expired, made for another context or by another script.
+    Stale,
+    /// Done in part: what was not done, and why, stands in the journal.
+    Partial,
     /// A script failed on its own: `throw`, `fail`, a type error.
     Script,
     /// The operator stopped the run.
@@ -44,7 +48,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the reference.
-    pub const ALL: [Kind; 16] = [
+    pub const ALL: [Kind; 18] = [
         Kind::Usage,
         Kind::Config,
         Kind::EffectRefused,
@@ -57,6 +61,8 @@ impl Kind {
         Kind::Timeout,
         Kind::Protocol,
         Kind::Io,
+        Kind::Stale,
+        Kind::Partial,
         Kind::Script,
         Kind::Interrupted,
         Kind::Closed,
@@ -79,6 +85,8 @@ impl Kind {
             Kind::Timeout => "timeout",
             Kind::Protocol => "protocol",
             Kind::Io => "io",
+            Kind::Stale => "stale",
+            Kind::Partial => "partial",
             Kind::Script => "script",
             Kind::Interrupted => "interrupted",
             Kind::Closed => "closed",
@@ -92,11 +100,14 @@ impl Kind {
         Kind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// The process exit code: 1 failed, 2 usage or effect refused, 130 interrupted.
+    /// The process exit code: 1 failed, 2 usage or effect refused, 4 partly done, 5 a plan that no longer holds,
+    /// 130 interrupted.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
             Kind::Usage | Kind::Config | Kind::EffectRefused => 2,
+            Kind::Partial => 4,
+            Kind::Stale => 5,
             Kind::Interrupted => 130,
             Kind::Closed => 0,
             _ => 1,

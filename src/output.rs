@@ -72,6 +72,12 @@ impl Console {
         self.0.json
     }
 
+    /// The terminal's width; none where stdout is no terminal.
+    #[must_use]
+    pub fn width(&self) -> Option<usize> {
+        self.0.width
+    }
+
     /// Whether errors and notes may be coloured.
     #[must_use]
     pub fn colours_errors(&self) -> bool {

@@ -16,9 +16,11 @@ use crate::clients::s3::S3;
 use crate::clients::stac::Stac;
 use crate::clients::web::Web;
 use crate::config::{Config, Environment, Secret, Service};
-use crate::effects::Gate;
+use crate::effects::{Gate, Journals};
+use crate::engine::callback::Callback;
 use crate::engine::interrupt::Interrupt;
 use crate::error::{Error, Result};
+use crate::inventory::Referenced;
 use crate::lake::{self, Lake};
 use crate::output::Console;
 use crate::sandbox::{Ports, Sandbox};
@@ -61,6 +63,8 @@ struct Inner {
     ingest: OnceLock<Ingest>,
     web: OnceLock<Web>,
     lake: OnceLock<Lake>,
+    referenced: Mutex<Option<Arc<Referenced>>>,
+    deferred: Mutex<Vec<Callback>>,
 }
 
 impl Session {
@@ -81,6 +85,8 @@ impl Session {
             ingest: OnceLock::new(),
             web: OnceLock::new(),
             lake: OnceLock::new(),
+            referenced: Mutex::new(None),
+            deferred: Mutex::new(Vec::new()),
         }))
     }
 
@@ -126,6 +132,11 @@ impl Session {
         &self.0.setup.interrupt
     }
 
+    /// The journals of this machine.
+    pub fn journals(&self) -> Result<Journals> {
+        Ok(Journals::below(&self.environment().state_dir()?))
+    }
+
     /// The texts of the scripts of this run, for excerpts.
     #[must_use]
     pub fn sources(&self) -> &Sources {
@@ -148,6 +159,12 @@ impl Session {
                 result = work => result,
             }
         })
+    }
+
+    /// Waits for work that must not be left half done: a stop of the run does not end the wait. What is waited for has
+    /// its own time limits.
+    pub fn finish<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.runtime().block_on(work)
     }
 
     /// Makes the engine known, for closures that outlive the call they were handed to.
@@ -194,6 +211,12 @@ impl Session {
     #[must_use]
     pub fn redacted(&self, error: Error) -> Error {
         error.reworded(|text| self.tracer().redacted(text))
+    }
+
+    /// A text without any secret that this run has used.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        self.tracer().redacted(text)
     }
 
     fn tracer(&self) -> &Tracer {
@@ -307,6 +330,72 @@ impl Session {
     }
 }
 
+impl Session {
+    /// What the catalogue refers to: read whole when it is first asked for in a pass of the script.
+    pub fn referenced(&self) -> Result<Arc<Referenced>> {
+        let mut referenced = self
+            .0
+            .referenced
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*referenced {
+            return Ok(Arc::clone(known));
+        }
+        let (stac, lake) = (self.stac()?, self.lake()?);
+        let read = Arc::new(self.wait(Referenced::read(stac, lake))?);
+        *referenced = Some(Arc::clone(&read));
+        Ok(read)
+    }
+
+    /// Begins a pass of the script: what was known of the lake is forgotten, so that it is looked at anew.
+    pub fn begin_pass(&self) {
+        *self
+            .0
+            .referenced
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
+        self.0
+            .deferred
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        self.interrupt().begin_pass();
+    }
+
+    /// Keeps a closure for the end of the run.
+    pub(crate) fn defer(&self, work: Callback) {
+        self.0
+            .deferred
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(work);
+    }
+
+    /// Runs what was deferred, the last first, each once, also when the run was stopped. Gives the first failure.
+    pub fn run_deferred(&self) -> Result<()> {
+        // A pass that ended where its plan did goes on later; what was deferred is for the end.
+        if self.interrupt().part_end().is_some() {
+            return Ok(());
+        }
+        let resume_stop = self.interrupt().suspend();
+        let mut failed = Ok(());
+        loop {
+            let next = self
+                .0
+                .deferred
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop();
+            let Some(work) = next else { break };
+            let done = work.call::<rhai::Dynamic>(()).map(drop);
+            let done = done.map_err(|error| crate::engine::raise::caught(&error, ""));
+            failed = failed.and(done);
+        }
+        resume_stop();
+        failed
+    }
+}
+
 /// The settings that a running sandbox brings.
 fn endpoints_of(sandbox: &Sandbox) -> [(&'static str, String); 8] {
     [
@@ -351,6 +440,13 @@ impl Sources {
     pub fn remember(&self, name: &str, text: &str) {
         let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         texts.insert(name.to_owned(), text.to_owned());
+    }
+
+    /// All texts, by name.
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<String, String> {
+        let texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.clone()
     }
 
     /// One line of a text, from 1.

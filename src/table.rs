@@ -9,6 +9,28 @@ use tabled::settings::object::{Cell, Columns, Rows};
 use tabled::settings::{Color, Modify, Padding, Style, Width};
 use unicode_width::UnicodeWidthStr;
 
+/// Units of 1024.
+const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+
+/// A number of bytes for people.
+#[must_use]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "one digit after the point is shown"
+)]
+pub fn size(count: i64) -> String {
+    let (mut size, mut unit) = (count as f64, 0);
+    while size.abs() >= 1024.0 && unit < UNITS.len() - 1 {
+        size /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{count} B")
+    } else {
+        format!("{size:.1} {}", UNITS[unit])
+    }
+}
+
 /// Text is not wrapped to less than this.
 const NARROWEST: usize = 16;
 

@@ -63,7 +63,7 @@ on_both_lakes! {
     fn a_dry_run_of_create_changes_nothing(lake) {
         let (operator, id) = (lake.operator(), Lake::name("dry"));
         let ran = operator.run(&["domain", "create", &id, "--dry-run"]);
-        assert!(ran.stdout.contains(&format!("write   stac::put_collection  collection {id}")), "{ran}");
+        assert!(ran.stdout.contains(&format!("write   stac::put_collection  1              collection {id}")), "{ran}");
         let _ = ran.success();
         assert!(operator.run(&["domain", "show", &id]).failure(1).contains("there is no collection"));
     }

@@ -140,29 +140,45 @@ fn a_dry_run_says_what_it_would_do_and_does_nothing() {
         "--dry-run",
         "fs::write(\"x\", \"y\"); fs::write(\"z\", \"y\")",
     ]);
-    expect_test::expect![[r"
-        STEP  EFFECT  FUNCTION   TARGET
-        1     write   fs::write  file x
-        2     write   fs::write  file z
+    expect_test::expect![[r#"
+        STEP  EFFECT  FUNCTION   TARGETS  SIZE  FIRST                        LAST
+        1     write   fs::write  1        1 B   file $WORK/x
+        2     write   fs::write  1        1 B   file $WORK/z
         ------- stderr -------
-        dry run: nothing was changed. This would be done:
-    "]]
+        dry run: nothing was changed. To do this: dashictl --context sandbox eval --effect write 'fs::write("x", "y"); fs::write("z", "y")'
+    "#]]
     .assert_eq(&ran.to_string());
     assert!(!operator.work().join("x").exists());
 }
 
 #[test]
-fn the_result_of_a_planned_change_cannot_be_looked_into() {
+fn looking_into_the_result_of_a_planned_change_ends_the_plan_there() {
     let operator = Operator::in_context("sandbox");
-    for look in ["r.id", "r == 3", "\"a\" + r", "r[0]"] {
-        let script = format!("let r = fs::write(\"x\", \"y\"); {look}");
-        let stderr = operator
-            .run(&["eval", "--effect", "write", "--dry-run", &script])
-            .failure(1);
+    for look in [
+        "r.id",
+        "r?.id",
+        "r == 3",
+        "3 in [r]",
+        "[r] == [1]",
+        "\"a\" + r",
+        "r + 1",
+        "r[0]",
+        "`${r}`",
+        "print(r)",
+        "json::text(r)",
+        "r.to_string()",
+        "try { r.id } catch { }",
+        "fs::read(\"x\")",
+    ] {
+        let script = format!("let r = fs::write(\"x\", \"y\"); {look}; fs::write(\"z\", \"y\")");
+        let ran = operator.run(&["eval", "--effect", "write", "--dry-run", &script]);
         assert!(
-            stderr.contains("the result of step 1, fs::write of file x, is not known"),
-            "{look}: {stderr}"
+            ran.stderr.contains(
+                "this is not the whole plan: the rest depends on the result of step 1, fs::write of file $WORK/x"
+            ),
+            "{look}: {ran}"
         );
+        assert!(!ran.success().contains("$WORK/z"), "{look}");
     }
 }
 
@@ -202,8 +218,8 @@ fn a_dry_run_plans_what_happens_only_while_the_result_is_read() {
     let script = "stac::collections().map(|c| fs::write(`${c.id}.txt`, \"\"))";
     let dry = operator.run(&["eval", "--effect", "write", "--dry-run", script]);
     assert!(
-        dry.stdout.contains("file gelaende-umwelt.txt")
-            && dry.stdout.contains("file klima-historisch.txt"),
+        dry.stdout.contains("$WORK/gelaende-umwelt.txt")
+            && dry.stdout.contains("$WORK/klima-historisch.txt"),
         "{dry}"
     );
     assert!(!operator.work().join("gelaende-umwelt.txt").exists());
@@ -227,7 +243,7 @@ fn a_dry_run_plans_what_happens_only_while_the_result_is_read() {
         "fs::write(\"x\", \"\"); fail(\"after one\")",
     ]);
     assert!(
-        failed.stdout.contains("file x") && failed.stderr.contains("after one"),
+        failed.stderr.contains("file $WORK/x") && failed.stderr.contains("after one"),
         "{failed}"
     );
     assert_eq!(failed.code, Some(1));

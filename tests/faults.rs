@@ -124,7 +124,10 @@ fn a_pause_too_long_to_wait_for_is_an_error_at_once() {
 
 #[test]
 fn a_creation_is_not_sent_twice() {
-    let service = FakeService::start(vec![Answer::status(503, "busy").header("retry-after", "0")]);
+    let service = FakeService::start(vec![
+        Answer::status(404, "{}"),
+        Answer::status(503, "busy").header("retry-after", "0"),
+    ]);
     let script = "stac::put_collection(#{ id: \"x\" })";
     let ran = Operator::new().run(&[
         "eval",
@@ -135,7 +138,7 @@ fn a_creation_is_not_sent_twice() {
         service.url(),
     ]);
     assert!(ran.failure(1).contains("answered 503"));
-    assert_eq!(service.lines(), ["POST /collections"]);
+    assert_eq!(service.lines(), ["GET /collections/x", "POST /collections"]);
 }
 
 #[test]
@@ -331,7 +334,7 @@ fn a_bound_that_ends_tells_the_last_failure() {
 #[test]
 fn a_creation_that_is_redirected_is_not_sent_again() {
     let moved = Answer::status(303, "").header("location", "/elsewhere");
-    let service = FakeService::start(vec![moved]);
+    let service = FakeService::start(vec![Answer::status(404, "{}"), moved]);
     let script = "stac::put_collection(#{ id: \"x\" })";
     let ran = Operator::new().run(&[
         "eval",
@@ -342,7 +345,7 @@ fn a_creation_that_is_redirected_is_not_sent_again() {
         service.url(),
     ]);
     assert!(ran.failure(1).contains("stac answered 303 See Other"));
-    assert_eq!(service.lines().len(), 1);
+    assert_eq!(service.lines().len(), 2);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tokio::runtime::Runtime;
 
 use super::fake::{Answer, FakeService};
 use dashictl::config::{Config, Environment, Flags};
-use dashictl::effects::{Effect, Gate};
+use dashictl::effects::{Change, Effect, Gate};
 use dashictl::engine::interrupt::Interrupt;
 use dashictl::error::{Error, Kind, Result};
 use dashictl::inventory::{Belongings, Record, Walked, belongings, walk};
@@ -83,8 +83,17 @@ impl Visit {
     }
 
     fn put(&self, item: &Value) {
-        let stac = self.session.stac().unwrap();
-        self.session.wait(stac.put_item(item.clone())).unwrap();
+        let change = Change::PutItem {
+            record: item.clone(),
+        };
+        let gate = self.session.gate();
+        gate.ask(
+            &self.session,
+            ("stac::put_item", Effect::Write),
+            change.into(),
+            Vec::new(),
+        )
+        .unwrap();
     }
 
     fn belongings(&self, item: &Value) -> Result<Belongings> {
@@ -284,41 +293,74 @@ fn failed_walk(answers: Vec<Answer>) -> Error {
     error
 }
 
+/// The answers to a walk: what all count, then for each listing of the collections what comes after it.
+fn catalogue(total: u64, rounds: Vec<(&[&str], Vec<Answer>)>) -> Vec<Answer> {
+    let mut answers = vec![count(total)];
+    for (ids, more) in rounds {
+        answers.push(collection_count(ids.len() as u64));
+        answers.push(collections(ids));
+        answers.extend(more);
+    }
+    answers
+}
+
 #[test]
 fn a_walk_asks_for_all_but_the_geometry_and_proves_that_nothing_is_missing() {
-    let service = FakeService::start(vec![
-        collections(&["a"]),
-        count(2),
-        items("a", &["x", "y"]),
-        count(2),
-        collections(&["a"]),
-        collection_count(1),
-        count(2),
-    ]);
+    let service = FakeService::start(catalogue(
+        2,
+        vec![
+            (&["a"], vec![count(2), items("a", &["x", "y"]), count(2)]),
+            (&["a"], vec![]),
+        ],
+    ));
     let (walked, names) = Visit::of_catalogue(&service).walk().unwrap();
     assert_eq!((walked.collections, walked.items), (1, 2));
     assert_eq!(names, ["collection a", "item a/x", "item a/y"]);
     let asked = service.asked();
     assert_eq!(
-        serde_json::from_str::<Value>(&asked[2].body).unwrap(),
+        serde_json::from_str::<Value>(&asked[4].body).unwrap(),
         json!({"collections": ["a"], "limit": 1000, "fields": {"exclude": ["geometry", "bbox"]}})
     );
-    assert_eq!(asked.len(), 7);
+    assert_eq!(asked.len(), 8);
 }
 
 #[test]
-fn an_item_that_is_added_while_the_catalogue_is_read_ends_the_walk() {
-    let error = failed_walk(vec![
-        collections(&["a"]),
-        count(1),
-        items("a", &["x"]),
-        count(2),
-    ]);
+fn a_collection_whose_items_change_while_they_are_read_is_read_again() {
+    let service = FakeService::start(catalogue(
+        1,
+        vec![
+            (
+                &["a"],
+                vec![
+                    count(1),
+                    items("a", &["x"]),
+                    count(2),
+                    items("a", &["x", "y"]),
+                    count(2),
+                ],
+            ),
+            (&["a"], vec![]),
+        ],
+    ));
+    let (walked, names) = Visit::of_catalogue(&service).walk().unwrap();
+    assert_eq!(walked.items, 2);
+    assert!(names.contains(&"item a/y".to_owned()));
+}
+
+#[test]
+fn a_collection_that_never_stands_still_ends_the_walk() {
+    let mut read = vec![count(1)];
+    for round in 1..=5 {
+        let ids: Vec<String> = (0..round).map(|id| id.to_string()).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        read.extend([items("a", &ids), count(round + 1)]);
+    }
+    let error = failed_walk(catalogue(1, vec![(&["a"], read)]));
     assert_eq!(error.kind(), Kind::Conflict);
     assert!(
         error
             .to_string()
-            .contains("collection 'a' had 1 items before and 2 after"),
+            .contains("collection 'a' had 5 items before and 6 after"),
         "{error}"
     );
 }
@@ -347,54 +389,73 @@ fn items_that_are_missing_repeated_or_of_another_collection_end_the_walk() {
             "an item of collection 'a' has no id",
         ),
     ] {
-        let error = failed_walk(vec![collections(&["a"]), count(2), page, count(2)]);
+        let error = failed_walk(catalogue(2, vec![(&["a"], vec![count(2), page, count(2)])]));
         assert_eq!(error.kind(), Kind::Protocol);
         assert!(error.to_string().contains(said), "{error}");
     }
 }
 
 #[test]
-fn a_collection_that_comes_or_goes_or_was_never_listed_ends_the_walk() {
-    let read = |after: &[&str], listed, all| {
-        failed_walk(vec![
-            collections(&["a"]),
-            count(1),
-            items("a", &["x"]),
-            count(1),
-            collections(after),
-            collection_count(listed),
-            count(all),
-        ])
-        .to_string()
-    };
-    assert!(read(&["a", "b"], 2, 1).contains("collection 'b' is new"));
-    assert!(read(&[], 0, 1).contains("collection 'a' is gone"));
-    assert!(read(&["a"], 2, 1).contains("it counts 2 collections, and lists 1"));
-    assert!(read(&["a"], 1, 3).contains("it counts 3 items, and its collections hold 1"));
+fn a_collection_that_comes_while_the_catalogue_is_read_is_read_too() {
+    let service = FakeService::start(catalogue(
+        1,
+        vec![
+            (&["a"], vec![count(1), items("a", &["x"]), count(1)]),
+            (&["a", "b"], vec![count(1), items("b", &["y"]), count(1)]),
+            (&["a", "b"], vec![]),
+        ],
+    ));
+    let (walked, names) = Visit::of_catalogue(&service).walk().unwrap();
+    assert_eq!((walked.collections, walked.items), (2, 2));
+    assert_eq!(
+        names,
+        ["collection a", "item a/x", "collection b", "item b/y"]
+    );
+}
+
+#[test]
+fn a_collection_that_was_never_listed_ends_the_walk() {
+    let one = || vec![count(1), items("a", &["x"]), count(1)];
+    let mut hidden = catalogue(3, vec![(&["a"], one()), (&["a"], vec![])]);
+    hidden.push(count(3));
+    let error = failed_walk(hidden);
+    assert!(
+        error
+            .to_string()
+            .contains("it counts 3 items, and its collections hold 1"),
+        "{error}"
+    );
+    let mut short = vec![count(1)];
+    for _ in 0..5 {
+        short.extend([collection_count(2), collections(&["a"])]);
+    }
+    let error = failed_walk(short);
+    assert!(
+        error
+            .to_string()
+            .contains("it counts 2 collections, and lists 1"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_collection_without_items_is_not_searched() {
-    let service = FakeService::start(vec![
-        collections(&["a"]),
-        count(0),
-        collections(&["a"]),
-        collection_count(1),
-        count(0),
-    ]);
+    let service = FakeService::start(catalogue(
+        0,
+        vec![(&["a"], vec![count(0)]), (&["a"], vec![])],
+    ));
     let (walked, names) = Visit::of_catalogue(&service).walk().unwrap();
     assert_eq!((walked.collections, walked.items), (1, 0));
     assert_eq!(names, ["collection a"]);
-    assert_eq!(service.asked().len(), 5);
+    assert_eq!(service.asked().len(), 6);
 }
 
 #[test]
 fn a_catalogue_that_fails_in_the_middle_ends_the_walk() {
-    let error = failed_walk(vec![
-        collections(&["a"]),
-        count(1),
-        Answer::status(500, "no"),
-    ]);
+    let error = failed_walk(catalogue(
+        1,
+        vec![(&["a"], vec![count(1), Answer::status(500, "no")])],
+    ));
     assert_eq!(error.kind(), Kind::Unavailable);
     assert!(
         error.to_string().contains("could not be read completely"),
@@ -404,7 +465,7 @@ fn a_catalogue_that_fails_in_the_middle_ends_the_walk() {
 
 #[test]
 fn what_a_visitor_says_ends_the_walk_as_it_is() {
-    let service = FakeService::start(vec![collections(&["a"])]);
+    let service = FakeService::start(catalogue(0, vec![(&["a"], vec![])]));
     let visit = Visit::of_catalogue(&service);
     let stac = visit.session.stac().unwrap();
     let stop = |_: Record<'_>| Err(Error::usage("enough"));

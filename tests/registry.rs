@@ -169,43 +169,6 @@ fn every_example_of_a_shipped_library_runs_and_gives_what_it_says() {
     assert!(count >= 7, "only {count} examples were found");
 }
 
-#[test]
-fn a_function_that_changes_something_never_reaches_a_service_in_a_planning_run() {
-    let service = super::listener::SilentListener::start();
-    let operator = super::operator::Operator::new()
-        .with("DASHI_STAC_URL", service.url())
-        .with("DASHI_S3_ENDPOINT", service.url())
-        .with("DASHI_S3_ACCESS_KEY", "key")
-        .with("DASHI_S3_SECRET_KEY", "made-up-for-a-test");
-    let rehearsal = Rehearsal::new();
-    let changing = rehearsal
-        .engine
-        .registry
-        .functions()
-        .filter(|function| function.effect > Effect::Read);
-    for function in changing {
-        let arguments: Vec<&str> = function
-            .parameters
-            .iter()
-            .map(|p| {
-                if p.kind == "map" {
-                    "#{id: \"x\", collection: \"y\"}"
-                } else {
-                    "\"x\""
-                }
-            })
-            .collect();
-        let call = format!("{}({})", function.path(), arguments.join(", "));
-        let ran = operator.run(&["eval", "--effect", "destroy", "--dry-run", &call]);
-        assert!(
-            ran.stdout.contains(&function.path()),
-            "{call} left no step: {ran}"
-        );
-        let _ = ran.success();
-    }
-    assert_eq!(service.visits(), 0);
-}
-
 on_both_lakes! {
     fn records_are_removed_and_a_collection_only_when_it_is_empty(lake) {
         let id = Lake::name("removed");

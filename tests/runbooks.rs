@@ -195,7 +195,13 @@ fn a_write_runbook_writes_and_its_dry_run_does_not() {
     let text = "//! Note.\n//! ```toml\n//! effect = \"write\"\n//! ```\nfn main() { fs::write(\"note.txt\", \"x\"); fs::exists(\"note.txt\") }\n";
     let operator = operator_with("note.rhai", text);
     let dry = operator.run(&["note", "--dry-run"]);
-    assert!(dry.stdout.contains("fs::write  file note.txt"), "{dry}");
+    assert!(dry.stdout.contains("file $WORK/note.txt"), "{dry}");
+    assert!(
+        dry.stderr.contains(
+            "fs::exists reads file $WORK/note.txt at ~/.config/dashi/scripts/note.rhai:5"
+        ),
+        "{dry}"
+    );
     assert!(!operator.work().join("note.txt").exists());
     assert_eq!(operator.run(&["note"]).success(), "true\n");
 }

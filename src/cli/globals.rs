@@ -1,10 +1,13 @@
 //! The flags that every command takes: their place on the command line, and what was typed for them.
 
-use clap::{Arg, ArgAction, ArgMatches};
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::arguments::LiveNames;
-use super::invocation::Globals;
+use super::invocation::{Changes, Globals};
 use crate::config::{Environment, Flags, KEYS};
+use crate::effects::Effect;
 
 /// Their place on the command line.
 pub(super) fn arguments() -> Vec<Arg> {
@@ -76,6 +79,7 @@ pub(super) fn typed(matches: &ArgMatches, environment: &Environment) -> Globals 
         verbosity: matches.get_count("verbose"),
         yes: matches.get_flag("yes") || yes,
         dry_run: matches.get_flag("dry-run"),
+        changes: Changes::default(),
     }
 }
 
@@ -88,4 +92,77 @@ impl Globals {
         self.yes |= later.yes;
         self.dry_run |= later.dry_run;
     }
+
+    /// Takes over what was typed for a command that changes something.
+    pub(super) fn take_changes(&mut self, matches: &ArgMatches) {
+        let flag = |name: &str| {
+            matches
+                .try_get_one::<bool>(name)
+                .ok()
+                .flatten()
+                .copied()
+                .unwrap_or(false)
+        };
+        self.changes = Changes {
+            apply: flag("apply"),
+            max_delete: matches
+                .try_get_one::<u64>("max-delete")
+                .ok()
+                .flatten()
+                .copied(),
+            plan_out: matches
+                .try_get_one::<PathBuf>("plan-out")
+                .ok()
+                .flatten()
+                .cloned(),
+            env_override: flag("env-override"),
+        };
+    }
+}
+
+/// The flags of a command that may do this to the world.
+pub(super) fn of_effect(effect: Effect) -> Vec<Arg> {
+    let heading = "Changes";
+    let plan_out = Arg::new("plan-out")
+        .long("plan-out")
+        .value_name("FILE")
+        .help(
+            "Write the plan to a file, for `dashictl apply FILE`; nothing is done without --apply",
+        )
+        .value_hint(clap::ValueHint::FilePath)
+        .value_parser(value_parser!(PathBuf));
+    let arguments = match effect {
+        Effect::Read => Vec::new(),
+        Effect::Write => vec![plan_out],
+        Effect::Destroy => vec![apply(), max_delete(), plan_out, env_override()],
+    };
+    arguments
+        .into_iter()
+        .map(|argument| argument.help_heading(heading))
+        .collect()
+}
+
+fn apply() -> Arg {
+    Arg::new("apply")
+        .long("apply")
+        .action(ArgAction::SetTrue)
+        .conflicts_with("dry-run")
+        .help("Do it, after showing the plan and asking; without, only the plan is shown")
+}
+
+/// How much may be destroyed.
+pub(super) fn max_delete() -> Arg {
+    Arg::new("max-delete")
+        .long("max-delete")
+        .value_name("N")
+        .value_parser(value_parser!(u64))
+        .help("Do nothing where the plan destroys more than N things")
+}
+
+/// That mixed endpoints are meant.
+pub(super) fn env_override() -> Arg {
+    Arg::new("env-override")
+        .long("env-override")
+        .action(ArgAction::SetTrue)
+        .help("With --yes: the endpoints that the environment sets beside the context are meant")
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use super::globals;
 use super::{Action, SandboxAction};
 use crate::effects::Effect;
 use crate::error::Result;
@@ -22,6 +23,12 @@ pub(super) fn all() -> Vec<Command> {
         complete(),
         trust(),
         sandbox(),
+        apply(),
+        resume(),
+        undo(),
+        log(),
+        trash(),
+        lock(),
     ]
 }
 
@@ -59,6 +66,7 @@ fn eval() -> Command {
         .before_help("Examples:\n  dashictl eval 'stac::collections().map(|c| c.id)'\n  dashictl eval --json 's3::du(\"s3://landing/\")'")
         .arg(Arg::new("expression").required(true).value_name("EXPRESSION").help("One or more statements; the last one's value is printed").allow_hyphen_values(true))
         .arg(Arg::new("effect").long("effect").value_name("EFFECT").value_parser(["read", "write", "destroy"]).default_value("read").help("The most it may do"))
+        .args(globals::of_effect(Effect::Destroy))
 }
 
 fn check() -> Command {
@@ -128,6 +136,114 @@ fn sandbox() -> Command {
         .subcommand(Command::new("path").about("Print where its state is"))
 }
 
+fn run_id(name: &'static str) -> Arg {
+    Arg::new("run").required(true).value_name("RUN").help(name)
+}
+
+fn apply() -> Command {
+    Command::new("apply")
+        .about("Do what a plan says, once")
+        .before_help("Examples:\n  dashictl item delete gelaende-umwelt/abc123 --plan-out plan.jsonl\n  dashictl apply plan.jsonl")
+        .arg(
+            Arg::new("file")
+                .required(true)
+                .value_name("FILE")
+                .help("The plan, as --plan-out wrote it")
+                .value_hint(clap::ValueHint::FilePath)
+                .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(globals::max_delete())
+        .arg(globals::env_override())
+}
+
+fn resume() -> Command {
+    Command::new("resume")
+        .about("Do what is left of a run that was killed or stopped")
+        .before_help("Examples:\n  dashictl log list\n  dashictl resume 01JD…")
+        .arg(run_id("The run; `log list` shows it"))
+        .arg(globals::max_delete())
+        .arg(globals::env_override())
+}
+
+fn undo() -> Command {
+    Command::new("undo")
+        .about("Take a run back: records and objects as they were")
+        .before_help("Examples:\n  dashictl undo 01JD… --dry-run    what would be brought back\n  dashictl undo 01JD…")
+        .arg(run_id("The run; `log list` shows it"))
+        .arg(globals::env_override())
+}
+
+fn group(name: &'static str, about: &'static str) -> Command {
+    Command::new(name)
+        .about(about)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+}
+
+fn log() -> Command {
+    group("log", "Look at runs that changed something")
+        .subcommand(
+            Command::new("list")
+                .about("List them, the newest first")
+                .arg(
+                    Arg::new("limit")
+                        .long("limit")
+                        .value_name("N")
+                        .value_parser(value_parser!(u64))
+                        .default_value("20")
+                        .help("How many at most"),
+                ),
+        )
+        .subcommand(
+            Command::new("show")
+                .about("Show one: what was done to which target")
+                .arg(run_id("The run")),
+        )
+}
+
+fn trash() -> Command {
+    group("trash", "Look at objects that were put aside, or end them")
+        .subcommand(Command::new("list").about("List what was put aside, by run and bucket"))
+        .subcommand(
+            Command::new("purge")
+                .about("Delete for good what was put aside")
+                .before_help("Examples:\n  dashictl trash purge --older-than 30d\n  dashictl trash purge --older-than 30d --apply")
+                .arg(
+                    Arg::new("run")
+                        .long("run")
+                        .value_name("RUN")
+                        .help("Only what this run put aside"),
+                )
+                .arg(
+                    Arg::new("older-than")
+                        .long("older-than")
+                        .value_name("AGE")
+                        .default_value("7d")
+                        .help("Only what was put aside so long ago"),
+                )
+                .args(globals::of_effect(Effect::Destroy)),
+        )
+}
+
+fn lock() -> Command {
+    group(
+        "lock",
+        "Look at the locks of destructive runs, or break one",
+    )
+    .subcommand(Command::new("list").about("List who holds which"))
+    .subcommand(
+        Command::new("break")
+            .about("Break a lock whose holder is gone for good")
+            .arg(
+                Arg::new("name")
+                    .required(true)
+                    .value_name("NAME")
+                    .help("The bucket, or `catalogue`"),
+            ),
+    )
+}
+
 /// The action of one of these commands; none for a script's words.
 pub(super) fn action(words: &[String], matches: &ArgMatches) -> Result<Option<Action>> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -172,6 +288,28 @@ pub(super) fn action(words: &[String], matches: &ArgMatches) -> Result<Option<Ac
         }),
         ["sandbox", "reset"] => Action::Sandbox(SandboxAction::Reset),
         ["sandbox", "path"] => Action::Sandbox(SandboxAction::Path),
+        ["apply"] => Action::Apply {
+            file: matches
+                .get_one::<PathBuf>("file")
+                .cloned()
+                .unwrap_or_default(),
+        },
+        ["resume"] => Action::Resume { run: text("run") },
+        ["undo"] => Action::Undo { run: text("run") },
+        ["log", "list"] => Action::LogList {
+            limit: matches
+                .get_one::<u64>("limit")
+                .and_then(|limit| usize::try_from(*limit).ok())
+                .unwrap_or(usize::MAX),
+        },
+        ["log", "show"] => Action::LogShow { run: text("run") },
+        ["trash", "list"] => Action::TrashList,
+        ["trash", "purge"] => Action::TrashPurge {
+            run: matches.get_one::<String>("run").cloned(),
+            older_than: text("older-than"),
+        },
+        ["lock", "list"] => Action::LockList,
+        ["lock", "break"] => Action::LockBreak { name: text("name") },
         _ => return Ok(None),
     }))
 }

@@ -15,6 +15,8 @@ use crate::script::library::Script;
 pub struct Invocation {
     /// The flags that every command takes.
     pub globals: Globals,
+    /// The command line as it was typed, without what only says how it is run (`--yes`, `--apply`, `--json`, …).
+    pub command: String,
     /// What to do.
     pub action: Action,
 }
@@ -30,6 +32,21 @@ pub struct Globals {
     pub yes: bool,
     /// `--dry-run`.
     pub dry_run: bool,
+    /// What is said about a change.
+    pub changes: Changes,
+}
+
+/// The flags of what changes or destroys something.
+#[derive(Debug, Default, Clone)]
+pub struct Changes {
+    /// `--apply`: do what would be destroyed.
+    pub apply: bool,
+    /// `--max-delete`: do nothing where more would be destroyed.
+    pub max_delete: Option<u64>,
+    /// `--plan-out`: where the plan is written.
+    pub plan_out: Option<PathBuf>,
+    /// `--env-override`: endpoints from the environment are meant.
+    pub env_override: bool,
 }
 
 /// What to do.
@@ -77,6 +94,47 @@ pub enum Action {
     },
     /// Deal with the sandbox.
     Sandbox(SandboxAction),
+    /// Do what a plan says.
+    Apply {
+        /// The file of the plan.
+        file: PathBuf,
+    },
+    /// Do what is left of a run.
+    Resume {
+        /// The run.
+        run: String,
+    },
+    /// Take a run back.
+    Undo {
+        /// The run.
+        run: String,
+    },
+    /// List runs.
+    LogList {
+        /// How many at most.
+        limit: usize,
+    },
+    /// Show one run.
+    LogShow {
+        /// The run.
+        run: String,
+    },
+    /// List what was put aside.
+    TrashList,
+    /// End what was put aside.
+    TrashPurge {
+        /// Of this run alone.
+        run: Option<String>,
+        /// Only what was put aside so long ago.
+        older_than: String,
+    },
+    /// List the locks that are held.
+    LockList,
+    /// Break a lock.
+    LockBreak {
+        /// What is locked.
+        name: String,
+    },
 }
 
 /// What to do with the sandbox.

@@ -1,8 +1,12 @@
-//! Loki's HTTP API (3.x): whether it is ready. Errors of Loki are plain text, which the sender quotes as it is.
+//! Loki's HTTP API (3.x): whether it is ready, and pushing a line. Errors of Loki are plain text, which the sender quotes as it is.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
 use super::http::{Request, Sender};
+use crate::effects::Permit;
 use crate::error::Result;
 
 /// The client of Loki.
@@ -34,5 +38,21 @@ impl Loki {
         } else {
             Err(answer.fault("something else than 'ready'"))
         }
+    }
+
+    /// Pushes one line to the stream of these labels.
+    pub async fn push(
+        &self,
+        permit: Permit,
+        labels: Value,
+        at: Timestamp,
+        line: &str,
+    ) -> Result<()> {
+        let stream = json!({"stream": labels, "values": [[at.as_nanosecond().to_string(), line]]});
+        let body = json!({"streams": [stream]});
+        self.sender
+            .send(Request::post(permit, "/loki/api/v1/push", body))
+            .await
+            .map(drop)
     }
 }

@@ -1,11 +1,12 @@
 //! A request to a JSON service, before it is sent: method, path below the service's URL, query, body, and whether it may
-//! be sent twice. Pure values; `http` sends them.
+//! be sent twice. Pure values; `http` sends them. One that changes something takes the gate's leave to be made.
 
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use url::Url;
 
+use crate::effects::Permit;
 use crate::error::{Error, Result};
 
 /// A request to a service, by a path below its configured URL.
@@ -37,7 +38,7 @@ impl Request {
     }
 
     /// `POST path` with a JSON body that creates something: sent once.
-    pub fn post(path: impl Into<String>, body: Value) -> Request {
+    pub fn post(_: Permit, path: impl Into<String>, body: Value) -> Request {
         Request {
             body: Some(body),
             ..Request::new(Method::POST, path)
@@ -48,12 +49,13 @@ impl Request {
     pub fn ask(path: impl Into<String>, body: Value) -> Request {
         Request {
             reads: true,
-            ..Request::post(path, body)
+            body: Some(body),
+            ..Request::new(Method::POST, path)
         }
     }
 
     /// `PUT path` with a JSON body.
-    pub fn put(path: impl Into<String>, body: Value) -> Request {
+    pub fn put(_: Permit, path: impl Into<String>, body: Value) -> Request {
         Request {
             body: Some(body),
             ..Request::new(Method::PUT, path)
@@ -61,7 +63,7 @@ impl Request {
     }
 
     /// `DELETE path`.
-    pub fn delete(path: impl Into<String>) -> Request {
+    pub fn delete(_: Permit, path: impl Into<String>) -> Request {
         Request::new(Method::DELETE, path)
     }
 

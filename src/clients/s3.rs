@@ -212,20 +212,46 @@ impl S3 {
             .ok_or_else(|| asked.fault("an answer without a date"))
     }
 
-    fn client(&self) -> &Client {
+    pub(super) fn client(&self) -> &Client {
         &self.inner.client
     }
 
-    fn asked(&self, operation: &'static str, target: impl Display) -> Asked {
+    pub(super) fn asked(&self, operation: &'static str, target: impl Display) -> Asked {
         Asked::new(&self.inner.settings, operation, target.to_string())
     }
 
     /// Sends a request that changes nothing, again after a passing failure.
-    async fn reading<T, E, F>(&self, asked: &Asked, send: impl Fn() -> F) -> Result<T>
+    pub(super) async fn reading<T, E, F>(&self, asked: &Asked, send: impl Fn() -> F) -> Result<T>
     where
         F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
         E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
+        let passes = |error: &Error| error.kind() == Kind::Unavailable;
+        self.trying(asked, passes, send).await
+    }
+
+    /// Sends a request that changes something, again only where the store itself said "not now": after a broken
+    /// connection nobody knows whether it was done.
+    pub(super) async fn changing<T, E, F>(&self, asked: &Asked, send: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
+        E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let passes = |error: &Error| error.detail().status.is_some_and(retry::is_passing);
+        self.trying(asked, passes, send).await
+    }
+
+    async fn trying<T, E, F>(
+        &self,
+        asked: &Asked,
+        passes: impl Fn(&Error) -> bool,
+        send: impl Fn() -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
+        E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let passes = &passes;
         let tries = Tries {
             service: "s3",
             retries: self.inner.settings.transport.retries,
@@ -233,13 +259,14 @@ impl S3 {
             tracer: &self.inner.tracer,
         };
         let attempt = |count| {
-            let sent = send();
+            // The library's futures are some 20 KiB each.
+            let sent = Box::pin(send());
             async move {
                 Ok(sent.await.map_or_else(
                     |refusal| {
                         let error = asked.refused(&refusal);
-                        let passes = error.kind() == Kind::Unavailable;
-                        Tried::Failed(error, passes.then(|| retry::pause(count)))
+                        let pause = passes(&error).then(|| retry::pause(count));
+                        Tried::Failed(error, pause)
                     },
                     Tried::Answered,
                 ))
@@ -353,10 +380,10 @@ fn row(bucket: &str, object: &Object, asked: &Asked) -> Result<Value> {
     }))
 }
 
-fn rfc3339(time: &DateTime) -> Option<String> {
+pub(super) fn rfc3339(time: &DateTime) -> Option<String> {
     time.fmt(Format::DateTime).ok()
 }
 
-fn unquoted(etag: &str) -> &str {
+pub(super) fn unquoted(etag: &str) -> &str {
     etag.trim_matches('"')
 }

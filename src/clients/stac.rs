@@ -11,6 +11,7 @@ use url::Url;
 
 use super::Pages;
 use super::http::{Answer, Request, Sender, path};
+use crate::effects::Permit;
 use crate::error::{Error, Kind, Result};
 
 /// How many records to ask for a page, where the caller has no wish.
@@ -75,27 +76,25 @@ impl Stac {
             .await
     }
 
-    /// Creates a collection, or replaces the one of that id. The server's POST is no upsert: on 409 it is a PUT.
-    pub async fn put_collection(&self, collection: Value) -> Result<Value> {
-        let id = id_of(&collection, "collection")?.to_owned();
-        match self
-            .sender
-            .json(Request::post("/collections", collection.clone()))
+    /// Creates a collection; one of that id is a conflict.
+    pub async fn create_collection(&self, permit: Permit, collection: Value) -> Result<Value> {
+        self.sender
+            .json(Request::post(permit, "/collections", collection))
             .await
-        {
-            Err(error) if error.kind() == Kind::Conflict => {
-                self.sender
-                    .json(Request::put(path(&["collections", &id])?, collection))
-                    .await
-            }
-            result => result,
-        }
+    }
+
+    /// Replaces the collection of that id.
+    pub async fn replace_collection(&self, permit: Permit, collection: Value) -> Result<Value> {
+        let path = path(&["collections", id_of(&collection, "collection")?])?;
+        self.sender
+            .json(Request::put(permit, path, collection))
+            .await
     }
 
     /// Removes a collection with all its items.
-    pub async fn delete_collection(&self, id: &str) -> Result<()> {
+    pub async fn delete_collection(&self, permit: Permit, id: &str) -> Result<()> {
         self.sender
-            .send(Request::delete(path(&["collections", id])?))
+            .send(Request::delete(permit, path(&["collections", id])?))
             .await
             .map(drop)
     }
@@ -157,48 +156,26 @@ impl Stac {
     /// One item.
     pub async fn item(&self, collection: &str, id: &str) -> Result<Value> {
         self.sender
-            .json(Request::get(path(&[
-                "collections",
-                collection,
-                "items",
-                id,
-            ])?))
+            .json(Request::get(item_path(collection, id)?))
             .await
     }
 
-    /// Creates an item in the collection it names, or replaces the one of that id.
-    pub async fn put_item(&self, item: Value) -> Result<Value> {
-        let id = id_of(&item, "item")?.to_owned();
-        let collection = collection_of(&item)?.to_owned();
-        match self
-            .sender
-            .json(Request::post(
-                path(&["collections", &collection, "items"])?,
-                item.clone(),
-            ))
-            .await
-        {
-            Err(error) if error.kind() == Kind::Conflict => {
-                self.sender
-                    .json(Request::put(
-                        path(&["collections", &collection, "items", &id])?,
-                        item,
-                    ))
-                    .await
-            }
-            result => result,
-        }
+    /// Creates an item in the collection it names; one of that id is a conflict.
+    pub async fn create_item(&self, permit: Permit, item: Value) -> Result<Value> {
+        let path = path(&["collections", collection_of(&item)?, "items"])?;
+        self.sender.json(Request::post(permit, path, item)).await
+    }
+
+    /// Replaces the item of that id in the collection it names.
+    pub async fn replace_item(&self, permit: Permit, item: Value) -> Result<Value> {
+        let path = item_path(collection_of(&item)?, id_of(&item, "item")?)?;
+        self.sender.json(Request::put(permit, path, item)).await
     }
 
     /// Removes the record of an item; its objects stay.
-    pub async fn delete_item(&self, collection: &str, id: &str) -> Result<()> {
+    pub async fn delete_item(&self, permit: Permit, collection: &str, id: &str) -> Result<()> {
         self.sender
-            .send(Request::delete(path(&[
-                "collections",
-                collection,
-                "items",
-                id,
-            ])?))
+            .send(Request::delete(permit, item_path(collection, id)?))
             .await
             .map(drop)
     }
@@ -222,8 +199,12 @@ impl Stac {
     }
 }
 
+fn item_path(collection: &str, id: &str) -> Result<String> {
+    path(&["collections", collection, "items", id])
+}
+
 /// The id of a record.
-fn id_of<'a>(record: &'a Value, what: &str) -> Result<&'a str> {
+pub(crate) fn id_of<'a>(record: &'a Value, what: &str) -> Result<&'a str> {
     record["id"]
         .as_str()
         .filter(|id| !id.is_empty())

@@ -17,6 +17,8 @@ pub enum Shape {
     Text,
     /// A whole number from 0 up.
     Integer,
+    /// `true` or `false`; in a variable also `on`, `off`, `1`, `0`.
+    Switch,
     /// A time span such as `30s`, `500ms` or `2m`.
     Duration,
     /// A list of `http://` or `https://` URLs; in a variable separated by commas.
@@ -43,6 +45,7 @@ impl Shape {
             Shape::Proxy => "the URL of a proxy in quotes (http://host:port) or \"off\"",
             Shape::Text => "text in quotes",
             Shape::Integer => "a whole number from 0 up",
+            Shape::Switch => "true or false",
             Shape::Duration => "a duration in quotes such as \"30s\", \"500ms\" or \"2m\"",
             Shape::Urls => "a list of URLs such as [\"https://s3.example.org\"]",
             Shape::Secret => {
@@ -196,6 +199,12 @@ pub static KEYS: &[Key] = keys! {
         Key::new("http.client_cert", "DASHI_HTTP_CLIENT_CERT", Shape::Path, "Client certificate (PEM); may hold its key"),
         Key::new("http.client_key", "DASHI_HTTP_CLIENT_KEY", Shape::Path, "Key (PEM) of the client certificate of the same table"),
         Key::new("http.proxy", "DASHI_HTTP_PROXY", Shape::Proxy, "Proxy for every service; off: not even the system's"),
+        Key::new("audit.actor", "DASHI_AUDIT_ACTOR", Shape::Text, "Who acts, in audit lines and journals; unset: the OS user and host"),
+        Key::new("state.url", "DASHI_STATE_URL", Shape::Text, "Prefix in the store for journals and locks of destructive runs; unset: .dashi-state/ in the curated bucket"),
+        Key::new("trash.landing", "DASHI_TRASH_LANDING", Shape::Switch, "Whether deleted objects of the landing bucket are put aside first").or("true"),
+        Key::new("trash.processed", "DASHI_TRASH_PROCESSED", Shape::Switch, "Whether deleted objects of the processed bucket are put aside first").or("true"),
+        Key::new("trash.curated", "DASHI_TRASH_CURATED", Shape::Switch, "Whether deleted objects of the curated bucket are put aside first").or("true"),
+        Key::new("trash.other", "DASHI_TRASH_OTHER", Shape::Switch, "Whether deleted objects of any other bucket are put aside first").or("true"),
     }
     ["s3" "S3"] {
         Key::new("s3.endpoint", "DASHI_S3_ENDPOINT", Shape::Endpoint, "Where the S3 store is").flag("s3-endpoint").or("http://localhost:9000"),
@@ -262,7 +271,7 @@ mod tests {
 
     #[test]
     fn every_service_may_override_every_key_of_http() {
-        for section in sections().filter(|section| *section != "http") {
+        for section in ["s3", "stac", "prefect", "loki", "ingest"] {
             for shared in keys_of(Some("http")) {
                 let own = Key::at(&format!("{section}.{}", shared.name()));
                 assert_eq!(own.map(|key| key.shape), Some(shared.shape), "{section}");
@@ -273,7 +282,9 @@ mod tests {
     #[test]
     fn the_tables_are_named_once_and_in_order() {
         let names: Vec<_> = sections().collect();
-        assert_eq!(names, ["http", "s3", "stac", "prefect", "loki", "ingest"]);
+        let services = ["s3", "stac", "prefect", "loki", "ingest"];
+        assert_eq!(names[..4], ["http", "audit", "state", "trash"]);
+        assert_eq!(names[4..], services);
     }
 
     #[test]

@@ -159,6 +159,43 @@ impl Config {
         })
     }
 
+    /// Who acts, where the configuration says so.
+    #[must_use]
+    pub fn actor(&self) -> Option<String> {
+        self.text("audit.actor").ok()
+    }
+
+    /// Where destructive runs keep their journals and locks, as an S3 URI that ends in a slash.
+    pub fn state_url(&self) -> Result<String> {
+        match self.text("state.url") {
+            Ok(url) => Ok(format!("{}/", url.trim_end_matches('/'))),
+            Err(_) => Ok(format!(
+                "s3://{}/.dashi-state/",
+                self.text("s3.curated_bucket")?
+            )),
+        }
+    }
+
+    /// Whether deleted objects of a bucket are put aside before they go.
+    #[must_use]
+    pub fn has_trash(&self, bucket: &str) -> bool {
+        let is = |name: &str| self.text(name).is_ok_and(|name| name == bucket);
+        let roles: Vec<&str> = ["landing", "processed", "curated"]
+            .into_iter()
+            .filter(|role| is(&format!("s3.{role}_bucket")))
+            .collect();
+        let on = |role: &str| {
+            let setting = self.setting(&format!("trash.{role}"));
+            !setting.is_some_and(|setting| matches!(setting.value, Some(Value::Switch(false))))
+        };
+        // A bucket of two roles is kept as carefully as the more careful of them.
+        if roles.is_empty() {
+            on("other")
+        } else {
+            roles.into_iter().any(on)
+        }
+    }
+
     /// Whether the lake has this service.
     #[must_use]
     pub fn has(&self, service: Service) -> bool {

@@ -23,6 +23,7 @@ pub(crate) enum Value {
     Proxy(Url),
     Text(String),
     Integer(u32),
+    Switch(bool),
     Duration(Duration),
     Urls(Vec<Url>),
     Secret(Secret),
@@ -69,6 +70,7 @@ impl Value {
             Shape::Text if text.is_empty() => Err(Fault::new("must not be empty")),
             Shape::Text => Ok(Value::Text(text.to_owned())),
             Shape::Integer => integer(text, 10).map(Value::Integer),
+            Shape::Switch => switch(text).map(Value::Switch),
             Shape::Duration => duration(text).map(Value::Duration),
             Shape::Urls => urls(text).map(Value::Urls),
             Shape::Secret => Ok(Value::Secret(Secret::text(key.path, text))),
@@ -102,12 +104,13 @@ impl Value {
             (Shape::Integer, DeValue::Integer(number)) => {
                 integer(number.as_str(), number.radix()).map(Value::Integer)
             }
+            (Shape::Switch, DeValue::Boolean(on)) => Ok(Value::Switch(*on)),
             (Shape::Urls, DeValue::Array(array)) => url_array(array).map(Value::Urls),
             (Shape::Headers, DeValue::Table(table)) => {
                 header_table(key, table, base).map(Value::Headers)
             }
             (Shape::Secret, _) => secret(key.path, value, base),
-            (Shape::Integer | Shape::Urls | Shape::Headers, other) => {
+            (Shape::Integer | Shape::Switch | Shape::Urls | Shape::Headers, other) => {
                 Err(wrong_type(key.shape, other))
             }
             (_, DeValue::String(text)) => Value::of_text(key, text, base),
@@ -133,6 +136,7 @@ impl Value {
             Value::Proxy(url) => endpoint::display(url).to_owned(),
             Value::Text(text) => text.clone(),
             Value::Integer(number) => number.to_string(),
+            Value::Switch(on) => on.to_string(),
             Value::Duration(span) => span_text(*span),
             Value::Urls(urls) => {
                 let shown: Vec<_> = urls.iter().map(endpoint::display).collect();
@@ -154,6 +158,7 @@ impl Value {
         match self {
             Value::Off => Json::Null,
             Value::Integer(number) => json!(number),
+            Value::Switch(on) => json!(on),
             Value::Urls(urls) => urls.iter().map(endpoint::display).collect(),
             Value::Headers(headers) => headers
                 .iter()
@@ -190,6 +195,17 @@ fn integer(text: &str, radix: u32) -> Result<u32, Fault> {
             Shape::Integer.expectation()
         ))
     })
+}
+
+fn switch(text: &str) -> Result<bool, Fault> {
+    match text {
+        "true" | "on" | "1" => Ok(true),
+        "false" | "off" | "0" => Ok(false),
+        other => Err(Fault::new(format!(
+            "must be {}, not '{other}'",
+            Shape::Switch.expectation()
+        ))),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, Fault> {

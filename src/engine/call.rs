@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use rhai::{Dynamic, FnPtr, NativeCallContext};
+use rhai::{Array, Dynamic, FnPtr, Map, NativeCallContext};
 
 use super::callback::Callback;
+use super::options::Options;
 use super::raise::{Failure, Raised, raise_failure};
 use super::registry::Function;
 use super::stream::Stream;
-use super::unknown::Unknown;
+use super::unknown::{Unknown, place};
+use super::value::{from_json, type_name};
 use crate::clients::Pages;
-use crate::effects::Verdict;
-use crate::error::Result;
+use crate::effects::{Answer, Asked, Change, Effect};
+use crate::error::{Error, Kind, Result};
 use crate::session::Session;
 
 /// One call of a native function.
@@ -62,15 +64,122 @@ impl Call<'_> {
         Callback::new(self.cx, self.session, function)
     }
 
-    /// Asks the gate for this function's effect on `target`. A value is the answer of a run that only plans.
-    pub(crate) fn gate(&self, target: &str) -> Result<Option<Dynamic>> {
-        match self
-            .session
-            .gate()
-            .ask(&self.function.path(), self.function.effect, target)?
-        {
-            Verdict::Perform => Ok(None),
-            Verdict::Planned(step) => Ok(Some(Dynamic::from(Unknown { step }))),
+    /// Asks the gate for a change. The option `after` names the results of changes that must be wholly done before.
+    pub(crate) fn change(&self, change: Change, options: &Options) -> Result<Dynamic> {
+        let asked = Asked::from(change);
+        let answer =
+            self.session
+                .gate()
+                .ask(self.session, self.known_as(), asked, after(options)?)?;
+        Ok(self.answered(answer))
+    }
+
+    /// Asks the gate for changes of many targets, as one step.
+    pub(crate) fn changes(
+        &self,
+        all: impl Iterator<Item = Result<Asked>>,
+        options: &Options,
+    ) -> Result<Dynamic> {
+        let after = after(options)?;
+        let gate = self.session.gate();
+        let answer = gate.ask_many(self.session, self.known_as(), all, after)?;
+        Ok(self.answered(answer))
+    }
+
+    fn answered(&self, answer: Answer) -> Dynamic {
+        match answer {
+            Answer::Known(value) => from_json(value),
+            Answer::Planned(step) => {
+                Dynamic::from(Unknown::planned(step, self.session.interrupt()))
+            }
         }
+    }
+
+    fn known_as(&self) -> (&str, Effect) {
+        (&self.function.path, self.function.effect)
+    }
+
+    /// Ends the pass where a script reads what an earlier step of the plan is to change: nobody knows it yet.
+    pub(crate) fn reads(&self, target: &str) -> Result<()> {
+        match self.session.gate().will_change(target)? {
+            None => Ok(()),
+            Some(step) => {
+                let why = format!("{} reads {target}", self.function.path);
+                let unknown = Unknown::planned(step, self.session.interrupt());
+                Err(unknown.end_part(&format!("{why}{}", place(self.cx))))
+            }
+        }
+    }
+
+    /// Ends the pass where an argument of any type is a result that is not known yet.
+    pub(crate) fn refuse_unknown(&self, argument: &Dynamic) -> Result<()> {
+        match argument.read_lock::<Unknown>() {
+            Some(unknown) => {
+                let why = format!("{} needs it{}", self.function.path, place(self.cx));
+                Err(unknown.end_part(&why))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What comes of a call with arguments that are not known yet: a result that is not known either. A change cannot
+    /// be planned without them.
+    pub(crate) fn with_unknowns(
+        &self,
+        arguments: &[&Dynamic],
+    ) -> std::result::Result<Dynamic, Failure> {
+        let unknown = arguments
+            .iter()
+            .find_map(|argument| argument.read_lock::<Unknown>().map(|found| found.clone()));
+        match unknown {
+            Some(unknown) if self.function.effect == Effect::Read => Ok(Dynamic::from(unknown)),
+            Some(unknown) => {
+                let why = format!("{} needs it{}", self.function.path, place(self.cx));
+                Err(unknown.end_part(&why).into())
+            }
+            None => Err(self.wrong_types(arguments).into()),
+        }
+    }
+
+    fn wrong_types(&self, arguments: &[&Dynamic]) -> Error {
+        let types: Vec<String> = arguments
+            .iter()
+            .map(|argument| type_name(argument))
+            .collect();
+        let path = &self.function.path;
+        Error::new(
+            Kind::Script,
+            format!("there is no function {path} ({})", types.join(", ")),
+        )
+        .hint(format!("it is {}", self.function.signature()))
+    }
+}
+
+/// The steps that the option `after` names.
+fn after(options: &Options) -> Result<Vec<usize>> {
+    options
+        .any("after")
+        .map_or(Ok(Vec::new()), |value| steps(&value))
+}
+
+/// The steps that the value of an option `after` stands for: the result of a change, planned or done, or several.
+fn steps(value: &Dynamic) -> Result<Vec<usize>> {
+    if let Some(unknown) = value.read_lock::<Unknown>() {
+        return Ok(vec![unknown.step().number]);
+    }
+    if let Some(all) = value.read_lock::<Array>() {
+        return Ok(all.iter().map(steps).collect::<Result<Vec<_>>>()?.concat());
+    }
+    if value.is_unit() {
+        return Ok(Vec::new());
+    }
+    let step = value
+        .read_lock::<Map>()
+        .and_then(|map| map.get("step").cloned());
+    match step {
+        Some(step) if step.is_unit() => Ok(Vec::new()),
+        Some(step) => Ok(step.as_int().ok().and_then(|step| usize::try_from(step).ok()).into_iter().collect()),
+        None => Err(Error::usage("option 'after' takes what a change gave back")
+            .hint("as in: let done = s3::delete(objects); stac::delete_item(domain, id, #{after: done})")),
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::raise::{Raised, caught};
 use super::stream::Stream;
+use super::unknown::Unknown;
 use super::value::{one_line, to_json};
 use super::view::View;
 use crate::error::{Error, Result};
@@ -56,6 +57,18 @@ impl Outcome {
         self.0.exit.unwrap_or(0)
     }
 
+    /// Whether it holds the result of a change that is only planned, so that it cannot be shown yet.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        has_unknown(&self.0.value)
+    }
+
+    /// Whether it is a list that is read as it comes, and so only once.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        self.stream().is_some()
+    }
+
     /// The columns of a table, as paths into its rows.
     #[must_use]
     pub fn columns(&self) -> &[String] {
@@ -102,10 +115,20 @@ impl Outcome {
 
     /// Reads a list to its end and shows nothing: the plan pass of a run whose changes are made while it is read.
     pub fn exhaust(&self) -> Result<()> {
-        let Some(mut rows) = self.rows() else {
-            return Ok(());
+        let shape = |row: Dynamic| {
+            // What a person would see of a result that is not there yet cannot be told.
+            if has_unknown(&row) {
+                return Ok(());
+            }
+            self.shaped(row).map(drop)
         };
-        rows.rows.try_for_each(|row| row.map(drop))
+        if let Some(stream) = self.stream() {
+            return stream
+                .into_iter()
+                .try_for_each(|row| shape(unwrapped(row)?));
+        }
+        let rows = self.0.value.read_lock::<Array>().map(|rows| rows.clone());
+        rows.into_iter().flatten().try_for_each(shape)
     }
 
     fn stream(&self) -> Option<Stream> {
@@ -166,6 +189,16 @@ impl Rows<'_> {
         }
         (some, None)
     }
+}
+
+fn has_unknown(value: &Dynamic) -> bool {
+    if let Some(items) = value.read_lock::<Array>() {
+        return items.iter().any(has_unknown);
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        return map.values().any(has_unknown);
+    }
+    value.is::<Unknown>()
 }
 
 fn unwrapped(row: Raised<Dynamic>) -> Result<Dynamic> {

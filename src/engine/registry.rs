@@ -30,6 +30,8 @@ pub struct Function {
     pub namespace: &'static str,
     /// The name.
     pub name: &'static str,
+    /// The name as a script writes it: `stac::items`, or `map` for a method.
+    pub path: String,
     /// Whether the first parameter is what stands before the dot.
     pub method: bool,
     /// The parameters, without the options map.
@@ -45,14 +47,19 @@ pub struct Function {
 }
 
 impl Function {
+    /// The name as a script writes it, of a function `name` in `namespace`.
+    pub(crate) fn path_of(namespace: &str, name: &str) -> String {
+        if namespace.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{namespace}::{name}")
+        }
+    }
+
     /// The name as a script writes it: `stac::items`, or `map` for a method.
     #[must_use]
     pub fn path(&self) -> String {
-        if self.namespace.is_empty() {
-            self.name.to_owned()
-        } else {
-            format!("{}::{}", self.namespace, self.name)
-        }
+        self.path.clone()
     }
 
     /// The first paragraph of its text.
@@ -108,6 +115,16 @@ impl Function {
             }
         }
         examples
+    }
+
+    /// Whether results that are not known yet may stand for its arguments: it has some, and not every type is one of
+    /// them already. What has no namespace is left to the engine, which has functions of those names itself.
+    pub(crate) fn takes_unknowns(&self) -> bool {
+        let typed = self
+            .parameters
+            .iter()
+            .any(|parameter| parameter.kind != "any");
+        typed && !self.namespace.is_empty() && !self.method
     }
 
     /// With how many arguments it can be called, as a free function.
@@ -277,16 +294,15 @@ impl Registry {
 ///         options as options { /// What the option does.
 ///             limit: Int = "100" }
 ///         { body that may use `?` on `Result<_, Error>` and gives something `IntoValue` }
-///     write fn put_item(call, item: Map) -> "map" target { what is changed, as text } { body }
+///     write fn put_item(call, item: Map) -> "map" { call.change(Change::PutItem { … }, &options)? }
 /// }
 /// ```
-/// A `write` or `destroy` function has a `target`; its body runs only if the gate says so.
+/// A `write` or `destroy` function says what it changes: clients change nothing without the leave that only the gate has.
 macro_rules! native {
     ($ns:ident, $(
         $(#[doc = $doc:literal])*
         $effect:ident $fn:ident $name:ident ( $call:ident $(, $p:ident : $t:ty)* $(,)? ) -> $returns:literal
         $(options as $options:ident { $( $(#[doc = $odoc:literal])* $oname:ident : $okind:ident $(= $odefault:literal)? ),* $(,)? })?
-        $(target $target:block)?
         $body:block
     )*) => {$({
         #[allow(unused_variables, unused_mut, clippy::unnecessary_wraps, clippy::needless_pass_by_ref_mut)]
@@ -296,7 +312,6 @@ macro_rules! native {
             options: $crate::engine::options::Options,
         ) -> std::result::Result<rhai::Dynamic, $crate::engine::raise::Failure> {
             $(let $options = options;)?
-            $crate::engine::registry::native!(@gate $effect, $call, $($target)?);
             Ok($crate::engine::value::IntoValue::into_value($body))
         }
         const OPTIONS: &[$crate::engine::options::OptionRow] = &[$($($crate::engine::options::OptionRow {
@@ -308,6 +323,7 @@ macro_rules! native {
         let function = $ns.enter($crate::engine::registry::Function {
             namespace: $ns.name(),
             name: stringify!($name),
+            path: $crate::engine::registry::Function::path_of($ns.name(), stringify!($name)),
             method: $crate::engine::registry::native!(@method $fn),
             parameters: vec![$($crate::engine::registry::Parameter {
                 name: stringify!($p),
@@ -328,6 +344,7 @@ macro_rules! native {
             });
         }
         $crate::engine::registry::native!(@overload $ns, function, body, ($($p: $t),*), $($options)?);
+        $crate::engine::registry::native!(@unknown $ns, function, ($($p),*), $($options)?);
     })*};
     (@overload $ns:ident, $function:ident, $body:ident, ($($p:ident : $t:ty),*), $options:ident) => {{
         let (session, entry) = ($ns.session().clone(), std::sync::Arc::clone(&$function));
@@ -346,13 +363,24 @@ macro_rules! native {
     (@effect read) => { $crate::effects::Effect::Read };
     (@effect write) => { $crate::effects::Effect::Write };
     (@effect destroy) => { $crate::effects::Effect::Destroy };
-    (@gate read, $call:ident,) => {};
-    (@gate write, $call:ident, $target:block) => {
-        if let Some(planned) = $call.gate(&{ $target })? { return Ok(planned) }
+    (@unknown $ns:ident, $function:ident, ($($p:ident),*), $($options:ident)?) => {
+        if $function.takes_unknowns() {
+            let (session, entry) = ($ns.session().clone(), std::sync::Arc::clone(&$function));
+            let registration = $ns.registration(&$function, false);
+            registration.set_into_module($ns.module_mut(), move |cx: rhai::NativeCallContext $(, $p: rhai::Dynamic)*| {
+                $crate::engine::call::Call::enter(&session, &entry, &cx, |call| call.with_unknowns(&[$(&$p),*]))
+            });
+            $crate::engine::registry::native!(@unknown_options $ns, $function, ($($p),*), $($options)?);
+        }
     };
-    (@gate destroy, $call:ident, $target:block) => {
-        if let Some(planned) = $call.gate(&{ $target })? { return Ok(planned) }
+    (@unknown_options $ns:ident, $function:ident, ($($p:ident),*), $options:ident) => {
+        let (session, entry) = ($ns.session().clone(), std::sync::Arc::clone(&$function));
+        let registration = $ns.registration(&$function, true);
+        registration.set_into_module($ns.module_mut(), move |cx: rhai::NativeCallContext $(, $p: rhai::Dynamic)*, _: rhai::Map| {
+            $crate::engine::call::Call::enter(&session, &entry, &cx, |call| call.with_unknowns(&[$(&$p),*]))
+        });
     };
+    (@unknown_options $ns:ident, $function:ident, ($($p:ident),*), ) => {};
 }
 pub(crate) use native;
 
@@ -375,6 +403,7 @@ mod tests {
         let function = Function {
             namespace: "x",
             name: "say",
+            path: Function::path_of("x", "say"),
             method: false,
             parameters: vec![Parameter {
                 name: "id",

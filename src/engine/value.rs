@@ -83,12 +83,13 @@ fn own_to_json(value: &Dynamic) -> Result<Value> {
     if let Some(moment) = value.read_lock::<Moment>() {
         return Ok(moment.to_string().into());
     }
+    if let Some(unknown) = value.read_lock::<Unknown>() {
+        return Err(unknown.end_part("the script makes JSON or text of it"));
+    }
     let hint = if value.is::<Stream>() {
         "a stream inside another value must be collected first: `.collect()`"
     } else if value.is::<SecretValue>() {
         "a secret goes nowhere but into a request: take it out of the value"
-    } else if value.is::<Unknown>() {
-        "this is the result of a change that is only planned"
     } else {
         "return maps, arrays, strings, numbers or booleans"
     };

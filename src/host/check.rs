@@ -52,7 +52,7 @@ pub(super) fn perform(host: &Host, paths: &[PathBuf]) -> Result<u8> {
 
 type Findings = (Vec<Error>, Vec<Error>);
 
-fn examined(run: &super::Run, script: &Script) -> Result<Findings> {
+fn examined(run: &super::Started, script: &Script) -> Result<Findings> {
     let header = Header::parse(&script.source, &script.text)?;
     let checked = check(&run.engine, &run.session, &Program::of(script, &header))?;
     Ok((checked.errors, checked.warnings))

@@ -1,32 +1,41 @@
 //! What the host itself does: run a script or expression, and the commands that deal with scripts (check, doc,
 //! complete, trust) and with the sandbox. A command that a runbook could have been is not here but in `scripts/`.
 
+mod apply;
 pub mod check;
 pub mod complete;
+mod confirm;
 pub mod doc;
+mod lock;
+mod log;
+mod origin;
+mod passes;
+mod plan_view;
+mod rest;
+mod resume;
 pub mod sandbox;
 mod signal;
+mod trash;
 pub mod trust;
+mod undo;
 
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
+use self::passes::Passes;
 use self::signal::Stops;
 use crate::cli::{Action, Globals, Invocation};
 use crate::config::{Config, Environment};
-use crate::effects::{Effect, Gate};
+use crate::effects::{Effect, Gate, Order, Origin};
 use crate::engine::Engine;
 use crate::engine::interrupt::Interrupt;
-use crate::engine::outcome::Outcome;
 use crate::error::{Error, Kind, Result};
 use crate::output::Console;
-use crate::script::check::with_excerpt;
 use crate::script::header::Header;
 use crate::script::library::{Library, Script};
 use crate::script::program::Program;
-use crate::script::run;
 use crate::session::{Session, Setup};
 
 /// Does what was typed. Gives the exit code.
@@ -36,9 +45,14 @@ pub fn perform(
     environment: &Environment,
     console: &Console,
 ) -> Result<u8> {
-    let Invocation { globals, action } = invocation;
+    let Invocation {
+        globals,
+        command,
+        action,
+    } = invocation;
     let host = Host {
         globals,
+        command,
         environment,
         console,
     };
@@ -50,9 +64,21 @@ pub fn perform(
         Action::Sandbox(action) => sandbox::perform(action, environment, console),
         Action::Check { paths } => check::perform(&host, &paths),
         Action::Doc { name, source } => doc::perform(&host, library, &name, source),
-        Action::Eval { text, effect } => {
-            host.evaluate(Program::expression(&text, effect), Map::new())
-        }
+        Action::Apply { file } => apply::perform(&host, library, &file),
+        Action::Resume { run } => resume::perform(&host, library, &run),
+        Action::Undo { run } => undo::perform(&host, &run),
+        Action::LogList { limit } => log::list(&host, limit),
+        Action::LogShow { run } => log::show(&host, &run),
+        Action::TrashList => trash::list(&host),
+        Action::TrashPurge { run, older_than } => trash::purge(&host, run.as_deref(), &older_than),
+        Action::LockList => lock::list(&host),
+        Action::LockBreak { name } => lock::break_one(&host, &name),
+        Action::Eval { text, effect } => host.evaluate(
+            Program::expression(&text, effect),
+            Map::new(),
+            Origin::Expression(text.clone()),
+            None,
+        ),
         Action::Script {
             script,
             header,
@@ -69,6 +95,8 @@ pub fn perform(
 /// One command line with all it needs to become a run.
 pub struct Host<'a> {
     globals: Globals,
+    /// The command line as it was typed, without what only says how it is run.
+    command: String,
     environment: &'a Environment,
     console: &'a Console,
 }
@@ -81,70 +109,58 @@ impl Host<'_> {
         header: &Header,
         arguments: Map<String, Value>,
     ) -> Result<u8> {
-        self.evaluate(Program::of(script, header), arguments)
-    }
-
-    fn evaluate(&self, program: Program, arguments: Map<String, Value>) -> Result<u8> {
-        let effect = program.effect;
-        let run = self.start(effect)?;
-        let outcome = run::run(&run.engine, &run.session, program, arguments);
-        let shown = if run.session.gate().is_planning() && effect > Effect::Read {
-            self.show_plan(&run.session, outcome)
-        } else {
-            outcome.and_then(|outcome| self.console.show(&outcome))
+        let origin = match &script.path {
+            Some(path) => Origin::File(path.display().to_string()),
+            None => Origin::Command(script.words.clone()),
         };
-        // A stream is read while it is shown: `exit` and Ctrl-C may come only then.
-        let interrupt = run.session.interrupt();
-        match interrupt.exit_code() {
-            Some(code) => Ok(u8::try_from(code).unwrap_or(1)),
-            None if interrupt.is_stopping() => Err(Error::interrupted()),
-            None => shown.map_err(|error| run.session.redacted(with_excerpt(error, &run.session))),
-        }
+        let word = header
+            .confirm
+            .as_ref()
+            .and_then(|name| arguments.get(&name.replace('-', "_")))
+            .and_then(|value| value.as_str().map(str::to_owned));
+        self.evaluate(Program::of(script, header), arguments, origin, word)
     }
 
-    /// What a dry run would have changed.
-    fn show_plan(&self, session: &Session, outcome: Result<Outcome>) -> Result<u8> {
-        // A stream with changes in its closures makes them only while it is read.
-        let ended = outcome.and_then(|outcome| outcome.exhaust().map(|()| outcome.exit_code()));
-        let steps = session.gate().steps();
-        let rows = steps.iter().map(|step| {
-            serde_json::json!({
-                "step": step.number, "effect": step.effect.name(), "function": step.function, "target": step.target,
-            })
-        });
-        self.console
-            .say("dry run: nothing was changed. This would be done:");
-        self.console.show(&Outcome::table(
-            rows.collect(),
-            &["step", "effect", "function", "target"],
-        ))?;
-        ended
+    fn evaluate(
+        &self,
+        program: Program,
+        arguments: Map<String, Value>,
+        origin: Origin,
+        word: Option<String>,
+    ) -> Result<u8> {
+        let started = self.start(program.effect)?;
+        let order = Order {
+            command: started.session.redact(&self.command),
+            origin,
+            arguments: arguments.clone(),
+            effect: program.effect,
+        };
+        let confirm = word.unwrap_or_else(|| started.session.config().context().to_owned());
+        let passes = Passes {
+            host: self,
+            started: &started,
+            program,
+            arguments,
+            confirm,
+        };
+        passes.run(order)
     }
 
     /// The session and engine of a run that may do at most `effect`.
-    fn start(&self, effect: Effect) -> Result<Run> {
+    fn start(&self, effect: Effect) -> Result<Started> {
         let config = Config::load(&self.globals.flags, self.environment)?;
         for warning in config.warnings() {
             self.console.warn(warning);
         }
-        // Destructive runs are planned until they can be confirmed, audited and undone.
-        let planning = self.globals.dry_run || effect == Effect::Destroy;
-        self.run(
-            config,
-            if planning {
-                Gate::planning(effect)
-            } else {
-                Gate::performing(effect)
-            },
-        )
+        self.run(config, Gate::performing(effect))
     }
 
     /// The session and engine of what deals with scripts and asks no service: a wrong configuration must not stop it.
-    fn offline(&self) -> Result<Run> {
+    fn offline(&self) -> Result<Started> {
         self.run(Config::compiled()?, Gate::planning(Effect::Read))
     }
 
-    fn run(&self, config: Config, gate: Gate) -> Result<Run> {
+    fn run(&self, config: Config, gate: Gate) -> Result<Started> {
         let runtime = runtime()?;
         let session = Session::new(Setup {
             config,
@@ -157,7 +173,7 @@ impl Host<'_> {
             verbosity: self.globals.verbosity,
         });
         listen(&runtime, session.interrupt())?;
-        Ok(Run {
+        Ok(Started {
             engine: Engine::new(&session),
             session,
             _runtime: runtime,
@@ -166,7 +182,7 @@ impl Host<'_> {
 }
 
 /// A run: its engine and session, and the runtime they wait on, which ends last.
-struct Run {
+pub(crate) struct Started {
     engine: Engine,
     session: Session,
     _runtime: Background,
@@ -219,10 +235,10 @@ fn listen(runtime: &Background, interrupt: &Interrupt) -> Result<()> {
     handle.spawn(async move {
         loop {
             stops.next().await;
-            if interrupt.is_stopping() {
+            if interrupt.is_by_signal() {
                 std::process::exit(i32::from(Kind::Interrupted.exit_code()));
             }
-            interrupt.stop();
+            interrupt.stop_by_signal();
         }
     });
     Ok(())

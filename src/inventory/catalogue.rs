@@ -1,7 +1,7 @@
 //! Every record of the catalogue, with the proof that none was missed, or an error.
 //!
-//! The proof is counting: each collection before and after its items are read, the set of collections at both ends, and
-//! all items together. Only one page is held at a time. What the records are read for is the visitor's business.
+//! The proof is counting: each collection before and after its items are read, the collections until none is new, and all
+//! items together. Only one page is held at a time. What the records are read for is the visitor's business.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
@@ -14,6 +14,12 @@ use crate::error::{Error, Kind, Result};
 
 /// Items asked for a page.
 const PAGE: usize = 1000;
+
+/// Listings of the collections, until one names none that was not read.
+const ROUNDS: usize = 12;
+
+/// Times that one collection is read, until it stands still meanwhile.
+const TRIES: usize = 5;
 
 /// Collections that are counted at a time.
 const COUNTERS: usize = 8;
@@ -68,66 +74,119 @@ pub struct Walked {
     pub items: u64,
 }
 
-/// Shows every collection, then every item of one collection after the other, to `visit`.
+/// Shows every collection, then every item of one collection after the other, to `visit`; a record that changes while it
+/// is read may be shown twice.
 ///
-/// Fails when the catalogue cannot be read, changes while it is read, or gives fewer or other items than it counts; what
-/// was visited until then proves nothing. An error of `visit` ends the walk as it is.
+/// Fails when the catalogue cannot be read, gives fewer or other items than it counts, or changes faster than it can be
+/// read; what was visited until then proves nothing. An error of `visit` ends the walk as it is.
+///
+/// A lake that takes data in is never quite still. So it is not the whole catalogue that must stand still, but each
+/// collection while its items are read, and the listing goes on until it names no collection that was not read.
 pub async fn walk(stac: &Stac, mut visit: impl FnMut(Record<'_>) -> Result<()>) -> Result<Walked> {
-    let collections = list_collections(stac, &mut visit).await?;
-    let mut before = counts(stac, collections.iter()).await?;
-    // What is empty now is seen to be still empty by the count of all items together.
-    before.retain(|_, count| *count > 0);
-    for (collection, count) in &before {
-        read_items(stac, collection, *count, &mut visit).await?;
+    // Asked first: what is made while the walk goes on can only add to what is read.
+    let total = stac.count(json!({})).await.map_err(unread)?;
+    let mut read: BTreeMap<String, u64> = BTreeMap::new();
+    for _ in 0..ROUNDS {
+        let listed = list_collections(stac, &read, &mut visit).await?;
+        let fresh: Vec<&String> = listed.iter().filter(|id| !read.contains_key(*id)).collect();
+        if fresh.is_empty() {
+            return ended(stac, &listed, &read, total).await;
+        }
+        for (collection, count) in counts(stac, fresh.into_iter()).await? {
+            let count = read_collection(stac, collection, count, &mut visit).await?;
+            read.insert(collection.clone(), count);
+        }
     }
-    let after = counts(stac, before.keys().copied()).await?;
-    for (collection, count) in &before {
-        let now = after.get(collection).copied().unwrap_or_default();
-        check_unchanged(collection, *count, now)?;
+    Err(changed(
+        "collections were made faster than they could be read",
+    ))
+}
+
+/// Every collection that is listed was read; these are all if they hold as many items as the catalogue counted.
+async fn ended(
+    stac: &Stac,
+    listed: &BTreeSet<String>,
+    read: &BTreeMap<String, u64>,
+    total: u64,
+) -> Result<Walked> {
+    let items = read.values().sum();
+    if items < total {
+        // Items that were deleted meanwhile are missing now, and are missing from the next count too.
+        let now = stac.count(json!({})).await.map_err(unread)?;
+        check_total(items, now)?;
     }
-    check_collections(stac, &collections).await?;
-    let items = before.values().sum();
-    check_total(items, stac.count(json!({})).await.map_err(unread)?)?;
     Ok(Walked {
-        collections: number(collections.len()),
+        collections: number(listed.len()),
         items,
     })
 }
 
-/// Visits every collection. Gives their ids.
-async fn list_collections(
+/// Reads a collection until it stood still while it was read. Gives how many items it holds.
+async fn read_collection(
     stac: &Stac,
+    collection: &str,
+    count: u64,
     visit: &mut impl FnMut(Record<'_>) -> Result<()>,
-) -> Result<BTreeSet<String>> {
-    let mut ids = BTreeSet::new();
-    let mut pages = stac.collections(Some(PAGE));
-    while let Some(page) = pages.next().await {
-        for collection in &page.map_err(unread)? {
-            let id = id_of(collection, "a collection")?;
-            if !ids.insert(id.to_owned()) {
-                return Err(incomplete(&format!("it lists the collection '{id}' twice")));
+) -> Result<u64> {
+    let mut expected = count;
+    let mut last = None;
+    for _ in 0..TRIES {
+        if expected == 0 {
+            return Ok(0);
+        }
+        match read_items(stac, collection, expected, visit).await {
+            Ok(()) => {
+                let after = self::count(stac, collection).await?;
+                match check_unchanged(collection, expected, after) {
+                    Ok(()) => return Ok(expected),
+                    Err(error) => last = Some(error),
+                }
+                expected = after;
             }
-            visit(Record::Collection { id, collection })?;
+            Err(error) if error.kind() == Kind::Conflict => {
+                last = Some(error);
+                expected = self::count(stac, collection).await?;
+            }
+            Err(error) => return Err(error),
         }
     }
-    Ok(ids)
+    Err(last.unwrap_or_else(|| changed(&format!("collection '{collection}' did not stand still"))))
 }
 
-/// Fails unless these are all collections, still.
-async fn check_collections(stac: &Stac, collections: &BTreeSet<String>) -> Result<()> {
-    let after = list_collections(stac, &mut |_| Ok(())).await?;
-    if let Some(other) = collections.symmetric_difference(&after).next() {
-        let is_new = after.contains(other);
-        let what = if is_new { "is new" } else { "is gone" };
-        return Err(changed(&format!("collection '{other}' {what}")));
+/// Visits every collection that was not read yet. Gives the ids of all.
+async fn list_collections(
+    stac: &Stac,
+    read: &BTreeMap<String, u64>,
+    visit: &mut impl FnMut(Record<'_>) -> Result<()>,
+) -> Result<BTreeSet<String>> {
+    let mut last = None;
+    for _ in 0..TRIES {
+        let counted = stac.collection_count().await.map_err(unread)?;
+        let mut ids = BTreeSet::new();
+        let mut pages = stac.collections(Some(PAGE));
+        while let Some(page) = pages.next().await {
+            for collection in &page.map_err(unread)? {
+                let id = id_of(collection, "a collection")?;
+                if !ids.insert(id.to_owned()) {
+                    return Err(incomplete(&format!("it lists the collection '{id}' twice")));
+                }
+                if !read.contains_key(id) {
+                    visit(Record::Collection { id, collection })?;
+                }
+            }
+        }
+        let listed = number(ids.len());
+        match counted {
+            // One that was deleted between the count and the listing is missing from the next count too.
+            Some(counted) if counted > listed => {
+                last = Some(incomplete(&format!(
+                    "it counts {counted} collections, and lists {listed}"
+                )));
+            }
+            _ => return Ok(ids),
+        }
     }
-    let listed = number(collections.len());
-    match stac.collection_count().await.map_err(unread)? {
-        Some(counted) if counted != listed => Err(incomplete(&format!(
-            "it counts {counted} collections, and lists {listed}"
-        ))),
-        _ => Ok(()),
-    }
+    Err(last.unwrap_or_else(|| incomplete("its collections could not be listed")))
 }
 
 /// How many items each of these collections has.

@@ -1,7 +1,8 @@
 //! What is really there: the catalogue and the buckets, read completely and joined by what the lake knows.
 //!
 //! `catalogue` reads every record, or fails. `belongings` answers what goes with an item: `names` is what the item says,
-//! `found` what the store holds of it, `claims` what other records keep. Reading and deciding are apart, so that the
+//! `found` what the store holds of it, `claims` what other records keep. `referenced` is what the catalogue refers to, as a
+//! set for any key. Reading and deciding are apart, so that the
 //! deciding is tested without a service. Nothing is changed here, no script type is known, and what an href means is
 //! `lake`'s to say.
 
@@ -10,6 +11,7 @@ mod catalogue;
 mod claims;
 mod found;
 mod names;
+mod referenced;
 
 #[cfg(test)]
 mod tests;
@@ -18,3 +20,4 @@ pub use belongings::{Belongings, Kept, belongings};
 pub use catalogue::{Record, Walked, walk};
 pub use found::{Left, Missing, Object};
 pub use names::Outside;
+pub use referenced::Referenced;

@@ -4,10 +4,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::Foreign;
 
 /// One object: a bucket and a raw key. Its Display, `s3://bucket/key`, is read back by [`super::Lake::locate`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ObjectRef {
     /// The bucket's name.
     pub bucket: String,

@@ -1,7 +1,7 @@
 //! Functions without a namespace: what a script does with itself — wait, work in parallel, fail, ask, end, and say how
 //! a person sees its result.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use rhai::{Array, Dynamic, FnPtr, ImmutableString};
@@ -13,6 +13,7 @@ use crate::engine::registry::{Namespace, native};
 use crate::engine::value::one_line;
 use crate::engine::view::View;
 use crate::error::{Error, Kind, Result};
+use crate::prompt;
 use crate::session::Session;
 use crate::time;
 
@@ -74,6 +75,18 @@ fn running(ns: &mut Namespace) {
             pause(call, duration.map_err(|_| Error::usage(format!("{seconds} seconds cannot be waited for")))?)?;
         }
 
+        /// Keeps a closure for the end of the run: it runs once, whether the script succeeds, fails or is stopped by
+        /// Ctrl-C; the last one first.
+        ///
+        /// ```rhai
+        /// defer(|| out::note("cleaned up"));
+        /// 1
+        /// //=> 1
+        /// ```
+        read fn defer(call, work: FnPtr) -> "()" {
+            call.session().defer(call.callback(work));
+        }
+
         /// The line that the operator types as an answer. Throws without a terminal: scheduled runs must not hang.
         ///
         /// ```rhai
@@ -85,7 +98,7 @@ fn running(ns: &mut Namespace) {
                 return Err(Error::usage(format!("'{question}' cannot be asked: there is no terminal"))
                     .hint("give the answer as an option of the script").into());
             }
-            answer(call, &question)?
+            prompt::ask(call.session(), &question)?
         }
     }
 }
@@ -187,30 +200,6 @@ fn pause(call: &Call, duration: Duration) -> Result<()> {
         tokio::time::sleep(duration).await;
         Ok(())
     })
-}
-
-fn answer(call: &Call, question: &str) -> Result<String> {
-    let mut stderr = std::io::stderr().lock();
-    let _ = write!(stderr, "{question} ").and_then(|()| stderr.flush());
-    drop(stderr);
-    // Read on a thread of its own: a read from the terminal cannot be interrupted, the wait for it can.
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let _ = sender.send(std::io::stdin().read_line(&mut line).map(|_| line));
-    });
-    let line = call.wait(async {
-        receiver
-            .await
-            .map_err(|_| Error::internal("the answer was lost"))
-    })?;
-    let line = line.map_err(|error| {
-        Error::new(Kind::Io, "the answer could not be read").cause(error.to_string())
-    })?;
-    if line.is_empty() {
-        return Err(Error::usage(format!("'{question}' was not answered")));
-    }
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 fn failure(message: &str, options: &Options) -> Result<Error> {

@@ -22,14 +22,25 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             call.session().config().context()
         }
 
-        /// Whether this run only plans: changes are noted and not made.
+        /// Whether this pass of the script only plans: changes are noted and not made. So it is in a dry run, and in the
+        /// first pass of a run with `--apply`.
         ///
         /// ```rhai
-        /// ctx::is_dry_run()
+        /// ctx::is_planning()
         /// //=> false
         /// ```
-        read fn is_dry_run(call) -> "bool" {
+        read fn is_planning(call) -> "bool" {
             call.session().gate().is_planning()
+        }
+
+        /// The id of the run, once it has begun to change something, or `()`.
+        ///
+        /// ```rhai
+        /// ctx::run_id()
+        /// //=> ()
+        /// ```
+        read fn run_id(call) -> "string or ()" {
+            call.session().gate().recorder().map(|recorder| recorder.run().id.to_string())
         }
 
         /// Whether this lake has a service: `stac`, `prefect`, `loki`, `ingest`. The last two can be switched off.

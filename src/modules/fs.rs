@@ -5,10 +5,10 @@ use std::path::{Component, Path, PathBuf};
 
 use rhai::ImmutableString;
 
+use crate::effects::{Change, Payload};
 use crate::engine::call::Call;
 use crate::engine::registry::{Namespace, native};
 use crate::error::{Error, Kind, Result};
-use crate::file;
 use crate::session::Session;
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
@@ -24,6 +24,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// ```
         read fn read(call, path: ImmutableString) -> "string" {
             let path = below(call, &path)?;
+            call.reads(&format!("file {}", path.display()))?;
             std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, &error))?
         }
 
@@ -35,8 +36,14 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// //=> true
         /// ```
         write fn write(call, path: ImmutableString, text: ImmutableString) -> "()"
-            target { format!("file {path}") }
-            { file::replace(&below(call, &path)?, text.as_bytes())?; }
+            options as options {
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
+            {
+                let content = Payload::new(text.as_bytes().to_vec());
+                call.change(Change::WriteFile { path: below(call, &path)?, content }, &options)?
+            }
 
         /// Whether there is a file or folder of that name below the working folder.
         ///
@@ -46,6 +53,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// ```
         read fn exists(call, path: ImmutableString) -> "bool" {
             let path = below(call, &path)?;
+            call.reads(&format!("file {}", path.display()))?;
             path.try_exists().map_err(|error| Error::io("look for", &path, &error))?
         }
     }

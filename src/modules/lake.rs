@@ -1,9 +1,12 @@
 //! `lake::` — what dashi knows of its lake: which object an href means, which buckets there are.
 
-use rhai::ImmutableString;
+use rhai::{ImmutableString, Map};
 use serde_json::{Value, json};
 
 use crate::engine::registry::{Namespace, native};
+use crate::engine::value::to_json;
+use crate::error::Error;
+use crate::inventory;
 use crate::lake::{Place, Role};
 use crate::session::Session;
 
@@ -24,6 +27,24 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// ```
         read fn place(call, href: ImmutableString) -> "map or ()" {
             call.session().lake()?.place(&href).map(|place| described(&place))
+        }
+
+        /// What belongs to an item of the catalogue and goes with it: `objects` (rows as of `s3::list`, with the `asset`
+        /// that names them), `kept` (those that another record covers, and `by` which), `missing`, `foreign` (assets
+        /// outside the lake), `left` (what lies in its dataset and belongs to no asset), `table` (Iceberg). Reads the
+        /// whole catalogue, and fails where that cannot be done.
+        ///
+        /// ```rhai
+        /// let item = stac::item("gelaende-umwelt", "landbedeckung-2025");
+        /// lake::belongings(item).objects.map(|o| o.asset)
+        /// //=> ["sidecar", "data", "data", "data"]
+        /// ```
+        read fn belongings(call, item: Map) -> "map" {
+            let item = to_json(&item.into())?;
+            let session = call.session();
+            let (stac, s3, lake) = (session.stac()?, session.s3()?, session.lake()?);
+            let found = call.wait(inventory::belongings(stac, s3, lake, &item))?;
+            serde_json::to_value(found).map_err(|error| Error::internal(error.to_string()))?
         }
 
         /// The buckets of the lake by role: `landing`, `processed`, `curated`.

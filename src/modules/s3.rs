@@ -1,11 +1,17 @@
 //! `s3::` — the object store: buckets, listings, objects, versioning.
 
 use futures::StreamExt;
-use rhai::{Dynamic, ImmutableString};
+use rhai::{Array, Dynamic, ImmutableString};
 use serde_json::json;
 
+use crate::effects::{Asked, Change, Facts, Payload};
+use crate::engine::call::Call;
+use crate::engine::raise::caught;
 use crate::engine::registry::{Namespace, native};
-use crate::error::{Error, Kind};
+use crate::engine::stream::{Stream, Values};
+use crate::engine::value::{one_line, to_json, type_name};
+use crate::error::{Error, Kind, Result};
+use crate::lake::Lake;
 use crate::session::Session;
 
 /// Reading more of an object than this into a script must be asked for.
@@ -19,6 +25,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
     );
     buckets(&mut ns);
     objects(&mut ns);
+    changes(&mut ns);
     ns
 }
 
@@ -125,6 +132,7 @@ fn objects(ns: &mut Namespace) {
         /// ```
         read fn head(call, uri: ImmutableString) -> "map" {
             let at = call.session().lake()?.locate(&uri)?;
+            call.reads(&at.to_string())?;
             call.wait(call.session().s3()?.head(&at.bucket, &at.key))?
         }
 
@@ -136,6 +144,7 @@ fn objects(ns: &mut Namespace) {
         /// ```
         read fn try_head(call, uri: ImmutableString) -> "map or ()" {
             let at = call.session().lake()?.locate(&uri)?;
+            call.reads(&at.to_string())?;
             let s3 = call.session().s3()?;
             match call.wait(s3.head(&at.bucket, &at.key)) {
                 Ok(head) => Some(head),
@@ -166,6 +175,7 @@ fn objects(ns: &mut Namespace) {
             }
             {
                 let at = call.session().lake()?.locate(&uri)?;
+                call.reads(&at.to_string())?;
                 let limit = options.count("max_bytes")?.unwrap_or(READ_LIMIT);
                 let range = options.text("range");
                 let bytes = call.wait(call.session().s3()?.read(&at.bucket, &at.key, range.as_deref(), limit))?;
@@ -200,4 +210,181 @@ fn objects(ns: &mut Namespace) {
             })?
         }
     }
+}
+
+fn changes(ns: &mut Namespace) {
+    native! { ns,
+        /// Writes an object, text or a blob. One that is there is put aside, as a delete does, and `undo` brings it back.
+        /// Gives back `uri`, `etag`, `size` and, where the bucket keeps versions, `version_id`.
+        ///
+        /// ```rhai
+        /// s3::write("s3://landing/notes/today.txt", "seen", #{content_type: "text/plain"});
+        /// s3::read("s3://landing/notes/today.txt")
+        /// //=> "seen"
+        /// ```
+        write fn write(call, uri: ImmutableString, content: Dynamic) -> "map"
+            options as options {
+                /// The media type.
+                content_type: Text,
+                /// The user metadata: names and texts.
+                metadata: Map,
+                /// Fail where there is an object already.
+                only_new: Bool = "false",
+                /// Fail unless the object that is there has this ETag.
+                if_match: Text,
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
+            {
+                let at = call.session().lake()?.locate(&uri)?;
+                let metadata = options.map("metadata").unwrap_or_default();
+                let change = Change::WriteObject {
+                    at,
+                    content: Payload::new(bytes_of(call, content)?),
+                    content_type: options.text("content_type").map(|kind| kind.to_string()),
+                    metadata: metadata.into_iter().map(|(name, value)| (name.to_string(), one_line(&value))).collect(),
+                    only_new: options.flag("only_new"),
+                    if_match: options.text("if_match").map(|etag| etag.trim_matches('"').to_owned()),
+                };
+                call.change(change, &options)?
+            }
+
+        /// Copies an object inside the store, with its media type and metadata, in parts where it is large. One that is
+        /// in the way is put aside. Gives back what `write` does.
+        ///
+        /// ```rhai
+        /// let first = s3::list("s3://processed/").first();
+        /// s3::copy(first.uri, "s3://landing/copy").size == first.size
+        /// //=> true
+        /// ```
+        write fn copy(call, from: ImmutableString, to: ImmutableString) -> "map"
+            options as options {
+                /// Fail where there is an object already.
+                only_new: Bool = "false",
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
+            {
+                let lake = call.session().lake()?;
+                let (from, to) = (lake.locate(&from)?, lake.locate(&to)?);
+                call.reads(&from.to_string())?;
+                call.change(Change::CopyObject { from, to, only_new: options.flag("only_new") }, &options)?
+            }
+
+        /// Deletes objects: one URI, an array, or a stream as of `s3::list`, which is read as it is worked off. Each is
+        /// put aside first (`[trash]` in the configuration), and left alone where it is not what was planned. What is
+        /// not there is gone. In the lake's buckets, what the catalogue refers to is refused. Gives back `deleted`,
+        /// `gone`, `left`, `failed` (counts), `bytes`, `step`, and up to 1,000 `targets` with what came of each.
+        ///
+        /// ```rhai
+        /// s3::write("s3://landing/a", "1");
+        /// s3::write("s3://landing/b", "22");
+        /// let done = s3::delete(["s3://landing/a", "s3://landing/b", "s3://landing/none"]);
+        /// [done.deleted, done.gone, done.bytes]
+        /// //=> [2, 1, 3]
+        /// ```
+        destroy fn delete(call, objects: Dynamic) -> "map"
+            options as options {
+                /// Delete also what the catalogue refers to.
+                referenced: Bool = "false",
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
+            {
+                let targets = Targets::of(call, objects)?;
+                if options.flag("referenced") {
+                    call.changes(targets, &options)?
+                } else {
+                    call.changes(targets.map(|asked| unreferenced(call, asked?)), &options)?
+                }
+            }
+    }
+}
+
+/// What is to be written: text, or the bytes of a blob.
+fn bytes_of(call: &Call, content: Dynamic) -> Result<Vec<u8>> {
+    call.refuse_unknown(&content)?;
+    if let Some(text) = content.read_lock::<ImmutableString>() {
+        return Ok(text.as_bytes().to_vec());
+    }
+    let kind = type_name(&content);
+    content.into_blob().map_err(|_| {
+        Error::usage(format!("s3::write takes text or a blob, not {kind}"))
+            .hint("json::text(value) makes text of a map")
+    })
+}
+
+/// Refuses an object of the lake that the catalogue refers to.
+fn unreferenced(call: &Call, asked: Asked) -> Result<Asked> {
+    let Change::DeleteObject { at } = &asked.change else {
+        return Ok(asked);
+    };
+    let session = call.session();
+    if session.lake()?.has_bucket(&at.bucket) && session.referenced()?.has(&at.bucket, &at.key) {
+        return Err(Error::new(
+            Kind::Conflict,
+            format!("the catalogue refers to {at}: it is not deleted"),
+        )
+        .hint("`item delete` removes an item with all that belongs to it")
+        .hint("to delete it all the same: s3::delete(…, #{referenced: true})"));
+    }
+    Ok(asked)
+}
+
+/// The objects that are to be deleted, as they come.
+enum Targets<'a> {
+    Some(&'a Lake, std::vec::IntoIter<Dynamic>),
+    Stream(&'a Lake, Box<Values>),
+}
+
+impl<'a> Targets<'a> {
+    fn of(call: &'a Call<'_>, objects: Dynamic) -> Result<Targets<'a>> {
+        call.refuse_unknown(&objects)?;
+        let lake = call.session().lake()?;
+        if let Some(stream) = objects.read_lock::<Stream>() {
+            return Ok(Targets::Stream(lake, Box::new(stream.clone().into_iter())));
+        }
+        let all = match objects.read_lock::<Array>() {
+            Some(all) => all.clone(),
+            None => vec![objects.clone()],
+        };
+        Ok(Targets::Some(lake, all.into_iter()))
+    }
+}
+
+impl Iterator for Targets<'_> {
+    type Item = Result<Asked>;
+
+    fn next(&mut self) -> Option<Result<Asked>> {
+        match self {
+            Targets::Some(lake, all) => all.next().map(|object| target(lake, &object)),
+            Targets::Stream(lake, values) => values.next().map(|value| {
+                let object = value.map_err(|error| caught(&error, ""))?;
+                target(lake, &object)
+            }),
+        }
+    }
+}
+
+/// One object: its URI, or a row of a listing, which knows what the object is.
+fn target(lake: &Lake, object: &Dynamic) -> Result<Asked> {
+    if let Some(uri) = object.read_lock::<ImmutableString>() {
+        let at = lake.locate(&uri)?;
+        return Ok(Change::DeleteObject { at }.into());
+    }
+    let row = to_json(object)?;
+    let uri = row["uri"].as_str().ok_or_else(|| {
+        Error::usage(format!(
+            "s3::delete takes URIs or rows of s3::list, not {}",
+            type_name(object)
+        ))
+    })?;
+    let at = lake.locate(uri)?;
+    let is_whole = ["size", "etag", "last_modified"]
+        .iter()
+        .all(|field| !row[*field].is_null());
+    Ok(Asked {
+        change: Change::DeleteObject { at },
+        facts: is_whole.then(|| Facts::of_object(&row)),
+    })
 }

@@ -5,6 +5,7 @@ use rhai::{Array, ImmutableString, Map};
 use serde_json::{Value, json};
 
 use crate::clients::stac::{Stac, collection_of};
+use crate::effects::Change;
 use crate::engine::call::Call;
 use crate::engine::options::Options;
 use crate::engine::registry::{Namespace, native};
@@ -89,6 +90,7 @@ fn collections(ns: &mut Namespace) {
         /// //=> "gelaende-umwelt"
         /// ```
         read fn collection(call, id: ImmutableString) -> "map" {
+            call.reads(&format!("collection {id}"))?;
             let found = call.wait(call.session().stac()?.collection(&id));
             found.map_err(|error| no_collection(call, &id, error))?
         }
@@ -100,6 +102,7 @@ fn collections(ns: &mut Namespace) {
         /// //=> ()
         /// ```
         read fn try_collection(call, id: ImmutableString) -> "map or ()" {
+            call.reads(&format!("collection {id}"))?;
             absent(call.wait(call.session().stac()?.collection(&id)))?
         }
     }
@@ -184,6 +187,7 @@ fn items(ns: &mut Namespace) {
         /// //=> true
         /// ```
         read fn item(call, collection: ImmutableString, id: ImmutableString) -> "map" {
+            call.reads(&format!("item {collection}/{id}"))?;
             let stac = call.session().stac()?;
             let found = call.wait(stac.item(&collection, &id));
             found.map_err(|error| no_item(call, stac, (&collection, &id), error))?
@@ -196,6 +200,7 @@ fn items(ns: &mut Namespace) {
         /// //=> ()
         /// ```
         read fn try_item(call, collection: ImmutableString, id: ImmutableString) -> "map or ()" {
+            call.reads(&format!("item {collection}/{id}"))?;
             absent(call.wait(call.session().stac()?.item(&collection, &id)))?
         }
     }
@@ -213,8 +218,11 @@ fn changes(ns: &mut Namespace) {
         /// //=> "klima-kopie"
         /// ```
         write fn put_collection(call, collection: Map) -> "map"
-            target { format!("collection {}", text_of(&collection, "id")) }
-            { call.wait(call.session().stac()?.put_collection(to_json(&collection.into())?))? }
+            options as options {
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
+            { call.change(Change::PutCollection { record: to_json(&collection.into())? }, &options)? }
 
         /// Removes an empty collection. One with items is refused: delete its items first.
         ///
@@ -227,15 +235,13 @@ fn changes(ns: &mut Namespace) {
         /// //=> ()
         /// ```
         destroy fn delete_collection(call, id: ImmutableString) -> "()"
-            target { format!("collection {id}") }
+            options as options {
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
             {
-                let stac = call.session().stac()?;
-                let items = call.wait(stac.count(json!({"collections": [id.as_str()]})))?;
-                if items > 0 {
-                    let message = format!("collection '{id}' holds {items} items");
-                    return Err(Error::new(Kind::Conflict, message).hint("delete its items first, with what belongs to them").into());
-                }
-                call.wait(stac.delete_collection(&id)).map_err(|error| no_collection(call, &id, error))?;
+                let deleted = call.change(Change::DeleteCollection { id: id.to_string() }, &options);
+                deleted.map_err(|error| no_collection(call, &id, error))?
             }
 
         /// Creates an item in the collection it names, or replaces the one of that `id`.
@@ -247,11 +253,14 @@ fn changes(ns: &mut Namespace) {
         /// //=> "renamed"
         /// ```
         write fn put_item(call, item: Map) -> "map"
-            target { format!("item {}/{}", text_of(&item, "collection"), text_of(&item, "id")) }
+            options as options {
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
             {
-                let item = to_json(&item.into())?;
-                let collection = collection_of(&item)?.to_owned();
-                let put = call.wait(call.session().stac()?.put_item(item));
+                let record = to_json(&item.into())?;
+                let collection = collection_of(&record)?.to_owned();
+                let put = call.change(Change::PutItem { record }, &options);
                 put.map_err(|error| into_no_collection(call, &collection, error))?
             }
 
@@ -264,20 +273,17 @@ fn changes(ns: &mut Namespace) {
         /// //=> ()
         /// ```
         destroy fn delete_item(call, collection: ImmutableString, id: ImmutableString) -> "()"
-            target { format!("item {collection}/{id}") }
+            options as options {
+                /// The result of a change that must be wholly done before, as of `s3::delete`: where it was not, the
+                /// record stays.
+                after: Any
+            }
             {
+                let change = Change::DeleteItem { collection: collection.to_string(), id: id.to_string() };
                 let stac = call.session().stac()?;
-                call.wait(stac.delete_item(&collection, &id))
-                    .map_err(|error| no_item(call, stac, (&collection, &id), error))?;
+                call.change(change, &options).map_err(|error| no_item(call, stac, (&collection, &id), error))?
             }
     }
-}
-
-/// A field of a record as text, for the sentence that names it.
-fn text_of(record: &Map, field: &str) -> String {
-    record
-        .get(field)
-        .map_or_else(|| format!("(without '{field}')"), ToString::to_string)
 }
 
 /// Nothing where the thing does not exist.

@@ -5,9 +5,7 @@ use rhai::{Array, ImmutableString};
 use crate::engine::registry::{Namespace, native};
 use crate::engine::value::one_line;
 use crate::session::Session;
-
-/// Units of 1024.
-const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+use crate::table;
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
     let mut namespace = Namespace::new(session, "", "Methods of text, arrays and numbers.");
@@ -40,25 +38,8 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// //=> "5.0 MiB"
         /// ```
         read method bytes(call, count: i64) -> "string" {
-            spelt(count)
+            table::size(count)
         }
     }
     namespace
-}
-
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "one digit after the point is shown"
-)]
-fn spelt(count: i64) -> String {
-    let (mut size, mut unit) = (count as f64, 0);
-    while size.abs() >= 1024.0 && unit < UNITS.len() - 1 {
-        size /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{count} B")
-    } else {
-        format!("{size:.1} {}", UNITS[unit])
-    }
 }

@@ -26,8 +26,19 @@ const ARGUMENT_KEYS: &[&str] = &[
 const LIVE_NAMES: [&str; 3] = ["domains", "buckets", "contexts"];
 
 /// The options that every command has, beside those that set configuration, and their letters.
-const GLOBAL_NAMES: [&str; 8] = [
-    "context", "json", "verbose", "yes", "dry-run", "color", "help", "version",
+const GLOBAL_NAMES: [&str; 12] = [
+    "context",
+    "json",
+    "verbose",
+    "yes",
+    "dry-run",
+    "color",
+    "help",
+    "version",
+    "apply",
+    "max-delete",
+    "plan-out",
+    "env-override",
 ];
 const GLOBAL_LETTERS: [char; 4] = ['v', 'y', 'h', 'V'];
 const NEED_KEYS: &[&str] = &["service", "right", "resource", "why"];

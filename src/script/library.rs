@@ -15,8 +15,9 @@ use crate::config::Environment;
 use crate::error::{Error, Result};
 
 /// The commands of the host itself, whose names no script or group may have.
-pub const HOST_COMMANDS: [&str; 8] = [
-    "run", "eval", "check", "doc", "complete", "trust", "sandbox", "help",
+pub const HOST_COMMANDS: [&str; 14] = [
+    "run", "eval", "check", "doc", "complete", "trust", "sandbox", "help", "apply", "resume",
+    "undo", "log", "trash", "lock",
 ];
 
 /// Who wrote a script.
@@ -43,6 +44,8 @@ pub struct Script {
     pub text: Cow<'static, str>,
     /// Whether it stands in for a shipped script.
     pub overrides: bool,
+    /// Its absolute path, where it was named by its path and not by the words of a command.
+    pub path: Option<PathBuf>,
 }
 
 impl Script {
@@ -134,6 +137,7 @@ impl Library {
             source,
             text,
             overrides: false,
+            path: None,
         };
         if let Some(other) = self.scripts.get(&words) {
             script.overrides = other.owner == Owner::Shipped
@@ -262,6 +266,7 @@ pub fn read(path: &Path) -> Result<Script> {
         source: path.display().to_string(),
         text: text.into(),
         overrides: false,
+        path: Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned())),
     })
 }
 

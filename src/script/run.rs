@@ -130,8 +130,10 @@ fn no_main(ast: &rhai::AST, source: &str) -> Error {
 
 /// The run was stopped: by `exit`, whose code is the run's, or by the operator.
 fn stopped(session: &Session) -> Result<Dynamic> {
-    match session.interrupt().exit_code() {
-        Some(_) => Ok(Dynamic::UNIT),
-        None => Err(Error::interrupted()),
+    let interrupt = session.interrupt();
+    // The end of what can be planned is an end, and no failure.
+    if interrupt.exit_code().is_some() || interrupt.part_end().is_some() {
+        return Ok(Dynamic::UNIT);
     }
+    Err(Error::interrupted())
 }

@@ -22,6 +22,14 @@ fn sample(key: &Key, name: &str, number: u32) -> Sample {
         Shape::Text => same(name.to_owned()),
         Shape::Duration => same(format!("{number}s")),
         Shape::Path => same(format!("/etc/{name}.pem")),
+        Shape::Switch => {
+            let on = number.is_multiple_of(2);
+            Sample {
+                toml: on.to_string(),
+                text: if on { "on" } else { "0" }.to_owned(),
+                shown: on.to_string(),
+            }
+        }
         Shape::Integer => Sample {
             toml: number.to_string(),
             text: number.to_string(),
@@ -115,6 +123,10 @@ fn what_nobody_sets_has_its_compiled_default() {
         "http.timeout 30s",
         "http.connect_timeout 3s",
         "http.retries 4",
+        "trash.landing true",
+        "trash.processed true",
+        "trash.curated true",
+        "trash.other true",
         "s3.endpoint http://localhost:9000",
         "s3.region us-east-1",
         "s3.aliases http://rustfs.dashi-platform.svc.cluster.local:9000",

@@ -12,6 +12,7 @@ fn crowded() -> Machine {
     for key in KEYS {
         let text = match key.shape {
             Shape::Integer => "9",
+            Shape::Switch => "false",
             Shape::Duration => "9s",
             Shape::Headers => "X-Key: prod-header",
             _ => "https://from-the-environment",

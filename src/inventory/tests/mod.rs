@@ -19,7 +19,7 @@ fn flow(key: &str) -> String {
     format!("http://{IN_CLUSTER}/processed/{key}")
 }
 
-fn lake() -> Lake {
+pub(super) fn lake() -> Lake {
     Lake::new(&Settings {
         endpoint: "http://localhost:9000",
         aliases: &[],

@@ -1,0 +1,293 @@
+//! What changes the object store: writing, copying and deleting an object. Every method takes the gate's leave; what is
+//! looked at before and kept for later is the gate's business.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::s3::{S3, unquoted};
+use crate::effects::Permit;
+use crate::error::Result;
+use crate::lake::ObjectRef;
+
+/// CopyObject copies no more at once.
+const COPY_LIMIT: i64 = 5 << 30;
+/// The parts of a larger copy.
+const COPY_PART: i64 = 1 << 30;
+
+/// What an object is to be.
+#[derive(Debug, Clone, Default)]
+pub struct Content {
+    /// Its bytes.
+    pub bytes: bytes::Bytes,
+    /// Its media type.
+    pub content_type: Option<String>,
+    /// Its user metadata.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// What must hold of what is there, or nothing is written (`If-None-Match: *`, `If-Match`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing.
+    #[default]
+    None,
+    /// There is no object of that key.
+    Absent,
+    /// The object has this ETag.
+    Matches(String),
+}
+
+impl Condition {
+    fn if_none_match(&self) -> Option<String> {
+        (*self == Condition::Absent).then(|| "*".to_owned())
+    }
+
+    fn if_match(&self) -> Option<String> {
+        match self {
+            Condition::Matches(etag) => Some(format!("\"{etag}\"")),
+            _ => None,
+        }
+    }
+}
+
+/// What a write or copy made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The ETag.
+    pub etag: Option<String>,
+    /// The version, where the bucket keeps them.
+    pub version_id: Option<String>,
+}
+
+/// What a delete did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// The delete marker that now stands there, where the bucket keeps versions.
+    pub marker: Option<String>,
+}
+
+impl S3 {
+    /// Writes an object whole, from memory.
+    pub async fn put(
+        &self,
+        _: Permit,
+        at: &ObjectRef,
+        content: &Content,
+        condition: &Condition,
+    ) -> Result<Written> {
+        let asked = self.asked("PutObject", at);
+        let metadata =
+            (!content.metadata.is_empty()).then(|| content.metadata.clone().into_iter().collect());
+        let ask = || {
+            self.client()
+                .put_object()
+                .bucket(&at.bucket)
+                .key(&at.key)
+                .body(ByteStream::from(content.bytes.clone()))
+                .set_content_type(content.content_type.clone())
+                .set_metadata(metadata.clone())
+                .set_if_none_match(condition.if_none_match())
+                .set_if_match(condition.if_match())
+                .send()
+        };
+        let answer = self.changing(&asked, ask).await?;
+        Ok(Written {
+            etag: answer.e_tag().map(|etag| unquoted(etag).to_owned()),
+            version_id: answer.version_id().map(str::to_owned),
+        })
+    }
+
+    /// Writes an object from a file, which is read as it is sent.
+    pub async fn put_file(&self, _: Permit, at: &ObjectRef, file: &std::path::Path) -> Result<()> {
+        let asked = self.asked("PutObject", at);
+        let ask = || async {
+            let body = ByteStream::from_path(file)
+                .await
+                .map_err(aws_sdk_s3::error::SdkError::construction_failure)?;
+            let put = self.client().put_object().bucket(&at.bucket).key(&at.key);
+            put.body(body).send().await
+        };
+        self.changing(&asked, ask).await.map(drop)
+    }
+
+    /// Copies an object inside the store, with its media type and metadata, if its ETag is still `etag`.
+    pub async fn copy(
+        &self,
+        permit: Permit,
+        from: &ObjectRef,
+        to: &ObjectRef,
+        etag: Option<&str>,
+    ) -> Result<Written> {
+        let asked = self.asked("HeadObject", from);
+        let ask = || {
+            let head = self.client().head_object();
+            head.bucket(&from.bucket).key(&from.key).send()
+        };
+        let head = self.reading(&asked, ask).await?;
+        if head.content_length().unwrap_or(0) > COPY_LIMIT {
+            return self.copy_in_parts(permit, from, to, &head).await;
+        }
+        let asked = self.asked("CopyObject", format!("{from} to {to}"));
+        let ask = || {
+            self.client()
+                .copy_object()
+                .bucket(&to.bucket)
+                .key(&to.key)
+                .copy_source(source(from))
+                .set_copy_source_if_match(etag.map(|etag| format!("\"{etag}\"")))
+                .send()
+        };
+        let answer = self.changing(&asked, ask).await?;
+        let result = answer.copy_object_result();
+        Ok(Written {
+            etag: result
+                .and_then(|result| result.e_tag())
+                .map(|etag| unquoted(etag).to_owned()),
+            version_id: answer.version_id().map(str::to_owned),
+        })
+    }
+
+    /// The same for an object that one request cannot copy.
+    async fn copy_in_parts(
+        &self,
+        _: Permit,
+        from: &ObjectRef,
+        to: &ObjectRef,
+        head: &HeadObjectOutput,
+    ) -> Result<Written> {
+        let upload = self.begin_copy(to, head).await?;
+        let size = head.content_length().unwrap_or(0);
+        let copied = self.copy_parts(from, to, &upload, head.e_tag(), size).await;
+        let parts = match copied {
+            Ok(parts) => parts,
+            Err(error) => {
+                let abort = self.client().abort_multipart_upload();
+                let _ = abort
+                    .bucket(&to.bucket)
+                    .key(&to.key)
+                    .upload_id(upload)
+                    .send()
+                    .await;
+                return Err(error);
+            }
+        };
+        let asked = self.asked("CompleteMultipartUpload", to);
+        let ask = || {
+            let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.clone()));
+            let complete = self.client().complete_multipart_upload();
+            let complete = complete.bucket(&to.bucket).key(&to.key).upload_id(&upload);
+            complete.multipart_upload(parts.build()).send()
+        };
+        let answer = self.changing(&asked, ask).await?;
+        Ok(Written {
+            etag: answer.e_tag().map(|etag| unquoted(etag).to_owned()),
+            version_id: answer.version_id().map(str::to_owned),
+        })
+    }
+
+    async fn begin_copy(&self, to: &ObjectRef, head: &HeadObjectOutput) -> Result<String> {
+        let asked = self.asked("CreateMultipartUpload", to);
+        let ask = || {
+            self.client()
+                .create_multipart_upload()
+                .bucket(&to.bucket)
+                .key(&to.key)
+                .set_content_type(head.content_type().map(str::to_owned))
+                .set_content_encoding(head.content_encoding().map(str::to_owned))
+                .set_content_language(head.content_language().map(str::to_owned))
+                .set_content_disposition(head.content_disposition().map(str::to_owned))
+                .set_cache_control(head.cache_control().map(str::to_owned))
+                .set_metadata(head.metadata().cloned())
+                .send()
+        };
+        let answer = self.changing(&asked, ask).await?;
+        answer
+            .upload_id()
+            .map(str::to_owned)
+            .ok_or_else(|| asked.fault("an upload without an id"))
+    }
+
+    async fn copy_parts(
+        &self,
+        from: &ObjectRef,
+        to: &ObjectRef,
+        upload: &str,
+        etag: Option<&str>,
+        size: i64,
+    ) -> Result<Vec<CompletedPart>> {
+        let asked = self.asked("UploadPartCopy", format!("{from} to {to}"));
+        let mut parts = Vec::new();
+        let mut start = 0;
+        while start < size {
+            let number = i32::try_from(parts.len() + 1).unwrap_or(i32::MAX);
+            let end = (start + COPY_PART).min(size) - 1;
+            let ask = || {
+                self.client()
+                    .upload_part_copy()
+                    .bucket(&to.bucket)
+                    .key(&to.key)
+                    .upload_id(upload)
+                    .part_number(number)
+                    .copy_source(source(from))
+                    .set_copy_source_if_match(etag.map(str::to_owned))
+                    .copy_source_range(format!("bytes={start}-{end}"))
+                    .send()
+            };
+            let answer = self.changing(&asked, ask).await?;
+            let etag = answer
+                .copy_part_result()
+                .and_then(|part| part.e_tag())
+                .ok_or_else(|| asked.fault("a part without an ETag"))?;
+            parts.push(
+                CompletedPart::builder()
+                    .part_number(number)
+                    .e_tag(etag)
+                    .build(),
+            );
+            start = end + 1;
+        }
+        Ok(parts)
+    }
+
+    /// Deletes an object, or one version of it; with an ETag, on stores that look at it, only an object of that one.
+    pub async fn delete(
+        &self,
+        _: Permit,
+        at: &ObjectRef,
+        version: Option<&str>,
+        etag: Option<&str>,
+    ) -> Result<Deleted> {
+        let asked = self.asked("DeleteObject", at);
+        let ask = || {
+            self.client()
+                .delete_object()
+                .bucket(&at.bucket)
+                .key(&at.key)
+                .set_version_id(version.map(str::to_owned))
+                .set_if_match(etag.map(|etag| format!("\"{etag}\"")))
+                .send()
+        };
+        let answer = self.changing(&asked, ask).await?;
+        let marker = answer
+            .version_id()
+            .filter(|_| answer.delete_marker() == Some(true));
+        Ok(Deleted {
+            marker: marker.map(str::to_owned),
+        })
+    }
+}
+
+/// The source of a copy, as its header wants it: the key percent-encoded, its slashes kept.
+fn source(from: &ObjectRef) -> String {
+    const KEEP: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'/')
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    format!("{}/{}", from.bucket, utf8_percent_encode(&from.key, KEEP))
+}

@@ -1,0 +1,45 @@
+//! The versions of one object, in a bucket that keeps them: which is the newest, and whether it is a delete marker.
+
+use super::s3::S3;
+use crate::error::Result;
+
+/// The newest version of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newest {
+    /// Its version id.
+    pub version_id: String,
+    /// Whether it says that the object is deleted.
+    pub is_marker: bool,
+}
+
+impl S3 {
+    /// The newest version of a key, or nothing where there never was one.
+    pub async fn newest_version(&self, bucket: &str, key: &str) -> Result<Option<Newest>> {
+        let asked = self.asked("ListObjectVersions", format!("s3://{bucket}/{key}"));
+        let ask = || {
+            self.client()
+                .list_object_versions()
+                .bucket(bucket)
+                .prefix(key)
+                .max_keys(100)
+                .send()
+        };
+        let answer = self.reading(&asked, ask).await?;
+        let markers = answer
+            .delete_markers()
+            .iter()
+            .filter(|marker| marker.key() == Some(key) && marker.is_latest() == Some(true))
+            .map(|marker| (marker.version_id(), true));
+        let versions = answer
+            .versions()
+            .iter()
+            .filter(|version| version.key() == Some(key) && version.is_latest() == Some(true))
+            .map(|version| (version.version_id(), false));
+        Ok(markers.chain(versions).find_map(|(id, is_marker)| {
+            id.map(|id| Newest {
+                version_id: id.to_owned(),
+                is_marker,
+            })
+        }))
+    }
+}

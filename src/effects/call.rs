@@ -1,0 +1,340 @@
+//! One call of a function that changes one target: planned, performed as planned, or performed as it comes.
+
+use std::sync::MutexGuard;
+
+use serde_json::Value;
+
+use super::gate::{Answer, Asked, Gate, Inner, NAMED, lock, step_of};
+use super::hands::{Done, Hands, Number, Seen};
+use super::journal::{Begun, Ended};
+use super::judge::{Judged, judge, refuse_missing, refuse_unmet};
+use super::ledger::{Row, State};
+use super::{Change, Effect, Facts, Recorder, object};
+use crate::error::{Error, Kind, Result};
+use crate::session::Session;
+
+/// One call of a function that changes something.
+pub(super) struct Call<'a> {
+    pub(super) gate: &'a Gate,
+    pub(super) session: &'a Session,
+    pub(super) hands: &'a Hands,
+    pub(super) function: &'a str,
+    pub(super) effect: Effect,
+    pub(super) after: Vec<usize>,
+}
+
+impl Call<'_> {
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.gate.inner)
+    }
+
+    pub(super) fn row(&self, step: usize, change: Change, facts: Facts) -> Row {
+        Row {
+            number: 0,
+            step,
+            function: self.function.to_owned(),
+            effect: self.effect.max(change.effect()),
+            target: change.target(),
+            change,
+            facts,
+            after: self.after.clone(),
+            state: State::Open,
+            why: None,
+            value: Value::Null,
+        }
+    }
+
+    /// Notes a change, or answers for one that an earlier part of the plan has done.
+    pub(super) fn plan(&self, asked: Asked, known: &[u8; 16]) -> Result<Answer> {
+        let earlier = self.inner().ledger()?.ask(known)?;
+        if let Some(row) = earlier {
+            return answered(row);
+        }
+        let target = asked.change.target();
+        let facts = if let Some(step) = self.gate.will_change(&target)? {
+            Facts::ByStep { step: step.number }
+        } else {
+            let seen = self.session.wait(self.hands.look(&asked.change))?;
+            refuse_missing(&asked.change, seen)?.facts
+        };
+        if asked.change.removes() && facts == Facts::Absent {
+            return Ok(Answer::Known(Value::Null));
+        }
+        refuse_unmet(&asked.change, &facts)?;
+        let mut inner = self.inner();
+        inner.see(&facts);
+        let step = inner.next_step();
+        let row = self.row(step, asked.change, facts);
+        inner.ledger()?.add(known, &row)?;
+        Ok(Answer::Planned(step_of(&row)))
+    }
+
+    /// Performs a change that the plan holds; any other is left alone.
+    pub(super) fn perform_planned(&self, change: &Change, known: &[u8; 16]) -> Result<Answer> {
+        self.check_script()?;
+        let row = self.inner().ledger()?.ask(known)?;
+        let Some(row) = row else {
+            self.beyond(change)?;
+            return left(change, "it is not in the plan");
+        };
+        if row.state != State::Open && row.state != State::Begun {
+            return answered(row);
+        }
+        answered(self.settle(row)?)
+    }
+
+    /// What the plan does not hold is not done. Beyond a plan that is not whole, the next part of it begins here.
+    pub(super) fn beyond(&self, change: &Change) -> Result<()> {
+        let mut inner = self.inner();
+        if inner.partial {
+            drop(inner);
+            self.session
+                .interrupt()
+                .end_part("the rest of the plan begins here");
+            return Err(Error::interrupted());
+        }
+        inner.beyond_count += 1;
+        if inner.beyond.len() < NAMED {
+            inner.beyond.push(change.target());
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_script(&self) -> Result<()> {
+        let wanted = self.inner().script.take();
+        let Some(wanted) = wanted else { return Ok(()) };
+        if wanted == super::run::script_digest(self.session) {
+            return Ok(());
+        }
+        self.session.interrupt().stop();
+        Err(Error::new(
+            Kind::Stale,
+            "the script, or one that it imports, is not the one that made this plan",
+        ))
+    }
+
+    /// Does one step of the plan, if its target is still what it was; writes down what came of it.
+    pub(super) fn settle(&self, row: Row) -> Result<Row> {
+        let held_back = self.held_back()?;
+        if let Some(why) = held_back {
+            return self.leave(row, &why);
+        }
+        let recorder = self
+            .inner()
+            .recorder
+            .clone()
+            .ok_or_else(|| Error::internal("a change without a journal"))?;
+        recorder.check_locks()?;
+        let seen = self.session.wait(self.hands.look(&row.change))?;
+        match judge(&row, &seen) {
+            Judged::Gone => self.end(&recorder, row, State::Gone, None, None),
+            Judged::DoneAlready => {
+                let done = self.session.finish(self.found(&recorder, &row, &seen))?;
+                self.end(&recorder, row, State::Done, None, Some(done))
+            }
+            Judged::SoAlready => {
+                let done = self.session.finish(self.found(&recorder, &row, &seen))?;
+                self.end(&recorder, row, State::Gone, None, Some(done))
+            }
+            Judged::Changed(why) => self.end(&recorder, row, State::Left, Some(why), None),
+            Judged::AsPlanned => self.carry_out(&recorder, row, seen),
+        }
+    }
+
+    /// What was done by a run that could not say so any more.
+    pub(super) async fn found(&self, recorder: &Recorder, row: &Row, seen: &Seen) -> Result<Done> {
+        let mut done = Done {
+            after: seen.facts.clone(),
+            value: match &row.change {
+                Change::PutItem { .. } | Change::PutCollection { .. } => {
+                    seen.image.clone().unwrap_or_default()
+                }
+                _ => Value::Null,
+            },
+            ..Done::default()
+        };
+        if let Some(at) = row.change.object() {
+            let number = Number {
+                run: &recorder.run().id,
+                effect: row.number,
+            };
+            let s3 = self.hands.s3()?;
+            let aside = object::place_aside(number, at)?;
+            if object::seen(s3, &aside).await?.facts != Facts::Absent {
+                done.aside = Some(aside);
+            } else if matches!(row.change, Change::DeleteObject { .. }) {
+                done.marker = object::marker_of(s3, at).await?;
+            }
+        }
+        Ok(done)
+    }
+
+    pub(super) fn held_back(&self) -> Result<Option<String>> {
+        let mut inner = self.inner();
+        let ledger = inner.ledger()?;
+        for step in &self.after {
+            if ledger.is_incomplete(*step)? {
+                return Ok(Some(format!(
+                    "step {step}, which comes before it, was not wholly done"
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn leave(&self, row: Row, why: &str) -> Result<Row> {
+        let recorder = self.inner().recorder.clone();
+        match recorder {
+            Some(recorder) => self.end(&recorder, row, State::Left, Some(why.to_owned()), None),
+            None => Err(Error::internal("a change without a journal")),
+        }
+    }
+
+    /// Makes a change whose target was just looked at.
+    fn carry_out(&self, recorder: &Recorder, row: Row, seen: Seen) -> Result<Row> {
+        recorder.begun(vec![begun(&row, &seen)])?;
+        self.inner()
+            .ledger()?
+            .note(row.number, State::Begun, None, &Value::Null)?;
+        let number = Number {
+            run: &recorder.run().id,
+            effect: row.number,
+        };
+        match self
+            .session
+            .finish(self.hands.perform(number, &row.change, &seen))
+        {
+            Ok(done) => self.end(recorder, row, State::Done, None, Some(done)),
+            Err(error) if error.kind() == Kind::Conflict && row.effect == Effect::Destroy => {
+                self.end(recorder, row, State::Left, Some(error.to_string()), None)
+            }
+            Err(error) => {
+                self.end(recorder, row, State::Failed, Some(why(&error)), None)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes down what came of a step.
+    pub(super) fn end(
+        &self,
+        recorder: &Recorder,
+        row: Row,
+        state: State,
+        why: Option<String>,
+        done: Option<Done>,
+    ) -> Result<Row> {
+        let ended = ended(&row, state, why.as_deref(), done);
+        let value = ended.value.clone();
+        recorder.ended(vec![ended])?;
+        self.inner()
+            .ledger()?
+            .note(row.number, state, why.as_deref(), &value)?;
+        Ok(Row {
+            state,
+            why,
+            value,
+            ..row
+        })
+    }
+
+    /// Performs a change as it comes: looks, writes down, does, writes down.
+    pub(super) fn perform_now(&self, asked: Asked, known: &[u8; 16]) -> Result<Answer> {
+        let recorder = self.gate.recorder_now(self.session, &asked.change)?;
+        if let Some(why) = self.held_back()? {
+            return left(&asked.change, &why);
+        }
+        let seen = self.session.wait(self.hands.look(&asked.change))?;
+        let seen = refuse_missing(&asked.change, seen)?;
+        if asked.change.removes() && seen.facts == Facts::Absent {
+            return Ok(Answer::Known(Value::Null));
+        }
+        refuse_unmet(&asked.change, &seen.facts)?;
+        let row = {
+            let mut inner = self.inner();
+            let step = inner.next_step();
+            let mut row = self.row(step, asked.change, seen.facts.clone());
+            row.number = inner.ledger()?.add(known, &row)?;
+            row
+        };
+        match self.carry_out(&recorder, row.clone(), seen) {
+            // Somebody was faster: what is there now is replaced, and kept like anything that is replaced.
+            Err(error) if error.kind() == Kind::Conflict && is_upsert(&row.change) => {
+                let seen = self.session.wait(self.hands.look(&row.change))?;
+                let again = Row {
+                    facts: seen.facts.clone(),
+                    ..row
+                };
+                answered(self.carry_out(&recorder, again, seen)?)
+            }
+            other => answered(other?),
+        }
+    }
+}
+
+fn is_upsert(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::PutItem { .. } | Change::PutCollection { .. }
+    )
+}
+
+/// A step as it is written down before it is done.
+pub(super) fn begun(row: &Row, seen: &Seen) -> Begun {
+    Begun {
+        row: Row {
+            facts: seen.facts.clone(),
+            ..row.clone()
+        },
+        image: seen.image.clone(),
+    }
+}
+
+/// A step as it is written down after.
+pub(super) fn ended(row: &Row, state: State, why: Option<&str>, done: Option<Done>) -> Ended {
+    let (value, now, aside, marker) = done.map_or((Value::Null, None, None, None), |done| {
+        (done.value, Some(done.after), done.aside, done.marker)
+    });
+    Ended {
+        number: row.number,
+        target: row.target.clone(),
+        state,
+        why: why.map(str::to_owned),
+        value,
+        now,
+        aside,
+        marker,
+    }
+}
+
+/// An error in one sentence, with the service's own words.
+pub(super) fn why(error: &Error) -> String {
+    match error.detail().causes.first() {
+        Some(cause) => format!("{error} ({cause})"),
+        None => error.to_string(),
+    }
+}
+
+/// The answer for a step that was settled, now or in an earlier pass.
+pub(super) fn answered(row: Row) -> Result<Answer> {
+    match row.state {
+        State::Done | State::Gone => Ok(Answer::Known(row.value)),
+        State::Left => left(&row.change, row.why.as_deref().unwrap_or("it changed")),
+        State::Failed => Err(Error::new(
+            Kind::Partial,
+            format!("{} failed: {}", row.target, row.why.unwrap_or_default()),
+        )),
+        State::Open | State::Begun => Ok(Answer::Planned(step_of(&row))),
+    }
+}
+
+/// The answer for a change that is left alone. Who deletes needs nothing of it; who makes something waits for it.
+pub(super) fn left(change: &Change, why: &str) -> Result<Answer> {
+    if change.removes() {
+        return Ok(Answer::Known(Value::Null));
+    }
+    Err(Error::new(
+        Kind::Partial,
+        format!("{} was left alone: {why}", change.target()),
+    ))
+}

@@ -1,0 +1,246 @@
+//! A change as data: what is done to which target. A plan and a journal hold it, so that what was confirmed can be done
+//! later, elsewhere, without its script.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Effect, Facts, Payload};
+use crate::lake::ObjectRef;
+
+/// A change to one target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Change {
+    /// Creates a collection, or replaces the one of its id.
+    PutCollection {
+        /// The collection.
+        record: Value,
+    },
+    /// Removes an empty collection.
+    DeleteCollection {
+        /// Its id.
+        id: String,
+    },
+    /// Creates an item, or replaces the one of its id.
+    PutItem {
+        /// The item, which names its collection.
+        record: Value,
+    },
+    /// Removes the record of an item.
+    DeleteItem {
+        /// Its collection.
+        collection: String,
+        /// Its id.
+        id: String,
+    },
+    /// Writes an object; one that is there is put aside.
+    WriteObject {
+        /// Where.
+        at: ObjectRef,
+        /// What.
+        content: Payload,
+        /// The media type.
+        content_type: Option<String>,
+        /// The user metadata.
+        metadata: std::collections::BTreeMap<String, String>,
+        /// Only where there is no object yet.
+        only_new: bool,
+        /// Only over an object of this ETag.
+        if_match: Option<String>,
+    },
+    /// Copies an object inside the store; one that is in the way is put aside.
+    CopyObject {
+        /// From where.
+        from: ObjectRef,
+        /// To where.
+        to: ObjectRef,
+        /// Only where there is no object yet.
+        only_new: bool,
+    },
+    /// Deletes an object, after putting it aside.
+    DeleteObject {
+        /// Which.
+        at: ObjectRef,
+    },
+    /// Deletes an object for good: what was put aside.
+    PurgeObject {
+        /// Which.
+        at: ObjectRef,
+    },
+    /// Brings an object back from where it was put aside.
+    RestoreObject {
+        /// Where it was put.
+        from: ObjectRef,
+        /// Where it was.
+        to: ObjectRef,
+        /// What it was.
+        was: Facts,
+    },
+    /// Removes a version of an object: a delete marker, so that the object is there again, or what was written over
+    /// another version.
+    RemoveVersion {
+        /// Which object.
+        at: ObjectRef,
+        /// Which version.
+        version: String,
+        /// Whether the version is a delete marker.
+        marker: bool,
+    },
+    /// Writes a local file.
+    WriteFile {
+        /// Its absolute path.
+        path: PathBuf,
+        /// What.
+        content: Payload,
+    },
+    /// Removes a local file that a run had made.
+    RemoveFile {
+        /// Its absolute path.
+        path: PathBuf,
+    },
+}
+
+/// What a change is known by: its function, target and arguments, as a fingerprint.
+pub type Fingerprint = [u8; 16];
+
+impl Change {
+    /// What it does to the world, whatever function it came from.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        match self {
+            Change::DeleteCollection { .. }
+            | Change::DeleteItem { .. }
+            | Change::DeleteObject { .. }
+            | Change::PurgeObject { .. }
+            | Change::RemoveVersion { marker: false, .. }
+            | Change::RemoveFile { .. } => Effect::Destroy,
+            _ => Effect::Write,
+        }
+    }
+
+    /// The function that an operator would call for it.
+    #[must_use]
+    pub fn function(&self) -> &'static str {
+        match self {
+            Change::PutCollection { .. } => "stac::put_collection",
+            Change::DeleteCollection { .. } => "stac::delete_collection",
+            Change::PutItem { .. } => "stac::put_item",
+            Change::DeleteItem { .. } => "stac::delete_item",
+            Change::WriteObject { .. } => "s3::write",
+            Change::CopyObject { .. } => "s3::copy",
+            Change::DeleteObject { .. } => "s3::delete",
+            Change::PurgeObject { .. } => "trash purge",
+            Change::RestoreObject { .. } | Change::RemoveVersion { .. } => "undo",
+            Change::WriteFile { .. } => "fs::write",
+            Change::RemoveFile { .. } => "fs::remove",
+        }
+    }
+
+    /// What it is done to, as in `item raw/a`, `s3://bucket/key`.
+    #[must_use]
+    pub fn target(&self) -> String {
+        let text = |record: &Value, field: &str| {
+            let missing = || format!("(without '{field}')");
+            record[field].as_str().map_or_else(missing, str::to_owned)
+        };
+        match self {
+            Change::PutCollection { record } => format!("collection {}", text(record, "id")),
+            Change::DeleteCollection { id } => format!("collection {id}"),
+            Change::PutItem { record } => {
+                format!("item {}/{}", text(record, "collection"), text(record, "id"))
+            }
+            Change::DeleteItem { collection, id } => format!("item {collection}/{id}"),
+            Change::WriteFile { path, .. } | Change::RemoveFile { path } => {
+                format!("file {}", path.display())
+            }
+            _ => self.object().map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+
+    /// The object it changes, if it changes one.
+    #[must_use]
+    pub fn object(&self) -> Option<&ObjectRef> {
+        match self {
+            Change::WriteObject { at, .. }
+            | Change::DeleteObject { at }
+            | Change::PurgeObject { at }
+            | Change::RemoveVersion { at, .. } => Some(at),
+            Change::CopyObject { to, .. } | Change::RestoreObject { to, .. } => Some(to),
+            _ => None,
+        }
+    }
+
+    /// Whether it changes a record of the catalogue.
+    #[must_use]
+    pub fn is_record(&self) -> bool {
+        matches!(
+            self,
+            Change::PutCollection { .. }
+                | Change::DeleteCollection { .. }
+                | Change::PutItem { .. }
+                | Change::DeleteItem { .. }
+        )
+    }
+
+    /// Whether it takes its target away: one that is gone already needs no change.
+    #[must_use]
+    pub fn removes(&self) -> bool {
+        self.effect() == Effect::Destroy
+    }
+
+    /// The bytes it writes, or none where the target's own count.
+    #[must_use]
+    pub fn writes(&self) -> Option<u64> {
+        match self {
+            Change::WriteObject { content, .. } | Change::WriteFile { content, .. } => {
+                Some(content.size())
+            }
+            _ => None,
+        }
+    }
+
+    /// What it is known by, as the effect of a function.
+    #[must_use]
+    pub fn fingerprint(&self, function: &str) -> Fingerprint {
+        let mut hash = Sha256::new();
+        hash.update(function);
+        hash.update([0]);
+        // Maps of JSON values are sorted by key, so equal changes have equal texts.
+        hash.update(serde_json::to_vec(self).unwrap_or_default());
+        let mut fingerprint = Fingerprint::default();
+        fingerprint.copy_from_slice(&hash.finalize()[..16]);
+        fingerprint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_change_comes_back_from_its_text() {
+        let at = ObjectRef {
+            bucket: "b".to_owned(),
+            key: "a ä+%.tif".to_owned(),
+        };
+        let change = Change::DeleteObject { at };
+        let text = serde_json::to_string(&change).unwrap();
+        assert_eq!(serde_json::from_str::<Change>(&text).unwrap(), change);
+        assert_eq!(change.target(), "s3://b/a ä+%.tif");
+    }
+
+    #[test]
+    fn other_arguments_make_another_change() {
+        let put = |title: &str| Change::PutItem {
+            record: json!({"id": "a", "collection": "c", "title": title}),
+        };
+        let known = |change: &Change| change.fingerprint("stac::put_item");
+        assert_eq!(known(&put("x")), known(&put("x")));
+        assert_ne!(known(&put("x")), known(&put("y")));
+        assert_ne!(known(&put("x")), put("x").fingerprint("other"));
+    }
+}

@@ -1,0 +1,171 @@
+//! What the target of a change was seen to be: enough to tell, right before the change is made, whether it is still that.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::payload::digest;
+
+/// What a target is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Facts {
+    /// Not there.
+    Absent,
+    /// An object of the store.
+    Object {
+        /// Its bytes.
+        size: u64,
+        /// Its ETag.
+        etag: Option<String>,
+        /// When it was last written, to the second: all that every way of asking tells.
+        modified: Option<String>,
+        /// Its version, where the bucket keeps them.
+        version: Option<String>,
+    },
+    /// A record of the catalogue.
+    Record {
+        /// The digest of what is in it, the server's own links left out.
+        sha256: String,
+    },
+    /// A local file.
+    File {
+        /// The digest of its content.
+        sha256: String,
+    },
+    /// What an earlier step of the same run makes of it.
+    ByStep {
+        /// The step.
+        step: usize,
+    },
+}
+
+impl Facts {
+    /// Whether a target that was seen as this, and is now seen as `now`, is still the same. A version that only one of
+    /// two ways of asking tells (a listing does not) says nothing.
+    #[must_use]
+    pub fn still(&self, now: &Facts) -> bool {
+        match (self, now) {
+            (
+                Facts::Object {
+                    size,
+                    etag,
+                    modified,
+                    version,
+                },
+                Facts::Object {
+                    size: size_now,
+                    etag: etag_now,
+                    modified: modified_now,
+                    version: version_now,
+                },
+            ) => {
+                let same_version =
+                    version.is_none() || version_now.is_none() || version == version_now;
+                size == size_now && etag == etag_now && modified == modified_now && same_version
+            }
+            (Facts::ByStep { .. }, _) => true,
+            _ => self == now,
+        }
+    }
+
+    /// How many bytes it has, if it is an object.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Facts::Object { size, .. } => Some(*size),
+            _ => None,
+        }
+    }
+
+    /// An object as HEAD or a listing describes it.
+    #[must_use]
+    pub fn of_object(row: &Value) -> Facts {
+        let text = |name: &str| row[name].as_str().map(str::to_owned);
+        Facts::Object {
+            size: row["size"].as_u64().unwrap_or(0),
+            etag: text("etag"),
+            modified: text("last_modified").map(|time| to_the_second(&time)),
+            version: text("version_id").filter(|version| version != "null"),
+        }
+    }
+
+    /// A record of the catalogue.
+    #[must_use]
+    pub fn of_record(record: &Value) -> Facts {
+        Facts::Record {
+            sha256: digest(without_server_links(record).to_string().as_bytes()),
+        }
+    }
+}
+
+/// An RFC 3339 time without its fraction.
+fn to_the_second(time: &str) -> String {
+    match (time.split_once('.'), time.strip_suffix('Z')) {
+        (Some((whole, _)), Some(_)) => format!("{whole}Z"),
+        _ => time.to_owned(),
+    }
+}
+
+/// The links that a STAC server makes itself for every answer; they name the way it was asked.
+const SERVER_LINKS: [&str; 9] = [
+    "self",
+    "item",
+    "items",
+    "parent",
+    "collection",
+    "root",
+    "data",
+    "http://www.opengis.net/def/rel/ogc/1.0/queryables",
+    "aggregate",
+];
+
+/// A record without the links that its server makes.
+#[must_use]
+pub(crate) fn without_server_links(record: &Value) -> Value {
+    let mut record = record.clone();
+    if let Some(links) = record.get_mut("links").and_then(Value::as_array_mut) {
+        links.retain(|link| {
+            let rel = link["rel"].as_str().unwrap_or_default();
+            !SERVER_LINKS.contains(&rel)
+        });
+    }
+    record
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_listing_and_a_head_of_one_object_are_the_same() {
+        let listed = Facts::of_object(
+            &json!({"size": 3, "etag": "e", "last_modified": "2026-01-01T00:00:00.123Z"}),
+        );
+        let head = json!({"size": 3, "etag": "e", "last_modified": "2026-01-01T00:00:00Z", "version_id": "v"});
+        assert!(listed.still(&Facts::of_object(&head)));
+        for (field, other) in [
+            ("size", json!(4)),
+            ("etag", json!("f")),
+            ("last_modified", json!("2026-01-01T00:00:01Z")),
+        ] {
+            let mut changed = head.clone();
+            changed[field] = other;
+            assert!(!listed.still(&Facts::of_object(&changed)), "{field}");
+        }
+    }
+
+    #[test]
+    fn the_servers_own_links_do_not_count() {
+        let asked_one_way = json!({"id": "a", "links": [{"rel": "self", "href": "http://a/x"}, {"rel": "license", "href": "l"}]});
+        let asked_another = json!({"id": "a", "links": [{"rel": "license", "href": "l"}, {"rel": "self", "href": "http://b/x"}]});
+        assert_eq!(
+            Facts::of_record(&asked_one_way),
+            Facts::of_record(&asked_another)
+        );
+        assert_ne!(
+            Facts::of_record(&asked_one_way),
+            Facts::of_record(&json!({"id": "a", "links": []}))
+        );
+    }
+}

@@ -1,0 +1,430 @@
+//! The gate: every change that a script asks for comes here, and is refused, noted, performed or left alone.
+//!
+//! A run that may only write performs its changes as they come, each written down before and after. A run that may
+//! destroy goes twice: the first pass notes, the second performs what the first noted and nothing else, each target
+//! looked at again right before.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use super::call::Call;
+use super::hands::Hands;
+use super::ledger::{Row, State};
+use super::many::{BATCH, Many};
+use super::run::Order;
+use super::{Audit, Change, Effect, Facts, Ledger, Recorder, Run};
+use crate::error::{Error, Kind, Result};
+use crate::session::Session;
+
+/// What was asked for beyond the plan is named so often at most.
+pub(super) const NAMED: usize = 1000;
+
+/// A call whose change is only planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Its number in the plan, from 1.
+    pub number: usize,
+    /// The function that was called, as in `stac::put_collection`.
+    pub function: String,
+    /// What it is done to, as in `collection raw`.
+    pub target: String,
+}
+
+/// What came of asking for a change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// It is done, and this is what it gave back.
+    Known(Value),
+    /// It is noted as this step of the plan.
+    Planned(Step),
+}
+
+/// A change that a script asks for.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The change.
+    pub change: Change,
+    /// What a listing said of the target just now; none where nobody has looked.
+    pub facts: Option<Facts>,
+}
+
+impl From<Change> for Asked {
+    fn from(change: Change) -> Asked {
+        Asked {
+            change,
+            facts: None,
+        }
+    }
+}
+
+/// How the gate acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Performs.
+    Performing,
+    /// Notes.
+    Planning,
+    /// Performs what is noted.
+    Guarded,
+}
+
+pub(super) struct Inner {
+    pub(super) mode: Mode,
+    steps: usize,
+    ledger: Option<Ledger>,
+    pub(super) recorder: Option<Arc<Recorder>>,
+    order: Order,
+    /// Whether the plan that guards this pass is whole. Beyond one that is not, nothing is left alone: the pass ends.
+    pub(super) partial: bool,
+    /// The digest of the script that the plan was made by, until it is checked.
+    pub(super) script: Option<String>,
+    /// The latest second that a planned object was written in.
+    newest: Option<String>,
+    /// What was asked for beyond the plan.
+    pub(super) beyond: Vec<String>,
+    pub(super) beyond_count: u64,
+}
+
+/// The gate of one run.
+pub struct Gate {
+    most: Effect,
+    pub(super) inner: Mutex<Inner>,
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Gate for {}", self.most.name())
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Gate {
+    fn new(most: Effect, mode: Mode) -> Gate {
+        Gate {
+            most,
+            inner: Mutex::new(Inner {
+                mode,
+                steps: 0,
+                ledger: None,
+                recorder: None,
+                order: Order::default(),
+                partial: false,
+                script: None,
+                newest: None,
+                beyond: Vec::new(),
+                beyond_count: 0,
+            }),
+        }
+    }
+
+    /// A gate that lets through what is at most `most`, and performs it.
+    #[must_use]
+    pub fn performing(most: Effect) -> Gate {
+        Gate::new(most, Mode::Performing)
+    }
+
+    /// A gate that lets through what is at most `most`, and only notes it.
+    #[must_use]
+    pub fn planning(most: Effect) -> Gate {
+        Gate::new(most, Mode::Planning)
+    }
+
+    /// Whether changes are only noted.
+    #[must_use]
+    pub fn is_planning(&self) -> bool {
+        lock(&self.inner).mode == Mode::Planning
+    }
+
+    /// What was typed, for journal and plan.
+    pub fn set_order(&self, order: Order) {
+        lock(&self.inner).order = order;
+    }
+
+    /// What was typed.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        lock(&self.inner).order.clone()
+    }
+
+    /// The run's recorder, if it has changed anything or is about to.
+    #[must_use]
+    pub fn recorder(&self) -> Option<Arc<Recorder>> {
+        lock(&self.inner).recorder.clone()
+    }
+
+    /// Begins a pass that notes what is not done yet.
+    pub fn begin_planning(&self) -> Result<()> {
+        let mut inner = lock(&self.inner);
+        inner.mode = Mode::Planning;
+        inner.begin_pass()
+    }
+
+    /// Begins a pass that performs what this ledger holds and nothing else. `script` is the digest that the scripts must
+    /// have, where they are not the ones that were just planned with.
+    pub fn begin_guarded(
+        &self,
+        recorder: Arc<Recorder>,
+        partial: bool,
+        script: Option<String>,
+    ) -> Result<()> {
+        let mut inner = lock(&self.inner);
+        inner.mode = Mode::Guarded;
+        inner.recorder = Some(recorder);
+        inner.partial = partial;
+        inner.script = script;
+        inner.begin_pass()
+    }
+
+    /// Takes over the steps of a plan or of a run that is resumed.
+    pub fn set_ledger(&self, ledger: Ledger) {
+        lock(&self.inner).ledger = Some(ledger);
+    }
+
+    /// Looks at the steps; nothing where there are none.
+    pub fn with_ledger<T>(&self, look: impl FnOnce(&mut Ledger) -> Result<T>) -> Result<Option<T>> {
+        lock(&self.inner).ledger.as_mut().map(look).transpose()
+    }
+
+    /// What was asked for beyond the plan: how often, and some of it.
+    #[must_use]
+    pub fn beyond(&self) -> (u64, Vec<String>) {
+        let inner = lock(&self.inner);
+        (inner.beyond_count, inner.beyond.clone())
+    }
+
+    /// The latest second that an object of the plan was written in, as RFC 3339.
+    #[must_use]
+    pub fn newest(&self) -> Option<String> {
+        lock(&self.inner).newest.clone()
+    }
+
+    /// Whether an earlier step of this run is noted to change this target, so that nobody knows yet what it will be.
+    pub fn will_change(&self, target: &str) -> Result<Option<Step>> {
+        let inner = lock(&self.inner);
+        if inner.mode != Mode::Planning {
+            return Ok(None);
+        }
+        let Some(ledger) = &inner.ledger else {
+            return Ok(None);
+        };
+        let last = ledger.last_of(target)?;
+        Ok(last
+            .filter(|row| row.state == State::Open)
+            .map(|row| step_of(&row)))
+    }
+
+    /// Asks for one change. `after` are the steps that must be wholly done before.
+    pub fn ask(
+        &self,
+        session: &Session,
+        (function, effect): (&str, Effect),
+        asked: Asked,
+        after: Vec<usize>,
+    ) -> Result<Answer> {
+        self.admit(session, function, effect, &asked.change)?;
+        let hands = Hands::of(session, &asked.change)?;
+        let known = asked.change.fingerprint(function);
+        let call = Call {
+            gate: self,
+            session,
+            hands: &hands,
+            function,
+            effect,
+            after,
+        };
+        let mode = lock(&self.inner).mode;
+        match mode {
+            Mode::Planning => call.plan(asked, &known),
+            Mode::Guarded => call.perform_planned(&asked.change, &known),
+            Mode::Performing => call.perform_now(asked, &known),
+        }
+    }
+
+    /// Asks for the same kind of change of many targets, as one step.
+    pub fn ask_many(
+        &self,
+        session: &Session,
+        (function, effect): (&str, Effect),
+        all: impl Iterator<Item = Result<Asked>>,
+        after: Vec<usize>,
+    ) -> Result<Answer> {
+        let mut many = Many::new(self, session, function, effect, after);
+        let mut batch = Vec::with_capacity(BATCH);
+        for asked in all {
+            let asked = asked?;
+            self.admit(session, function, effect, &asked.change)?;
+            batch.push(asked);
+            if batch.len() == BATCH {
+                many.take(std::mem::take(&mut batch))?;
+            }
+        }
+        many.take(batch)?;
+        Ok(many.answer())
+    }
+
+    /// Refuses what is beyond the run's effect. What this very run made, it may take away again.
+    fn admit(
+        &self,
+        session: &Session,
+        function: &str,
+        effect: Effect,
+        change: &Change,
+    ) -> Result<()> {
+        if session.interrupt().is_stopping() {
+            return Err(Error::interrupted());
+        }
+        if effect < change.effect() {
+            return Err(Error::internal(format!(
+                "{function} does more than it is registered for"
+            )));
+        }
+        if effect <= self.most {
+            return Ok(());
+        }
+        let target = change.target();
+        let made_here = || -> Result<bool> {
+            let inner = lock(&self.inner);
+            let Some(ledger) = &inner.ledger else {
+                return Ok(false);
+            };
+            let last = ledger.last_of(&target)?;
+            Ok(last.is_some_and(|row| row.facts == Facts::Absent && !row.change.removes()))
+        };
+        if self.most == Effect::Write && made_here()? {
+            return Ok(());
+        }
+        Err(self.refusal(function, effect, &target))
+    }
+
+    fn refusal(&self, function: &str, effect: Effect, target: &str) -> Error {
+        let would = if effect == Effect::Destroy {
+            "destroy"
+        } else {
+            "change"
+        };
+        let may = if self.most == Effect::Read {
+            "read"
+        } else {
+            "create or update"
+        };
+        let message = format!("{function} would {would} {target}, and this run may only {may}");
+        let name = effect.name();
+        Error::new(Kind::EffectRefused, message).hint(format!(
+            "say so in the script's header: effect = \"{name}\" (for `dashictl eval`: --effect {name})"
+        ))
+    }
+
+    /// The recorder of a run that performs as it goes, which begins with its first change.
+    pub(super) fn recorder_now(&self, session: &Session, change: &Change) -> Result<Arc<Recorder>> {
+        let (existing, order) = {
+            let inner = lock(&self.inner);
+            (inner.recorder.clone(), inner.order.clone())
+        };
+        if let Some(recorder) = existing {
+            return Ok(recorder);
+        }
+        session.endpoints()?;
+        let run = Run::begin(session, order, None)?;
+        let recorder = Arc::new(Recorder::begin(session, run, None)?);
+        {
+            let mut inner = lock(&self.inner);
+            if let Some(other) = &inner.recorder {
+                return Ok(Arc::clone(other));
+            }
+            inner.recorder = Some(Arc::clone(&recorder));
+        }
+        // What stays on this machine is nobody else's business.
+        if change.is_record() || change.object().is_some() {
+            let first = [("first", change.target())];
+            recorder.announce(Audit::of(recorder.run(), &first))?;
+        }
+        Ok(recorder)
+    }
+
+    /// Performs what is left of a plan without its script, in order: each step is looked at first. `each` is told what
+    /// came of it.
+    pub fn perform_rest(&self, session: &Session, mut each: impl FnMut(&Row)) -> Result<()> {
+        let mut number = 0;
+        loop {
+            if session.interrupt().is_stopping() {
+                return Err(Error::interrupted());
+            }
+            let next = lock(&self.inner).ledger()?.unsettled_after(number)?;
+            let Some(row) = next else { return Ok(()) };
+            number = row.number;
+            let hands = Hands::of(session, &row.change)?;
+            let call = Call {
+                gate: self,
+                session,
+                hands: &hands,
+                function: &row.function.clone(),
+                effect: row.effect,
+                after: row.after.clone(),
+            };
+            match call.settle(row) {
+                Ok(settled) => each(&settled),
+                // One that fails is written down, and keeps none of the others.
+                Err(error) => match lock(&self.inner).ledger()?.failed(number)? {
+                    Some(failed) => each(&failed),
+                    None => return Err(error),
+                },
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn begin_pass(&mut self) -> Result<()> {
+        self.beyond.clear();
+        self.beyond_count = 0;
+        self.steps = 0;
+        let ledger = self.ledger()?;
+        ledger.begin_pass();
+        let last = ledger
+            .totals(true)?
+            .into_iter()
+            .map(|total| total.step)
+            .max();
+        self.steps = last.unwrap_or(0);
+        Ok(())
+    }
+
+    pub(super) fn ledger(&mut self) -> Result<&mut Ledger> {
+        if self.ledger.is_none() {
+            let mut ledger = Ledger::new()?;
+            ledger.begin_pass();
+            self.ledger = Some(ledger);
+        }
+        self.ledger
+            .as_mut()
+            .ok_or_else(|| Error::internal("a run without steps"))
+    }
+
+    pub(super) fn next_step(&mut self) -> usize {
+        self.steps += 1;
+        self.steps
+    }
+
+    pub(super) fn see(&mut self, facts: &Facts) {
+        if let Facts::Object {
+            modified: Some(modified),
+            ..
+        } = facts
+            && self.newest.as_ref().is_none_or(|newest| newest < modified)
+        {
+            self.newest = Some(modified.clone());
+        }
+    }
+}
+
+pub(super) fn step_of(row: &Row) -> Step {
+    Step {
+        number: row.step,
+        function: row.function.clone(),
+        target: row.target.clone(),
+    }
+}

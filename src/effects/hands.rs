@@ -1,0 +1,137 @@
+//! What changes go through: the clients that a change needs, what its target was seen to be, and what the change made.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use serde_json::Value;
+
+use super::gate::lock;
+use super::{Change, Facts, Permit, RunId, local, object, record};
+use crate::clients::s3::S3;
+use crate::clients::stac::Stac;
+use crate::error::{Error, Result};
+use crate::lake::ObjectRef;
+use crate::session::Session;
+
+/// What the target of a change was seen to be.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) facts: Facts,
+    /// The record or file, to be brought back.
+    pub(super) image: Option<Value>,
+    /// The error for who needs it to be there.
+    pub(super) missing: Option<Error>,
+}
+
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen {
+            facts: Facts::Absent,
+            image: None,
+            missing: None,
+        }
+    }
+}
+
+/// What a change made.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) value: Value,
+    pub(super) after: Facts,
+    pub(super) aside: Option<ObjectRef>,
+    pub(super) marker: Option<String>,
+}
+
+impl Default for Done {
+    fn default() -> Done {
+        Done {
+            value: Value::Null,
+            after: Facts::Absent,
+            aside: None,
+            marker: None,
+        }
+    }
+}
+
+/// Which effect of which run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Number<'a> {
+    pub(super) run: &'a RunId,
+    pub(super) effect: i64,
+}
+
+/// The clients that changes go through, and what is known of the buckets.
+pub(super) struct Hands {
+    stac: Option<Stac>,
+    s3: Option<S3>,
+    session: Session,
+    versions: Mutex<BTreeMap<String, bool>>,
+}
+
+impl Hands {
+    /// Those that a change needs.
+    pub(super) fn of(session: &Session, change: &Change) -> Result<Hands> {
+        let needs_stac = change.is_record();
+        let needs_s3 = change.object().is_some();
+        Ok(Hands {
+            stac: needs_stac.then(|| session.stac().cloned()).transpose()?,
+            s3: needs_s3.then(|| session.s3().cloned()).transpose()?,
+            session: session.clone(),
+            versions: Mutex::new(BTreeMap::new()),
+        })
+    }
+
+    fn stac(&self) -> Result<&Stac> {
+        self.stac
+            .as_ref()
+            .ok_or_else(|| Error::internal("a change of a record without a catalogue"))
+    }
+
+    pub(super) fn s3(&self) -> Result<&S3> {
+        self.s3
+            .as_ref()
+            .ok_or_else(|| Error::internal("a change of an object without a store"))
+    }
+
+    pub(super) fn has_trash(&self, bucket: &str) -> bool {
+        self.session.config().has_trash(bucket)
+    }
+
+    /// Whether a bucket keeps what is deleted or written over. One where that is suspended does not.
+    pub(super) async fn keeps_versions(&self, bucket: &str) -> Result<bool> {
+        if let Some(known) = lock(&self.versions).get(bucket) {
+            return Ok(*known);
+        }
+        let keeps = self.s3()?.versioning(bucket).await? == "Enabled";
+        lock(&self.versions).insert(bucket.to_owned(), keeps);
+        Ok(keeps)
+    }
+
+    /// What the target of a change is now.
+    pub(super) async fn look(&self, change: &Change) -> Result<Seen> {
+        if change.is_record() {
+            record::look(self.stac()?, change).await
+        } else if let Change::WriteFile { path, .. } | Change::RemoveFile { path } = change {
+            local::look(path)
+        } else {
+            object::look(self.s3()?, change).await
+        }
+    }
+
+    /// Makes a change to what was seen.
+    pub(super) async fn perform(
+        &self,
+        number: Number<'_>,
+        change: &Change,
+        seen: &Seen,
+    ) -> Result<Done> {
+        let permit = Permit::granted();
+        if change.is_record() {
+            record::perform(self.stac()?, permit, change, seen).await
+        } else if change.object().is_some() {
+            object::perform(self, permit, number, change, seen).await
+        } else {
+            local::perform(change)
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! How a change is taken back: the change that does so, and what the target must still be for it.
+
+use serde_json::Value;
+
+use super::journal::Effected;
+use super::ledger::State;
+use super::object::of_version;
+use super::{Change, Facts, Payload};
+
+/// What takes a step back.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Inverse {
+    /// This change, if the target is still as the step left it.
+    Change(Box<Change>, Facts),
+    /// Nothing was changed.
+    Nothing,
+    /// It cannot be taken back, because of this.
+    Lost(String),
+}
+
+/// What takes a step back that was begun, whether or not its end is known.
+#[must_use]
+pub fn inverse(step: &Effected) -> Inverse {
+    let Some(begun) = &step.begun else {
+        return Inverse::Nothing;
+    };
+    let ended = step.ended.as_ref();
+    if ended.is_some_and(|ended| ended.state != State::Done) {
+        return Inverse::Nothing;
+    }
+    let before = &begun.row.facts;
+    let now = ended.and_then(|ended| ended.now.clone());
+    let aside = ended.and_then(|ended| ended.aside.clone());
+    match &begun.row.change {
+        Change::DeleteItem { .. } | Change::DeleteCollection { .. } => {
+            back_to(begun.image.as_ref(), &begun.row.change, Facts::Absent)
+        }
+        change @ (Change::PutItem { .. }
+        | Change::PutCollection { .. }
+        | Change::WriteFile { .. }) => {
+            let Some(now) = now else {
+                return Inverse::Lost("nobody knows whether it was done".to_owned());
+            };
+            back_to(begun.image.as_ref(), change, now)
+        }
+        Change::DeleteObject { at } => {
+            if let Some(marker) = ended.and_then(|ended| ended.marker.clone()) {
+                let change = Change::RemoveVersion {
+                    at: at.clone(),
+                    version: marker.clone(),
+                    marker: true,
+                };
+                return Inverse::Change(Box::new(change), of_version(marker));
+            }
+            match aside {
+                Some(from) => Inverse::Change(
+                    Box::new(Change::RestoreObject {
+                        from,
+                        to: at.clone(),
+                        was: before.clone(),
+                    }),
+                    Facts::Absent,
+                ),
+                None => Inverse::Lost(
+                    "it was deleted for good: trash was switched off for its bucket".to_owned(),
+                ),
+            }
+        }
+        Change::WriteObject { at, .. } | Change::CopyObject { to: at, .. } => {
+            let Some(now) = now else {
+                return Inverse::Lost("nobody knows whether it was done".to_owned());
+            };
+            let version = match &now {
+                Facts::Object { version, .. } => version.clone(),
+                _ => None,
+            };
+            let change = match (before, aside, version) {
+                (Facts::Absent, _, _) => Change::DeleteObject { at: at.clone() },
+                (_, Some(from), _) => Change::RestoreObject {
+                    from,
+                    to: at.clone(),
+                    was: before.clone(),
+                },
+                (_, None, Some(version)) => Change::RemoveVersion {
+                    at: at.clone(),
+                    version,
+                    marker: false,
+                },
+                _ => return Inverse::Lost("what it replaced was not put aside".to_owned()),
+            };
+            Inverse::Change(Box::new(change), now)
+        }
+        Change::PurgeObject { .. } => Inverse::Lost("what is purged is gone".to_owned()),
+        Change::RestoreObject { to, .. } => match now {
+            Some(now) => Inverse::Change(Box::new(Change::DeleteObject { at: to.clone() }), now),
+            None => Inverse::Lost("nobody knows whether it was done".to_owned()),
+        },
+        Change::RemoveVersion {
+            at, marker: true, ..
+        } => match now {
+            Some(now) => Inverse::Change(Box::new(Change::DeleteObject { at: at.clone() }), now),
+            None => Inverse::Lost("nobody knows whether it was done".to_owned()),
+        },
+        Change::RemoveVersion { .. } => {
+            Inverse::Lost("a version that was removed is gone".to_owned())
+        }
+        Change::RemoveFile { path } => match content(begun.image.as_ref()) {
+            Some(content) => Inverse::Change(
+                Box::new(Change::WriteFile {
+                    path: path.clone(),
+                    content,
+                }),
+                Facts::Absent,
+            ),
+            None => Inverse::Lost("the file was too large to be kept".to_owned()),
+        },
+    }
+}
+
+/// The change that brings a record or file back to what it was, or takes it away where it was not.
+fn back_to(image: Option<&Value>, change: &Change, now: Facts) -> Inverse {
+    let back = match (change, image) {
+        (Change::DeleteItem { .. } | Change::PutItem { .. }, Some(record)) => Change::PutItem {
+            record: record.clone(),
+        },
+        (Change::DeleteCollection { .. } | Change::PutCollection { .. }, Some(record)) => {
+            Change::PutCollection {
+                record: record.clone(),
+            }
+        }
+        (Change::PutItem { record }, None) => Change::DeleteItem {
+            collection: record["collection"].as_str().unwrap_or_default().to_owned(),
+            id: record["id"].as_str().unwrap_or_default().to_owned(),
+        },
+        (Change::PutCollection { record }, None) => Change::DeleteCollection {
+            id: record["id"].as_str().unwrap_or_default().to_owned(),
+        },
+        (Change::WriteFile { path, .. }, None) => Change::RemoveFile { path: path.clone() },
+        (Change::WriteFile { path, .. }, Some(image)) => match content(Some(image)) {
+            Some(content) => Change::WriteFile {
+                path: path.clone(),
+                content,
+            },
+            None => return Inverse::Lost("what it replaced was too large to be kept".to_owned()),
+        },
+        _ => return Inverse::Lost("what was there before is not in the journal".to_owned()),
+    };
+    Inverse::Change(Box::new(back), now)
+}
+
+/// The content that is kept of a file.
+fn content(image: Option<&Value>) -> Option<Payload> {
+    let payload: Payload = serde_json::from_value(image?.clone()).ok()?;
+    payload.bytes().is_ok().then_some(payload)
+}

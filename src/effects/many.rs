@@ -1,0 +1,347 @@
+//! One call of a function with many targets: the same as one with one, batch by batch, each batch looked at, written
+//! down and done together. Only counts and the first of the targets are kept in memory.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use serde_json::{Value, json};
+
+use super::call::{Call, begun, ended, why};
+use super::gate::{Answer, Asked, Gate, Mode, Step, lock, step_of};
+use super::hands::{Done, Hands, Number, Seen};
+use super::judge::{Judged, judge};
+use super::ledger::{Row, State};
+use super::{Change, Effect, Facts, Recorder};
+use crate::error::{Error, Kind, Result};
+use crate::session::Session;
+
+/// Targets of one call are worked on so many at a time.
+pub(super) const BATCH: usize = 250;
+/// Of a batch, so many requests are under way at once.
+const AT_ONCE: usize = 16;
+/// A call with many targets names at most so many of them in its result.
+const NAMED: usize = 1000;
+
+/// The count of what came of the targets of one call.
+#[derive(Debug, Default)]
+struct Outcomes {
+    step: Option<usize>,
+    counts: BTreeMap<&'static str, u64>,
+    bytes: u64,
+    named: Vec<Value>,
+}
+
+impl Outcomes {
+    fn count(&mut self, state: State, target: &str, bytes: Option<u64>, why: Option<&str>) {
+        *self.counts.entry(state.name()).or_default() += 1;
+        if state == State::Done {
+            self.bytes += bytes.unwrap_or(0);
+        }
+        if self.named.len() < NAMED {
+            self.named.push(
+                json!({"target": target, "outcome": state.name(), "bytes": bytes, "why": why}),
+            );
+        }
+    }
+
+    fn value(&self) -> Value {
+        let of = |state: State| self.counts.get(state.name()).copied().unwrap_or(0);
+        json!({
+            "step": self.step,
+            "deleted": of(State::Done),
+            "gone": of(State::Gone),
+            "left": of(State::Left),
+            "failed": of(State::Failed),
+            "bytes": self.bytes,
+            "targets": self.named,
+        })
+    }
+}
+
+/// A call with many targets, batch by batch.
+pub(super) struct Many<'a> {
+    call: Option<Hands>,
+    gate: &'a Gate,
+    session: &'a Session,
+    function: &'a str,
+    effect: Effect,
+    after: Vec<usize>,
+    mode: Mode,
+    outcomes: Outcomes,
+    planned: Option<Step>,
+}
+
+impl<'a> Many<'a> {
+    pub(super) fn new(
+        gate: &'a Gate,
+        session: &'a Session,
+        function: &'a str,
+        effect: Effect,
+        after: Vec<usize>,
+    ) -> Many<'a> {
+        let mode = lock(&gate.inner).mode;
+        Many {
+            call: None,
+            gate,
+            session,
+            function,
+            effect,
+            after,
+            mode,
+            outcomes: Outcomes::default(),
+            planned: None,
+        }
+    }
+
+    pub(super) fn answer(self) -> Answer {
+        match self.planned {
+            Some(step) => Answer::Planned(step),
+            None => Answer::Known(self.outcomes.value()),
+        }
+    }
+
+    pub(super) fn take(&mut self, batch: Vec<Asked>) -> Result<()> {
+        let Some(first) = batch.first() else {
+            return Ok(());
+        };
+        let hands = match self.call.take() {
+            Some(hands) => hands,
+            None => Hands::of(self.session, &first.change)?,
+        };
+        let call = Call {
+            gate: self.gate,
+            session: self.session,
+            hands: &hands,
+            function: self.function,
+            effect: self.effect,
+            after: self.after.clone(),
+        };
+        match self.mode {
+            Mode::Planning => self.plan(&call, batch)?,
+            Mode::Guarded => self.perform_planned(&call, batch)?,
+            Mode::Performing => self.perform_now(&call, batch)?,
+        }
+        self.call = Some(hands);
+        Ok(())
+    }
+
+    fn plan(&mut self, call: &Call, batch: Vec<Asked>) -> Result<()> {
+        let (fresh, earlier) = self.split(call, batch)?;
+        for row in earlier {
+            self.count(&row);
+        }
+        let seen = self.look(call, fresh)?;
+        for (asked, seen) in seen {
+            if asked.change.removes() && seen.facts == Facts::Absent {
+                self.outcomes
+                    .count(State::Gone, &asked.change.target(), None, None);
+                continue;
+            }
+            self.note(call, asked.change, seen.facts)?;
+        }
+        Ok(())
+    }
+
+    /// Those that no earlier part of the plan has, and those that one has.
+    fn split(&self, call: &Call, batch: Vec<Asked>) -> Result<(Vec<Asked>, Vec<Row>)> {
+        let (mut fresh, mut earlier) = (Vec::new(), Vec::new());
+        for asked in batch {
+            let known = asked.change.fingerprint(self.function);
+            match call.inner().ledger()?.ask(&known)? {
+                Some(row) => earlier.push(row),
+                None => fresh.push(asked),
+            }
+        }
+        Ok((fresh, earlier))
+    }
+
+    /// Looks at the targets of which nothing is known yet.
+    fn look(&self, call: &Call, batch: Vec<Asked>) -> Result<Vec<(Asked, Seen)>> {
+        let gate = self.gate;
+        let look = async |mut asked: Asked| {
+            let target = asked.change.target();
+            if let Some(step) = gate.will_change(&target)? {
+                let facts = Facts::ByStep { step: step.number };
+                return Ok((
+                    asked,
+                    Seen {
+                        facts,
+                        ..Seen::default()
+                    },
+                ));
+            }
+            let seen = match asked.facts.take() {
+                Some(facts) => Seen {
+                    facts,
+                    ..Seen::default()
+                },
+                None => call.hands.look(&asked.change).await?,
+            };
+            Ok((asked, seen))
+        };
+        let looking = futures::stream::iter(batch).map(look).buffered(AT_ONCE);
+        self.session.wait(async {
+            let all: Vec<Result<(Asked, Seen)>> = looking.collect().await;
+            all.into_iter().collect()
+        })
+    }
+
+    fn note(&mut self, call: &Call, change: Change, facts: Facts) -> Result<()> {
+        let known = change.fingerprint(self.function);
+        let mut inner = call.inner();
+        inner.see(&facts);
+        let step = match &self.planned {
+            Some(step) => step.number,
+            None => inner.next_step(),
+        };
+        let row = call.row(step, change, facts);
+        inner.ledger()?.add(&known, &row)?;
+        if self.planned.is_none() {
+            self.planned = Some(step_of(&row));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, row: &Row) {
+        self.outcomes.step = Some(row.step);
+        self.outcomes
+            .count(row.state, &row.target, row.bytes(), row.why.as_deref());
+    }
+
+    fn perform_planned(&mut self, call: &Call, batch: Vec<Asked>) -> Result<()> {
+        call.check_script()?;
+        let mut open = Vec::new();
+        for asked in batch {
+            let known = asked.change.fingerprint(self.function);
+            let row = call.inner().ledger()?.ask(&known)?;
+            match row {
+                Some(row) if matches!(row.state, State::Open | State::Begun) => open.push(row),
+                Some(row) => self.count(&row),
+                None => {
+                    call.beyond(&asked.change)?;
+                    let (target, why) = (asked.change.target(), "it is not in the plan");
+                    self.outcomes.count(State::Left, &target, None, Some(why));
+                }
+            }
+        }
+        self.settle(call, open)
+    }
+
+    /// Does the steps of one batch: looks at all, writes all down, does all, writes down what came of each.
+    fn settle(&mut self, call: &Call, open: Vec<Row>) -> Result<()> {
+        if open.is_empty() {
+            return Ok(());
+        }
+        if let Some(why) = call.held_back()? {
+            for row in open {
+                let row = call.leave(row, &why)?;
+                self.count(&row);
+            }
+            return Ok(());
+        }
+        let recorder = call
+            .inner()
+            .recorder
+            .clone()
+            .ok_or_else(|| Error::internal("a change without a journal"))?;
+        recorder.check_locks()?;
+        let looks = futures::stream::iter(open)
+            .map(async |row| {
+                let seen = call.hands.look(&row.change).await;
+                (row, seen)
+            })
+            .buffered(AT_ONCE);
+        let looked: Vec<(Row, Result<Seen>)> =
+            self.session.wait(async { Ok(looks.collect().await) })?;
+        let mut ready = Vec::new();
+        for (row, seen) in looked {
+            let seen = seen?;
+            let settled = match judge(&row, &seen) {
+                Judged::AsPlanned => {
+                    ready.push((row, seen));
+                    continue;
+                }
+                Judged::Gone | Judged::SoAlready => {
+                    call.end(&recorder, row, State::Gone, None, None)?
+                }
+                Judged::DoneAlready => {
+                    let done = self.session.finish(call.found(&recorder, &row, &seen))?;
+                    call.end(&recorder, row, State::Done, None, Some(done))?
+                }
+                Judged::Changed(why) => call.end(&recorder, row, State::Left, Some(why), None)?,
+            };
+            self.count(&settled);
+        }
+        self.carry_out(call, &recorder, ready)
+    }
+
+    fn carry_out(
+        &mut self,
+        call: &Call,
+        recorder: &Recorder,
+        ready: Vec<(Row, Seen)>,
+    ) -> Result<()> {
+        if ready.is_empty() {
+            return Ok(());
+        }
+        recorder.begun(ready.iter().map(|(row, seen)| begun(row, seen)).collect())?;
+        let run = recorder.run().id.clone();
+        let doing = futures::stream::iter(ready)
+            .map(async |(row, seen)| {
+                let number = Number {
+                    run: &run,
+                    effect: row.number,
+                };
+                let done = call.hands.perform(number, &row.change, &seen).await;
+                (row, done)
+            })
+            .buffered(AT_ONCE);
+        let done: Vec<(Row, Result<Done>)> =
+            self.session.finish(async { Ok(doing.collect().await) })?;
+        let mut all = Vec::new();
+        for (mut row, done) in done {
+            let (state, done, said) = match done {
+                Ok(done) => (State::Done, Some(done), None),
+                Err(error) if error.kind() == Kind::Conflict => {
+                    (State::Left, None, Some(error.to_string()))
+                }
+                Err(error) => (State::Failed, None, Some(why(&error))),
+            };
+            (row.state, row.why) = (state, said);
+            let ended = ended(&row, state, row.why.as_deref(), done);
+            call.inner()
+                .ledger()?
+                .note(row.number, state, row.why.as_deref(), &ended.value)?;
+            self.count(&row);
+            all.push(ended);
+        }
+        recorder.ended(all)
+    }
+
+    fn perform_now(&mut self, call: &Call, batch: Vec<Asked>) -> Result<()> {
+        let Some(first) = batch.first() else {
+            return Ok(());
+        };
+        self.gate.recorder_now(self.session, &first.change)?;
+        let mut open = Vec::new();
+        for (asked, seen) in self.look(call, batch)? {
+            let target = asked.change.target();
+            if asked.change.removes() && seen.facts == Facts::Absent {
+                self.outcomes.count(State::Gone, &target, None, None);
+                continue;
+            }
+            let known = asked.change.fingerprint(self.function);
+            let mut inner = call.inner();
+            let step = match self.outcomes.step {
+                Some(step) => step,
+                None => inner.next_step(),
+            };
+            self.outcomes.step = Some(step);
+            let mut row = call.row(step, asked.change, seen.facts);
+            row.number = inner.ledger()?.add(&known, &row)?;
+            drop(inner);
+            open.push(row);
+        }
+        self.settle(call, open)
+    }
+}

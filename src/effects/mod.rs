@@ -1,0 +1,98 @@
+//! The gate that every change to a service passes, and what it takes to make changes safe: plan, guard, journal, trash,
+//! undo, lock, audit.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `permit` | the leave that every changing method of a client demands, and that only this room can give |
+//! | `change`, `payload`, `facts` | a change as data; what it writes; what its target was seen to be |
+//! | `record`, `object`, `local` | how each kind of target is looked at and changed |
+//! | `gate`, `call`, `many`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
+//! | `ledger` | the steps of a run, on disk: the plan that guards the second pass, what is done, what is left |
+//! | `plan` | the plan as a file |
+//! | `run`, `journal`, `store`, `recorder` | who runs what; its account on this machine and in the lake |
+//! | `audit`, `lock`, `inverse` | the audit line; one run at a time; how a change is taken back |
+//!
+//! Who prints a plan or asks the operator is `host`; which function does what is `modules`.
+
+mod audit;
+mod call;
+mod change;
+mod facts;
+mod gate;
+mod hands;
+mod inverse;
+mod journal;
+mod judge;
+mod ledger;
+mod local;
+mod lock;
+mod many;
+mod object;
+mod payload;
+mod permit;
+mod plan;
+mod record;
+mod recorder;
+mod run;
+mod store;
+
+pub use audit::Audit;
+pub use change::Change;
+pub use facts::Facts;
+pub use gate::{Answer, Asked, Gate, Step};
+pub use inverse::{Inverse, inverse};
+pub use journal::{Account, Begun, Effected, Ended, Journals};
+pub use ledger::{Ledger, Row, State, Totals};
+pub use lock::{Holder, Locks, break_lock, held};
+pub use object::TRASH;
+pub use payload::Payload;
+pub use permit::Permit;
+pub use plan::{Plan, PlanHeader, sums, write as write_plan};
+pub use recorder::Recorder;
+pub use run::{Order, Origin, Run, RunId, Scene, script_digest};
+pub use store::Store;
+
+/// What a function, at most, does to the world.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Changes nothing.
+    #[default]
+    Read,
+    /// Creates or updates; nothing is lost, and doing it again does no harm.
+    Write,
+    /// Loses something.
+    Destroy,
+}
+
+impl Effect {
+    /// The name in headers and in the reference.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Effect::Read => "read",
+            Effect::Write => "write",
+            Effect::Destroy => "destroy",
+        }
+    }
+
+    /// The effect of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Effect> {
+        [Effect::Read, Effect::Write, Effect::Destroy]
+            .into_iter()
+            .find(|effect| effect.name() == name)
+    }
+}

@@ -1,0 +1,558 @@
+//! How a script is run: once where it reads or writes, once without effect where it is only planned, twice where it
+//! destroys and that is wanted. What a pass does with a change is `effects`'; asking is `confirm`'s.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{Host, Started, confirm, plan_view};
+use crate::effects::{
+    Audit, Effect, Ledger, Locks, Order, PlanHeader, Recorder, Run, RunId, State, Store, sums,
+    write_plan,
+};
+use crate::engine::outcome::Outcome;
+use crate::error::{Error, Kind, Result};
+use crate::prompt;
+use crate::script::check::with_excerpt;
+use crate::script::program::Program;
+use crate::script::run;
+use crate::session::Session;
+
+/// A program with its arguments, in a run that has begun.
+pub(super) struct Passes<'a> {
+    pub(super) host: &'a Host<'a>,
+    pub(super) started: &'a Started,
+    pub(super) program: Program<'a>,
+    pub(super) arguments: Map<String, Value>,
+    /// The word to be typed before anything is destroyed.
+    pub(super) confirm: String,
+}
+
+impl Passes<'_> {
+    fn session(&self) -> &Session {
+        &self.started.session
+    }
+
+    /// Runs it as its effect and the flags demand. Gives the exit code.
+    pub(super) fn run(&self, order: Order) -> Result<u8> {
+        let globals = &self.host.globals;
+        let effect = order.effect;
+        let command = order.command.clone();
+        self.session().gate().set_order(order);
+        match effect {
+            Effect::Read => self.once(),
+            Effect::Destroy if globals.changes.apply => {
+                confirm::refuse_unconfirmed(globals, self.session().config(), &command)?;
+                self.twice()
+            }
+            Effect::Write if !globals.dry_run && globals.changes.plan_out.is_none() => self.once(),
+            _ => self.planned(),
+        }
+    }
+
+    /// One pass of the script.
+    fn pass(&self) -> Result<Outcome> {
+        run::run(
+            &self.started.engine,
+            self.session(),
+            self.program.clone(),
+            self.arguments.clone(),
+        )
+    }
+
+    /// Performs as it goes.
+    fn once(&self) -> Result<u8> {
+        let outcome = self.pass();
+        let shown = outcome.and_then(|outcome| self.host.console.show(&outcome));
+        let shown = self.with_deferred(shown);
+        let ended = self.ended(shown);
+        match self.session().gate().recorder() {
+            Some(recorder) => finish(self.session(), &recorder, ended),
+            None => ended,
+        }
+    }
+
+    /// Notes, and shows what was noted.
+    fn planned(&self) -> Result<u8> {
+        let (outcome, code) = self.plan(1)?;
+        let header = self.header(1)?;
+        let shown = outcome.filter(|outcome| !outcome.is_unknown());
+        plan_view::show(self.session(), &header, shown.as_ref())?;
+        self.tell_how(&header)?;
+        Ok(code)
+    }
+
+    /// The plan pass. Gives what the script gave back, if it came to its end, and its exit code.
+    pub(super) fn plan(&self, part: i64) -> Result<(Option<Outcome>, u8)> {
+        let session = self.session();
+        session.begin_pass();
+        session.gate().begin_planning()?;
+        let outcome = self.pass();
+        // A stream with changes in its closures makes them only while it is read.
+        let read = outcome.and_then(|outcome| outcome.exhaust().map(|()| outcome));
+        let read = self.with_deferred(read);
+        let interrupt = session.interrupt();
+        if interrupt.is_by_signal() {
+            return Err(Error::interrupted());
+        }
+        if interrupt.part_end().is_some() {
+            self.settle_clock()?;
+            return Ok((None, 0));
+        }
+        if let Some(code) = interrupt.exit_code() {
+            return Ok((None, u8::try_from(code).unwrap_or(1)));
+        }
+        let outcome = read.map_err(|error| {
+            self.tell_plan_so_far(part);
+            session.redacted(with_excerpt(error, session))
+        })?;
+        self.settle_clock()?;
+        let code = outcome.exit_code();
+        // A stream can be read once, and it was.
+        Ok(((!outcome.is_stream()).then_some(outcome), code))
+    }
+
+    /// A script that fails has planned something all the same: that helps to see why.
+    fn tell_plan_so_far(&self, part: i64) {
+        let session = self.session();
+        let totals = session.gate().with_ledger(|ledger| ledger.totals(false));
+        if let Ok(Some(totals)) = totals
+            && !totals.is_empty()
+        {
+            let which = if part > 1 {
+                "the next part of the plan"
+            } else {
+                "the plan"
+            };
+            session.console().say(&format!(
+                "{which} up to the failure (nothing of it was done):"
+            ));
+            session
+                .console()
+                .say(plan_view::text(&totals, session.console().width()).trim_end());
+        }
+    }
+
+    /// Stores tell times in seconds. What was written in this very second could be written again within it and look the
+    /// same, so the plan is complete only in the next.
+    fn settle_clock(&self) -> Result<()> {
+        let session = self.session();
+        let Some(newest) = session.gate().newest() else {
+            return Ok(());
+        };
+        let newest: Timestamp = match newest.parse() {
+            Ok(newest) => newest,
+            Err(_) => return Ok(()),
+        };
+        let age = session.now().duration_since(newest);
+        if age.abs().as_secs() > 600 {
+            return Ok(());
+        }
+        let store = session.wait(session.s3()?.date())?;
+        let store = Timestamp::try_from(store).unwrap_or(newest);
+        if store.as_second() > newest.as_second() {
+            return Ok(());
+        }
+        session.wait(async {
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+            Ok(())
+        })
+    }
+
+    fn header(&self, part: i64) -> Result<PlanHeader> {
+        let session = self.session();
+        PlanHeader::new(
+            session,
+            session.gate().order(),
+            part,
+            session.interrupt().part_end(),
+            self.confirm.clone(),
+        )
+    }
+
+    /// Says on stderr what became of the plan, and how it is done.
+    fn tell_how(&self, header: &PlanHeader) -> Result<()> {
+        let session = self.session();
+        let console = session.console();
+        if let Some(why) = &header.partial {
+            console.note(&format!("this is not the whole plan: {why}"));
+        }
+        if let Some(path) = &self.host.globals.changes.plan_out {
+            session
+                .gate()
+                .with_ledger(|ledger| write_plan(ledger, header, path))?;
+            console.note(&format!(
+                "nothing was changed. The plan is in {}: `dashictl apply {0}` does it, once, until {}",
+                path.display(),
+                header.expires
+            ));
+            return Ok(());
+        }
+        let command = &header.order.command;
+        console.note(&match header.order.effect {
+            Effect::Destroy => {
+                format!("dry run: nothing was changed. To do this: {command} --apply")
+            }
+            _ => format!("dry run: nothing was changed. To do this: {command}"),
+        });
+        Ok(())
+    }
+
+    /// Plans, asks, and performs what was planned; again for each part of a plan whose rest depended on results.
+    fn twice(&self) -> Result<u8> {
+        self.parts(None, 1)
+    }
+
+    /// The same from a part on, with the recorder of a run that has begun.
+    pub(super) fn parts(&self, recorder: Option<Arc<Recorder>>, first: i64) -> Result<u8> {
+        let mut recorder = recorder;
+        let mut part = first;
+        loop {
+            let planned = self.plan(part);
+            let (outcome, code) = match (planned, &recorder) {
+                (Ok(planned), _) => planned,
+                (Err(error), None) => return Err(error),
+                (Err(error), Some(recorder)) => {
+                    return finish(self.session(), recorder, Err(error));
+                }
+            };
+            let partial = self.session().interrupt().part_end();
+            let open = self.count(State::Open)?;
+            if open == 0 || (code != 0 && outcome.is_none()) {
+                return self.nothing_more(recorder.as_ref(), outcome, partial, code);
+            }
+            let begun = self.begin(recorder.as_ref(), part);
+            let begun = match (begun, &recorder) {
+                (Ok(begun), _) => begun,
+                (Err(error), None) => return Err(error),
+                (Err(error), Some(recorder)) => {
+                    return finish(self.session(), recorder, Err(error));
+                }
+            };
+            recorder = Some(Arc::clone(&begun));
+            let done = self.guarded(&begun, partial.is_some());
+            if self.session().interrupt().part_end().is_none() || done.is_err() {
+                return finish(self.session(), &begun, done);
+            }
+            self.session().gate().with_ledger(|ledger| {
+                ledger.begin_part();
+                Ok(())
+            })?;
+            part += 1;
+        }
+    }
+
+    /// The pass that performs what is planned.
+    fn guarded(&self, recorder: &Arc<Recorder>, partial: bool) -> Result<u8> {
+        let session = self.session();
+        session.begin_pass();
+        session
+            .gate()
+            .begin_guarded(Arc::clone(recorder), partial, None)?;
+        let outcome = self.pass();
+        self.show_guarded(outcome)
+    }
+
+    /// Shows what a guarded pass gave back, unless it ended where the next part of the plan begins.
+    pub(super) fn show_guarded(&self, outcome: Result<Outcome>) -> Result<u8> {
+        let session = self.session();
+        let shown = match outcome {
+            Ok(_) if session.interrupt().part_end().is_some() => Ok(0),
+            Ok(outcome) => self.host.console.show(&outcome),
+            Err(error) => Err(error),
+        };
+        let shown = self.with_deferred(shown);
+        self.ended(shown)
+    }
+
+    /// There is nothing to do, or nothing more.
+    fn nothing_more(
+        &self,
+        recorder: Option<&Arc<Recorder>>,
+        outcome: Option<Outcome>,
+        partial: Option<String>,
+        code: u8,
+    ) -> Result<u8> {
+        let session = self.session();
+        let shown = match (outcome, partial) {
+            (Some(outcome), _) => session.console().show(&outcome),
+            (None, Some(why)) => {
+                Err(Error::new(Kind::Partial, "the rest cannot be planned").cause(why))
+            }
+            (None, None) => Ok(code),
+        };
+        if let Some(recorder) = recorder {
+            return finish(session, recorder, shown);
+        }
+        session.console().say("there is nothing to do");
+        shown
+    }
+
+    fn count(&self, state: State) -> Result<u64> {
+        let count = self
+            .session()
+            .gate()
+            .with_ledger(|ledger| ledger.count(false, Some(state)));
+        Ok(count?.unwrap_or(0))
+    }
+
+    /// What stands before the first change of a part: the bound, the question, lock, journal, audit line.
+    fn begin(&self, recorder: Option<&Arc<Recorder>>, part: i64) -> Result<Arc<Recorder>> {
+        let session = self.session();
+        let globals = &self.host.globals;
+        let summary = session
+            .gate()
+            .with_ledger(|ledger| Ok((ledger.destroyed()?, ledger.totals(false)?)))?;
+        let (destroyed, totals) = summary.unwrap_or_default();
+        confirm::refuse_too_many(globals, destroyed)?;
+        if part > 1 && globals.yes && globals.changes.max_delete.is_none() {
+            return Err(Error::new(
+                Kind::EffectRefused,
+                "the next part of the plan could not be seen when --yes was said",
+            )
+            .hint("bound it: --max-delete N"));
+        }
+        confirm::ask(session, globals, &totals, &self.confirm)?;
+        let header = self.header(part)?;
+        match recorder {
+            None => prepare(session, &header),
+            Some(recorder) => {
+                keep_plan(session, recorder, &header)?;
+                recorder.part(part)?;
+                Ok(Arc::clone(recorder))
+            }
+        }
+    }
+
+    /// Runs what was deferred; the script's own failure is told before that of what was deferred.
+    fn with_deferred<T>(&self, result: Result<T>) -> Result<T> {
+        let session = self.session();
+        match (result, session.run_deferred()) {
+            (Ok(_), Err(error)) => Err(error),
+            (Err(error), Err(other)) => {
+                session
+                    .console()
+                    .warn(&format!("what was deferred failed too: {other}"));
+                Err(error)
+            }
+            (result, Ok(())) => result,
+        }
+    }
+
+    /// What a pass ended in, with `exit` and Ctrl-C, which may come while a stream is read.
+    fn ended(&self, shown: Result<u8>) -> Result<u8> {
+        let session = self.session();
+        let interrupt = session.interrupt();
+        if interrupt.is_by_signal() {
+            return Err(Error::interrupted());
+        }
+        match interrupt.exit_code() {
+            Some(code) => Ok(u8::try_from(code).unwrap_or(1)),
+            None if interrupt.part_end().is_some() => Ok(0),
+            None => shown.map_err(|error| session.redacted(with_excerpt(error, session))),
+        }
+    }
+}
+
+/// What stands before the first change of a confirmed plan: its locks, its journal here and in the lake, its nonce, its
+/// audit line. Where one of them fails, nothing is changed.
+pub(super) fn prepare(session: &Session, header: &PlanHeader) -> Result<Arc<Recorder>> {
+    let run = Run::begin(session, header.order.clone(), Some(header.nonce.clone()))?;
+    prepare_run(session, header, run)
+}
+
+/// The same for a run that is known already.
+pub(super) fn prepare_run(
+    session: &Session,
+    header: &PlanHeader,
+    run: Run,
+) -> Result<Arc<Recorder>> {
+    let (places, totals) = session
+        .gate()
+        .with_ledger(|ledger| Ok((locked(ledger)?, ledger.totals(false)?)))?
+        .unwrap_or_default();
+    let store = Store::of(session)?;
+    let warn = |text: &str| session.console().warn(text);
+    let locks = Locks::take(session, &store, &places, &run, warn)?;
+    let id = run.id.clone();
+    let recorder = Arc::new(Recorder::begin(session, run, Some(store.clone()))?);
+    recorder.hold(locks);
+    session.journals()?.use_nonce(&header.nonce, &id)?;
+    session.finish(store.use_nonce(&header.nonce, &id))?;
+    keep_plan(session, &recorder, header)?;
+    let audit = Audit::of(recorder.run(), &counts(&totals, &places));
+    recorder.announce(audit)?;
+    Ok(recorder)
+}
+
+/// What a run locks: its buckets, or the catalogue where it changes records alone.
+pub(super) fn locked(ledger: &mut Ledger) -> Result<Vec<String>> {
+    let mut places = ledger.places()?;
+    if places.len() > 1 {
+        places.retain(|place| place != "catalogue");
+    }
+    Ok(places)
+}
+
+fn counts<'a>(totals: &[crate::effects::Totals], places: &[String]) -> Vec<(&'a str, String)> {
+    let sums = sums(totals);
+    let of = |function: &str| -> u64 {
+        totals
+            .iter()
+            .filter(|total| total.function.starts_with(function))
+            .map(|total| total.targets)
+            .sum()
+    };
+    vec![
+        ("bucket", places.join(",")),
+        ("objects", of("s3::").to_string()),
+        ("records", of("stac::").to_string()),
+        ("bytes", sums["bytes"].to_string()),
+    ]
+}
+
+/// Writes a part of the plan down, here and in the lake.
+pub(super) fn keep_plan(session: &Session, recorder: &Recorder, header: &PlanHeader) -> Result<()> {
+    let run = &recorder.run().id;
+    let path = session.journals()?.plan_path(run, header.part);
+    session
+        .gate()
+        .with_ledger(|ledger| write_plan(ledger, header, &path))?;
+    if let Some(store) = recorder.store() {
+        session.finish(store.write_plan(run, header.part, &path))?;
+    }
+    Ok(())
+}
+
+/// The end of a run that changed something: what was not done is told, written down, and the exit code.
+pub(super) fn finish(session: &Session, recorder: &Recorder, ended: Result<u8>) -> Result<u8> {
+    let run = recorder.run().id.clone();
+    let account = Accounted::of(session)?;
+    if ended.is_ok() {
+        recorder.leave_unasked(session)?;
+    }
+    let (outcome, result) = judged(session, &run, &account, ended);
+    let why = result.as_ref().err().map(ToString::to_string);
+    let written = recorder.finish(outcome, why, &account.counts());
+    let result = match (result, written) {
+        (Ok(code), Ok(())) => Ok(code),
+        (Ok(_), Err(error)) => {
+            Err(error.hint("what was done is done: only the end of the journal is missing"))
+        }
+        (Err(error), _) => Err(error),
+    };
+    // Who only wrote is told on a terminal, where it helps, and not in a script's log.
+    let tells = recorder.run().order.effect == Effect::Destroy || prompt::is_possible();
+    if result.is_ok() && tells {
+        session.console().note(&account.sentence(&run));
+    }
+    result
+}
+
+/// What came of a run, and its exit code: partly done is its own.
+fn judged(
+    session: &Session,
+    run: &RunId,
+    account: &Accounted,
+    ended: Result<u8>,
+) -> (&'static str, Result<u8>) {
+    let again = |error: Error| {
+        error
+            .hint(format!("what was done: dashictl log show {run}"))
+            .hint(format!("do what is left: dashictl resume {run}"))
+            .hint(format!("take it back: dashictl undo {run}"))
+    };
+    match ended {
+        Ok(code) if account.left + account.failed == 0 => ("done", Ok(code)),
+        Ok(_) => {
+            let error = Error::new(
+                Kind::Partial,
+                format!(
+                    "partly done: {} done, {} left alone, {} failed",
+                    account.done, account.left, account.failed
+                ),
+            );
+            let error = account
+                .reasons
+                .iter()
+                .fold(error, |error, why| error.cause(session.redact(why)));
+            ("partly", Err(again(error)))
+        }
+        Err(error) if error.kind() == Kind::Interrupted => ("interrupted", Err(again(error))),
+        Err(mut error) if account.done > 0 => {
+            error.detail_mut().kind = Kind::Partial;
+            ("partly", Err(again(error)))
+        }
+        Err(error) => ("failed", Err(error)),
+    }
+}
+
+/// The steps of a run, counted.
+#[derive(Default)]
+struct Accounted {
+    done: u64,
+    left: u64,
+    failed: u64,
+    bytes: u64,
+    /// Why the first of them were not done.
+    reasons: Vec<String>,
+    beyond: u64,
+}
+
+impl Accounted {
+    /// So many reasons are told.
+    const REASONS: usize = 5;
+
+    fn of(session: &Session) -> Result<Accounted> {
+        let gate = session.gate();
+        let mut account = Accounted {
+            beyond: gate.beyond().0,
+            ..Accounted::default()
+        };
+        gate.with_ledger(|ledger| {
+            account.done =
+                ledger.count(true, Some(State::Done))? + ledger.count(true, Some(State::Gone))?;
+            account.left = ledger.count(true, Some(State::Left))?;
+            account.failed = ledger.count(true, Some(State::Failed))?
+                + ledger.count(true, Some(State::Begun))?;
+            account.bytes = ledger.totals(true)?.iter().map(|total| total.bytes).sum();
+            if account.left + account.failed > 0 {
+                ledger.rows(true, |row| {
+                    if matches!(row.state, State::Left | State::Failed)
+                        && account.reasons.len() < Self::REASONS
+                    {
+                        account.reasons.push(format!(
+                            "{}: {}",
+                            row.target,
+                            row.why.unwrap_or_default()
+                        ));
+                    }
+                    Ok(())
+                })?;
+            }
+            Ok(())
+        })?;
+        Ok(account)
+    }
+
+    fn counts(&self) -> [(&'static str, u64); 3] {
+        [
+            ("done", self.done),
+            ("left", self.left),
+            ("failed", self.failed),
+        ]
+    }
+
+    fn sentence(&self, run: &RunId) -> String {
+        let beyond = match self.beyond {
+            0 => String::new(),
+            count => format!(" {count} that appeared since the plan were not touched."),
+        };
+        format!(
+            "{} done.{beyond} Take it back: dashictl undo {run}",
+            self.done
+        )
+    }
+}

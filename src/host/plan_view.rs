@@ -1,0 +1,108 @@
+//! How a plan is shown: grouped by call with counts, bytes, first and last target; with `--json` every step on every
+//! target, as it is read from disk.
+
+use serde_json::{Value, json};
+
+use crate::effects::{Ledger, PlanHeader, Row, Totals, sums};
+use crate::engine::outcome::{Outcome, Raw};
+use crate::error::Result;
+use crate::output::Console;
+use crate::session::Session;
+use crate::table::{self, Table};
+
+const COLUMNS: [&str; 7] = [
+    "step", "effect", "function", "targets", "size", "first", "last",
+];
+
+/// The groups of a plan as rows for people.
+pub(super) fn rows(totals: &[Totals]) -> Vec<Value> {
+    totals
+        .iter()
+        .map(|total| {
+            let size = i64::try_from(total.bytes).ok().filter(|bytes| *bytes > 0);
+            json!({
+                "step": total.step,
+                "effect": total.effect,
+                "function": total.function,
+                "targets": total.targets,
+                "size": size.map(table::size),
+                "first": total.first,
+                "last": if total.targets > 1 { total.last.as_str() } else { "" },
+            })
+        })
+        .collect()
+}
+
+/// The columns of those rows.
+pub(super) fn columns() -> Vec<String> {
+    COLUMNS.iter().map(ToString::to_string).collect()
+}
+
+/// The plan as a table of text, for a question on stderr.
+pub(super) fn text(totals: &[Totals], width: Option<usize>) -> String {
+    Table::new(&columns(), width, false).draw(&rows(totals))
+}
+
+/// Shows a plan and what the script gave back, on stdout.
+pub(super) fn show(
+    session: &Session,
+    header: &PlanHeader,
+    outcome: Option<&Outcome>,
+) -> Result<()> {
+    let console = session.console();
+    let gate = session.gate();
+    if console.json() {
+        let totals = gate
+            .with_ledger(|ledger| ledger.totals(false))?
+            .unwrap_or_default();
+        console.print(&opening(header, &totals))?;
+        gate.with_ledger(|ledger| print_steps(console, ledger))?;
+        return close(console, outcome);
+    }
+    if let Some(outcome) = outcome {
+        console.show(outcome)?;
+    }
+    let totals = gate
+        .with_ledger(|ledger| ledger.totals(false))?
+        .unwrap_or_default();
+    if totals.is_empty() {
+        console.say("nothing would be changed");
+        return Ok(());
+    }
+    console.show(&Outcome::table(rows(&totals).into(), &COLUMNS))?;
+    Ok(())
+}
+
+/// The plan as JSON up to its steps.
+fn opening(header: &PlanHeader, totals: &[Totals]) -> String {
+    let mut plan = json!(header);
+    plan["totals"] = sums(totals);
+    let text = plan.to_string();
+    let open = text.strip_suffix('}').unwrap_or(&text);
+    format!("{{\"plan\":{open},\"effects\":[\n")
+}
+
+fn print_steps(console: &Console, ledger: &mut Ledger) -> Result<()> {
+    let mut before = "";
+    ledger.rows(false, |row| {
+        console.print(&format!("{before}{}\n", step(&row)))?;
+        before = ",";
+        Ok(())
+    })
+}
+
+/// A step without what would be written: that is in the plan's file.
+fn step(row: &Row) -> Value {
+    json!({
+        "number": row.number, "step": row.step, "effect": row.effect, "function": row.function,
+        "target": row.target, "bytes": row.bytes(), "facts": row.facts, "after": row.after,
+    })
+}
+
+fn close(console: &Console, outcome: Option<&Outcome>) -> Result<()> {
+    let result = match outcome.map(Outcome::raw).transpose()? {
+        Some(Raw::Value(value)) => value,
+        Some(Raw::Rows(_)) | None => Value::Null,
+    };
+    console.print(&format!("]}},\"result\":{result}}}\n"))
+}

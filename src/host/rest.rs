@@ -1,0 +1,146 @@
+//! A run that was begun elsewhere or before: its journal and plan are found, here or in the lake, and become the steps of
+//! this process.
+
+use std::sync::Arc;
+
+use crate::effects::{
+    Account, Change, Ledger, Locks, Plan, PlanHeader, Recorder, Run, RunId, State, Store,
+};
+use crate::error::{Error, Kind, Result};
+use crate::session::Session;
+
+/// The journal of a run: on this machine, else in the lake.
+pub(super) fn account(session: &Session, run: &RunId) -> Result<Account> {
+    let journals = session.journals()?;
+    if journals.has(run) {
+        return journals.read(run);
+    }
+    let store = Store::of(session)?;
+    session.wait(store.read(run))
+}
+
+/// Fails where a run was not made on this lake.
+pub(super) fn check_scene(session: &Session, run: &Run) -> Result<()> {
+    let here = crate::effects::Scene::of(session)?;
+    run.scene.check(&here, &format!("run {}", run.id))
+}
+
+/// The steps of a run's plan with how far each has come, and the header of its last part. None where it had no plan.
+pub(super) fn steps(session: &Session, account: &Account) -> Result<Option<(PlanHeader, Ledger)>> {
+    let run = account.run()?;
+    if run.nonce.is_none() {
+        return Ok(None);
+    }
+    let mut ledger = Ledger::new()?;
+    let mut last = None;
+    for part in 1.. {
+        let Some(plan) = plan(session, run, part)? else {
+            break;
+        };
+        if part > 1 {
+            ledger.begin_part();
+        }
+        plan.ledger.rows(true, |row| {
+            let known = row.change.fingerprint(&row.function);
+            let number = ledger.add(&known, &row)?;
+            take_over(account, &mut ledger, number)
+        })?;
+        last = Some(plan.header);
+    }
+    match last {
+        Some(header) => Ok(Some((header, ledger))),
+        None => Err(Error::new(
+            Kind::NotFound,
+            format!(
+                "the plan of run {} is neither on this machine nor in the lake",
+                run.id
+            ),
+        )),
+    }
+}
+
+/// Notes how far the journal says a step has come.
+fn take_over(account: &Account, ledger: &mut Ledger, number: i64) -> Result<()> {
+    let Some(step) = account.step(number)? else {
+        return Ok(());
+    };
+    match step.ended {
+        // What failed is tried again.
+        Some(ended) if ended.state == State::Failed => Ok(()),
+        Some(ended) => ledger.note(number, ended.state, ended.why.as_deref(), &ended.value),
+        None => ledger.note(number, State::Begun, None, &serde_json::Value::Null),
+    }
+}
+
+/// A part of a run's plan; fetched from the lake where this machine does not have it.
+fn plan(session: &Session, run: &Run, part: i64) -> Result<Option<Plan>> {
+    let path = session.journals()?.plan_path(&run.id, part);
+    if !path.exists() {
+        let store = Store::of(session)?;
+        match session.wait(store.fetch_plan(&run.id, part, &path)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == Kind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Plan::read(&path).map(Some)
+}
+
+/// Adds what another run has done, so that a script that runs again finds it done.
+pub(super) fn add_done(session: &Session, run: &RunId, ledger: &mut Ledger) -> Result<()> {
+    let account = account(session, run)?;
+    account.steps(false, |_, step| {
+        let (Some(begun), Some(ended)) = (step.begun, step.ended) else {
+            return Ok(());
+        };
+        let mut row = begun.row;
+        (row.state, row.why, row.value) = (ended.state, ended.why, ended.value);
+        let known = row.change.fingerprint(&row.function);
+        ledger.add_earlier(&known, &row)
+    })
+}
+
+/// Goes on with a run's journal, with its locks held.
+pub(super) fn go_on(session: &Session, run: &Run, ledger: &mut Ledger) -> Result<Arc<Recorder>> {
+    let store = Store::of(session)?;
+    let places = super::passes::locked(ledger)?;
+    let locks = Locks::take(session, &store, &places, run, |text| {
+        session.console().warn(text);
+    })?;
+    let pieces = session.wait(store.segments(&run.id))?;
+    let recorder = Recorder::resume(session, run.clone(), Some(store), pieces)?;
+    recorder.hold(locks);
+    Ok(Arc::new(recorder))
+}
+
+/// Leaves alone every object of what is left that the catalogue refers to by now, other than by the records that are to
+/// go with it: nobody asks a script again.
+pub(super) fn leave_referenced(session: &Session, ledger: &mut Ledger) -> Result<()> {
+    let (mut going, mut objects) = (Vec::new(), Vec::new());
+    ledger.rows(true, |row| {
+        match &row.change {
+            Change::DeleteItem { collection, id } => going.push((collection.clone(), id.clone())),
+            Change::DeleteObject { at } if !row.state.is_settled() => {
+                objects.push((row.number, at.clone()));
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let lake = session.lake()?;
+    objects.retain(|(_, at)| lake.has_bucket(&at.bucket));
+    if objects.is_empty() {
+        return Ok(());
+    }
+    let stac = session.stac()?;
+    let referenced = session.wait(crate::inventory::Referenced::read_without(
+        stac, lake, &going,
+    ))?;
+    for (number, at) in objects {
+        if referenced.has(&at.bucket, &at.key) {
+            let why = "the catalogue refers to it by now";
+            ledger.note(number, State::Left, Some(why), &serde_json::Value::Null)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! `dashictl resume RUN`: does what is left of a confirmed plan, each target looked at first. The script runs again only
+//! where its plan was not whole, with what was done answering from the journal.
+
+use std::sync::Arc;
+
+use super::origin::Found;
+use super::passes::{Passes, finish};
+use super::{Host, confirm, rest};
+use crate::effects::{Effect, Row, RunId, State};
+use crate::error::{Error, Kind, Result};
+use crate::script::library::Library;
+
+/// Resumes a run.
+pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
+    let id = RunId::parse(run)?;
+    let started = host.start(Effect::Destroy)?;
+    let session = &started.session;
+    session.endpoints()?;
+    let account = rest::account(session, &id)?;
+    let run = account.run()?.clone();
+    rest::check_scene(session, &run)?;
+    confirm::refuse_mixed(&host.globals, session.config(), &format!("resume {id}"))?;
+    let Some((header, mut ledger)) = rest::steps(session, &account)? else {
+        return Err(Error::new(
+            Kind::Stale,
+            format!(
+                "run {id} had no plan that could be gone on with: it changed things as it went"
+            ),
+        )
+        .hint(format!(
+            "run it again, what it did is found in place: {}",
+            run.order.command
+        )));
+    };
+    let left = ledger.unsettled_after(0)?.is_some();
+    if !left && (header.partial.is_none() || account.finished.is_some()) {
+        session.console().say("nothing is left to do");
+        return Ok(0);
+    }
+    let recorder = rest::go_on(session, &run, &mut ledger)?;
+    rest::leave_referenced(session, &mut ledger)?;
+    let gate = session.gate();
+    gate.set_order(run.order.clone());
+    gate.set_ledger(ledger);
+    gate.begin_guarded(Arc::clone(&recorder), false, None)?;
+    let done = gate.perform_rest(session, |row| tell(session, row));
+    if done.is_err() || header.partial.is_none() {
+        return finish(session, &recorder, done.map(|()| 0));
+    }
+    let found = Found::of(library, &run.order)?;
+    gate.with_ledger(|ledger| {
+        ledger.begin_part();
+        Ok(())
+    })?;
+    let passes = Passes {
+        host,
+        started: &started,
+        program: found.program(),
+        arguments: run.order.arguments.clone(),
+        confirm: header.confirm,
+    };
+    passes.parts(Some(recorder), header.part + 1)
+}
+
+/// One line for each step that is done without its script.
+pub(super) fn tell(session: &crate::session::Session, row: &Row) {
+    let what = match row.state {
+        State::Done => "done",
+        State::Gone => "was so already",
+        State::Left => "left alone",
+        _ => "failed",
+    };
+    let why = row
+        .why
+        .as_deref()
+        .map(|why| format!(": {why}"))
+        .unwrap_or_default();
+    session
+        .console()
+        .note(&format!("{} {} {what}{why}", row.function, row.target));
+}

@@ -1,0 +1,128 @@
+//! `dashictl undo RUN`: takes a run back, the last step first. What somebody has changed since is left as it is. An undo
+//! is a run like any other: it is journalled, and can itself be taken back.
+
+use super::passes::{finish, prepare_run};
+use super::resume::tell;
+use super::{Host, confirm, plan_view, rest};
+use crate::effects::{
+    Account, Change, Effect, Effected, Facts, Inverse, Ledger, Order, Origin, PlanHeader, Row, Run,
+    RunId, State, inverse,
+};
+use crate::error::{Error, Kind, Result};
+
+/// Takes a run back.
+pub(super) fn perform(host: &Host, run: &str) -> Result<u8> {
+    let id = RunId::parse(run)?;
+    let started = host.start(Effect::Destroy)?;
+    let session = &started.session;
+    session.endpoints()?;
+    let account = rest::account(session, &id)?;
+    let undone = account.run()?.clone();
+    rest::check_scene(session, &undone)?;
+    confirm::refuse_mixed(&host.globals, session.config(), &format!("undo {id}"))?;
+    let (ledger, lost) = backwards(&account)?;
+    for why in &lost {
+        session.console().warn(why);
+    }
+    let gate = session.gate();
+    gate.set_order(Order {
+        command: format!("dashictl undo {id}"),
+        origin: Origin::Host,
+        arguments: serde_json::Map::new(),
+        effect: Effect::Destroy,
+    });
+    let steps = ledger.count(true, None)?;
+    gate.set_ledger(ledger);
+    let header = PlanHeader::new(session, gate.order(), 1, None, id.to_string())?;
+    if host.globals.dry_run {
+        plan_view::show(session, &header, None)?;
+        session.console().say("dry run: nothing was changed");
+        return Ok(0);
+    }
+    if steps == 0 {
+        session.console().say("there is nothing to take back");
+        return lost_or(lost, Ok(0));
+    }
+    let mut run = Run::begin(session, gate.order(), Some(header.nonce.clone()))?;
+    run.undoes = Some(id);
+    let recorder = prepare_run(session, &header, run)?;
+    gate.begin_guarded(std::sync::Arc::clone(&recorder), false, None)?;
+    let done = gate.perform_rest(session, |row| tell(session, row));
+    lost_or(lost, finish(session, &recorder, done.map(|()| 0)))
+}
+
+/// What takes each step back, the last first, and what cannot be taken back.
+fn backwards(account: &Account) -> Result<(Ledger, Vec<String>)> {
+    let mut ledger = Ledger::new()?;
+    let mut lost = Vec::new();
+    // A record must not come back before its objects, nor an object go before the record that names it.
+    for class in [Class::Objects, Class::Records, Class::Removals] {
+        account.steps(true, |_, step| {
+            match inverse(&step) {
+                Inverse::Lost(why) if class == Class::Objects => {
+                    lost.push(lost_sentence(&step, &why));
+                }
+                Inverse::Change(change, facts) if Class::of(&change) == class => {
+                    let row = row(*change, facts, ledger.count(true, None)?);
+                    ledger.add(&row.change.fingerprint(&row.function), &row)?;
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+    }
+    Ok((ledger, lost))
+}
+
+/// What is taken back first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Objects,
+    Records,
+    Removals,
+}
+
+impl Class {
+    fn of(change: &Change) -> Class {
+        match change {
+            _ if change.removes() => Class::Removals,
+            _ if change.is_record() => Class::Records,
+            _ => Class::Objects,
+        }
+    }
+}
+
+fn lost_sentence(step: &Effected, why: &str) -> String {
+    let target = step.begun.as_ref().map(|begun| begun.row.target.as_str());
+    format!(
+        "{} cannot be brought back: {why}",
+        target.unwrap_or_default()
+    )
+}
+
+fn row(change: Change, facts: Facts, before: u64) -> Row {
+    Row {
+        number: 0,
+        step: usize::try_from(before).unwrap_or_default() + 1,
+        function: change.function().to_owned(),
+        effect: change.effect(),
+        target: change.target(),
+        change,
+        facts,
+        after: Vec::new(),
+        state: State::Open,
+        why: None,
+        value: serde_json::Value::Null,
+    }
+}
+
+/// What cannot be brought back makes an undo that went well a partial one.
+fn lost_or(lost: Vec<String>, ended: Result<u8>) -> Result<u8> {
+    match ended {
+        Ok(_) if !lost.is_empty() => {
+            let error = Error::new(Kind::Partial, "not all of it could be taken back");
+            Err(lost.into_iter().fold(error, Error::cause))
+        }
+        other => other,
+    }
+}
