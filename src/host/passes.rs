@@ -129,9 +129,7 @@ impl Passes<'_> {
             session.console().say(&format!(
                 "{which} up to the failure (nothing of it was done):"
             ));
-            session
-                .console()
-                .say(plan_view::text(&totals, session.console().width()).trim_end());
+            session.console().note(&plan_view::text(&totals));
         }
     }
 
@@ -228,6 +226,9 @@ impl Passes<'_> {
             let open = self.count(State::Open)?;
             if open == 0 || (code != 0 && outcome.is_none()) {
                 return self.nothing_more(recorder.as_ref(), outcome, partial, code);
+            }
+            if let Some(outcome) = outcome.filter(|outcome| !outcome.is_unknown()) {
+                self.host.console.tell(&outcome)?;
             }
             let begun = self.begin(recorder.as_ref(), part);
             let begun = match (begun, &recorder) {
