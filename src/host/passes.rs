@@ -97,11 +97,14 @@ impl Passes<'_> {
         if interrupt.is_by_signal() {
             return Err(Error::interrupted());
         }
+        // What follows waits for services and for an answer, which a pass that has stopped does not.
+        interrupt.end_pass();
         if interrupt.part_end().is_some() {
             self.settle_clock()?;
             return Ok((None, 0));
         }
         if let Some(code) = interrupt.exit_code() {
+            self.settle_clock()?;
             return Ok((None, u8::try_from(code).unwrap_or(1)));
         }
         let outcome = read.map_err(|error| {
