@@ -11,6 +11,7 @@
     reason = "UPDATE_EXPECT=1 writes them"
 )]
 
+mod canary;
 mod fake;
 mod framing;
 mod lakes;
@@ -27,6 +28,7 @@ mod doctor;
 mod domain;
 mod engine;
 mod faults;
+mod gate;
 mod interrupt;
 mod inventory;
 mod output;
