@@ -81,7 +81,7 @@ pub(super) fn ask(
     console.note(&format!(
         "context {}: {targets} targets, {size}; {}",
         config.context(),
-        endpoints(config)
+        endpoints(session.endpoints()?)
     ));
     for setting in config.mixed_endpoints() {
         console.warn(&format!(
