@@ -189,7 +189,7 @@ impl Call<'_> {
     pub(super) fn leave(&self, row: Row, why: &str) -> Result<Row> {
         let recorder = self.inner().recorder.clone();
         match recorder {
-            Some(recorder) => self.end(&recorder, row, State::Left, Some(why.to_owned()), None),
+            Some(recorder) => self.end(&recorder, row, State::Held, Some(why.to_owned()), None),
             None => Err(Error::internal("a change without a journal")),
         }
     }
@@ -323,7 +323,7 @@ pub(super) fn why(error: &Error) -> String {
 pub(super) fn answered(row: Row) -> Result<Answer> {
     match row.state {
         State::Done | State::Gone => Ok(Answer::Known(row.value)),
-        State::Left => left(&row.change, row.why.as_deref().unwrap_or("it changed")),
+        State::Left | State::Held => left(&row.change, row.why.as_deref().unwrap_or("it changed")),
         State::Failed => Err(Error::new(
             Kind::Partial,
             format!("{} failed: {}", row.target, row.why.unwrap_or_default()),

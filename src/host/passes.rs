@@ -393,14 +393,24 @@ pub(super) fn prepare_run(
         .gate()
         .with_ledger(|ledger| Ok((locked(ledger)?, ledger.totals(false)?)))?
         .unwrap_or_default();
-    let store = Store::of(session)?;
-    let warn = |text: &str| session.console().warn(text);
-    let locks = Locks::take(session, &store, &places, &run, warn)?;
     let id = run.id.clone();
-    let recorder = Arc::new(Recorder::begin(session, run, Some(store.clone()))?);
-    recorder.hold(locks);
+    // What stays on this machine asks nothing of the lake.
+    let store = (!places.is_empty())
+        .then(|| Store::of(session))
+        .transpose()?;
+    let warn = |text: &str| session.console().warn(text);
+    let locks = store
+        .as_ref()
+        .map(|store| Locks::take(session, store, &places, &run, warn))
+        .transpose()?;
+    let recorder = Arc::new(Recorder::begin(session, run, store.clone())?);
+    if let Some(locks) = locks {
+        recorder.hold(locks);
+    }
     session.journals()?.use_nonce(&header.nonce, &id)?;
-    session.finish(store.use_nonce(&header.nonce, &id))?;
+    if let Some(store) = &store {
+        session.finish(store.use_nonce(&header.nonce, &id))?;
+    }
     keep_plan(session, &recorder, header)?;
     let audit = Audit::of(recorder.run(), &counts(&totals, &places));
     recorder.announce(audit)?;
@@ -536,13 +546,14 @@ impl Accounted {
         gate.with_ledger(|ledger| {
             account.done =
                 ledger.count(true, Some(State::Done))? + ledger.count(true, Some(State::Gone))?;
-            account.left = ledger.count(true, Some(State::Left))?;
+            account.left =
+                ledger.count(true, Some(State::Left))? + ledger.count(true, Some(State::Held))?;
             account.failed = ledger.count(true, Some(State::Failed))?
                 + ledger.count(true, Some(State::Begun))?;
             account.bytes = ledger.totals(true)?.iter().map(|total| total.bytes).sum();
             if account.left + account.failed > 0 {
                 ledger.rows(true, |row| {
-                    if matches!(row.state, State::Left | State::Failed)
+                    if matches!(row.state, State::Left | State::Held | State::Failed)
                         && account.reasons.len() < Self::REASONS
                     {
                         account.reasons.push(format!(
