@@ -77,7 +77,7 @@ impl Call<'_> {
         let row = self.inner().ledger()?.ask(known)?;
         let Some(row) = row else {
             self.beyond(change, false)?;
-            return left(change, "it is not in the plan");
+            return left(change, NOT_PLANNED);
         };
         if row.state.is_over() {
             return answered(row);
@@ -332,13 +332,22 @@ pub(super) fn answered(row: Row) -> Result<Answer> {
     }
 }
 
+/// Why what the plan does not hold is not done.
+const NOT_PLANNED: &str = "it is not in the plan";
+
 /// The answer for a change that is left alone. Who deletes needs nothing of it; who makes something waits for it.
 pub(super) fn left(change: &Change, why: &str) -> Result<Answer> {
     if change.removes() {
         return Ok(Answer::Known(Value::Null));
     }
-    Err(Error::new(
+    let error = Error::new(
         Kind::Partial,
         format!("{} was left alone: {why}", change.target()),
+    );
+    if why != NOT_PLANNED {
+        return Err(error);
+    }
+    Err(error.hint(
+        "what is written must be the same in both passes: ctx::began() instead of time::now(), no chance",
     ))
 }

@@ -30,6 +30,7 @@ pub(super) fn perform(host: &Host, run: &str) -> Result<u8> {
         origin: Origin::Host,
         arguments: serde_json::Map::new(),
         effect: Effect::Destroy,
+        began: session.now(),
     });
     let steps = ledger.count(true, None)?;
     gate.set_ledger(ledger);
