@@ -2,7 +2,7 @@
 //! folder and ports of its own.
 //!
 //! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
-//! lake), and `wire` taps what goes there, by `framing`. `listener` and `fake` stand for servers that misbehave. Every
+//! lake), a `corner` of them is a test's own, and `wire` taps what goes there, by `framing`. `listener` and `fake` stand for servers that misbehave. Every
 //! other file holds tests of one subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
@@ -11,6 +11,7 @@
     reason = "UPDATE_EXPECT=1 writes them"
 )]
 
+mod corner;
 mod fake;
 mod framing;
 mod lakes;
@@ -29,6 +30,7 @@ mod engine;
 mod faults;
 mod interrupt;
 mod inventory;
+mod item_delete;
 mod output;
 mod readme;
 mod registry;
