@@ -11,6 +11,7 @@
     reason = "UPDATE_EXPECT=1 writes them"
 )]
 
+mod canary;
 mod corner;
 mod fake;
 mod framing;
@@ -28,6 +29,7 @@ mod doctor;
 mod domain;
 mod engine;
 mod faults;
+mod gate;
 mod interrupt;
 mod inventory;
 mod item_delete;

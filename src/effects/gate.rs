@@ -286,18 +286,34 @@ impl Gate {
             return Ok(());
         }
         let target = change.target();
-        let made_here = || -> Result<bool> {
-            let inner = lock(&self.inner);
-            let Some(ledger) = &inner.ledger else {
-                return Ok(false);
-            };
-            let last = ledger.last_of(&target)?;
-            Ok(last.is_some_and(|row| row.facts == Facts::Absent && !row.change.removes()))
-        };
-        if self.most == Effect::Write && made_here()? {
+        if self.most == Effect::Write && self.made(&target)? {
             return Ok(());
         }
         Err(self.refusal(function, effect, &target))
+    }
+
+    /// Whether this very run made the target, or plans to, and it was not there before.
+    fn made(&self, target: &str) -> Result<bool> {
+        let inner = lock(&self.inner);
+        let Some(ledger) = &inner.ledger else {
+            return Ok(false);
+        };
+        let last = ledger.last_of(target)?;
+        Ok(last.is_some_and(|row| row.facts == Facts::Absent && !row.change.removes()))
+    }
+
+    /// Refuses a target that this very run did not make, for a call that says it takes away only its own.
+    pub fn refuse_strange(&self, change: &Change) -> Result<()> {
+        let target = change.target();
+        if self.made(&target)? {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::EffectRefused,
+            format!(
+                "{target} was not made by this run, and #{{own: true}} takes away nothing else"
+            ),
+        ))
     }
 
     fn refusal(&self, function: &str, effect: Effect, target: &str) -> Error {

@@ -176,6 +176,12 @@ impl Passes<'_> {
     fn tell_how(&self, header: &PlanHeader) -> Result<()> {
         let session = self.session();
         let console = session.console();
+        let planned = session
+            .gate()
+            .with_ledger(|ledger| ledger.count(false, None))?;
+        if planned.unwrap_or(0) == 0 && self.host.globals.changes.plan_out.is_none() {
+            return Ok(());
+        }
         if let Some(why) = &header.partial {
             console.note(&format!("this is not the whole plan: {why}"));
         }
