@@ -122,8 +122,11 @@ impl Corner {
         let above = self.uri(below);
         let objects = self.read(&format!("s3::list(\"{above}\").map(|o| o.uri).collect()"));
         let uris = objects.as_array().unwrap().iter();
-        uris.map(|uri| uri.as_str().unwrap().replacen(&above, "", 1))
-            .collect()
+        let keys = uris.map(|uri| uri.as_str().unwrap().replacen(&above, "", 1));
+        let mut keys: Vec<String> = keys.collect();
+        // SeaweedFS lists a folder before what only begins like it.
+        keys.sort();
+        keys
     }
 
     /// Deletes an item.

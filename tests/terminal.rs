@@ -87,6 +87,11 @@ impl Terminal<'_> {
         self.press(format!("{line}\n").as_bytes());
     }
 
+    /// Ends the input, as Ctrl-D at the begin of a line does.
+    pub fn type_end(&mut self) {
+        self.press(b"\x04");
+    }
+
     /// Presses Ctrl-C, which the terminal turns into a signal.
     pub fn press_ctrl_c(&mut self) {
         self.press(b"\x03");
