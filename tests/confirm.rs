@@ -94,21 +94,6 @@ fn anything_else_is_no_yes() {
 }
 
 #[test]
-fn an_id_with_a_slash_is_asked_for_whole() {
-    let corner = Corner::of(Lake::Sandbox);
-    corner.put_item("a/b", &json!({}));
-    let at = format!("{}/a/b", corner.domain);
-    for (typed, code) in [("b", 2), ("a/b", 0)] {
-        let line = ["item", "delete", &at, "--apply"];
-        let mut terminal = corner.operator.on_terminal(&line);
-        terminal.expect("Type 'a/b' to do this: ");
-        terminal.type_line(typed);
-        let ran = terminal.finish();
-        assert_eq!(ran.code, Some(code), "{typed}: {ran}");
-    }
-}
-
-#[test]
 fn a_yes_beforehand_skips_the_question() {
     let corner = furnished(Lake::Sandbox);
     let at = format!("{}/eins", corner.domain);

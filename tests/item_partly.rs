@@ -79,6 +79,7 @@ on_both_lakes! {
         let _furnished = furnish(&corner);
         let changed = corner.uri("eins/two.tif");
         let (operator, script) = (corner.served.operator(), format!("s3::write(\"{changed}\", \"newer\")"));
+        s3.forget();
         // Right when the run takes its lock, after the plan.
         s3.counting(|request| request.method == "PUT" && request.target.contains("/locks/")).at_change(0, super::wire::Hook::Run(Box::new(move || {
             operator.run(&["eval", "--effect", "write", &script]).success();

@@ -4,6 +4,7 @@
 //! destroy goes twice: the first pass notes, the second performs what the first noted and nothing else, each target
 //! looked at again right before.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -12,6 +13,7 @@ use super::call::Call;
 use super::hands::Hands;
 use super::ledger::{Row, State};
 use super::many::{BATCH, Many};
+use super::plan::other_scripts;
 use super::run::Order;
 use super::{Audit, Change, Effect, Facts, Ledger, Recorder, Run};
 use crate::error::{Error, Kind, Result};
@@ -74,11 +76,13 @@ pub(super) struct Inner {
     steps: usize,
     ledger: Option<Ledger>,
     pub(super) recorder: Option<Arc<Recorder>>,
-    order: Order,
+    pub(super) order: Order,
     /// Whether the plan that guards this pass is whole. Beyond one that is not, nothing is left alone: the pass ends.
     pub(super) partial: bool,
-    /// The digest of the script that the plan was made by, until it is checked.
-    pub(super) script: Option<String>,
+    /// The digests of the scripts that the plan was made by, where they were read by another process.
+    pub(super) scripts: Option<BTreeSet<String>>,
+    /// Whether another script was read since.
+    pub(super) is_stale: bool,
     /// The latest second that a planned object was written in.
     newest: Option<String>,
     /// What was asked for beyond the plan.
@@ -113,7 +117,8 @@ impl Gate {
                 recorder: None,
                 order: Order::default(),
                 partial: false,
-                script: None,
+                scripts: None,
+                is_stale: false,
                 newest: None,
                 beyond: Vec::new(),
                 beyond_count: 0,
@@ -163,19 +168,19 @@ impl Gate {
         inner.begin_pass()
     }
 
-    /// Begins a pass that performs what this ledger holds and nothing else. `script` is the digest that the scripts must
+    /// Begins a pass that performs what this ledger holds and nothing else. `scripts` are the digests that scripts may
     /// have, where they are not the ones that were just planned with.
     pub fn begin_guarded(
         &self,
         recorder: Arc<Recorder>,
         partial: bool,
-        script: Option<String>,
+        scripts: Option<BTreeSet<String>>,
     ) -> Result<()> {
         let mut inner = lock(&self.inner);
         inner.mode = Mode::Guarded;
         inner.recorder = Some(recorder);
         inner.partial = partial;
-        inner.script = script;
+        inner.scripts = scripts;
         inner.begin_pass()
     }
 
@@ -187,6 +192,15 @@ impl Gate {
     /// Looks at the steps; nothing where there are none.
     pub fn with_ledger<T>(&self, look: impl FnOnce(&mut Ledger) -> Result<T>) -> Result<Option<T>> {
         lock(&self.inner).ledger.as_mut().map(look).transpose()
+    }
+
+    /// Fails where the pass was ended because a script is none of those that made its plan.
+    pub fn refuse_stale(&self) -> Result<()> {
+        let inner = lock(&self.inner);
+        if inner.is_stale {
+            return Err(other_scripts(&inner.order));
+        }
+        Ok(())
     }
 
     /// What was asked for beyond the plan: how often, and some of it.
@@ -361,34 +375,37 @@ impl Gate {
         Ok(recorder)
     }
 
-    /// Performs what is left of a plan without its script, in order: each step is looked at first. `each` is told what
-    /// came of it.
+    /// Performs what is left of a plan without its script, in order, each target looked at first: the objects of one call
+    /// together, everything else one by one. `each` is told what came of it.
     pub fn perform_rest(&self, session: &Session, mut each: impl FnMut(&Row)) -> Result<()> {
         let mut number = 0;
         loop {
             if session.interrupt().is_stopping() {
                 return Err(Error::interrupted());
             }
-            let next = lock(&self.inner).ledger()?.unsettled_after(number)?;
-            let Some(row) = next else { return Ok(()) };
-            number = row.number;
-            let hands = Hands::of(session, &row.change)?;
+            let rows = lock(&self.inner).ledger()?.unsettled_after(number, BATCH)?;
+            let Some(first) = rows.first() else {
+                return Ok(());
+            };
+            let (step, function, after) = (first.step, first.function.clone(), first.after.clone());
+            let rows: Vec<Row> = match first.change.object() {
+                Some(_) => rows
+                    .into_iter()
+                    .take_while(|row| row.step == step)
+                    .collect(),
+                None => rows.into_iter().take(1).collect(),
+            };
+            number = rows.last().map_or(number, |row| row.number);
+            let hands = Hands::of(session, &rows[0].change)?;
             let call = Call {
                 gate: self,
                 session,
                 hands: &hands,
-                function: &row.function.clone(),
-                effect: row.effect,
-                after: row.after.clone(),
+                function: &function,
+                effect: rows[0].effect,
+                after,
             };
-            match call.settle(row) {
-                Ok(settled) => each(&settled),
-                // One that fails is written down, and keeps none of the others.
-                Err(error) => match lock(&self.inner).ledger()?.failed(number)? {
-                    Some(failed) => each(&failed),
-                    None => return Err(error),
-                },
-            }
+            call.settle_all(rows)?.iter().for_each(&mut each);
         }
     }
 }

@@ -6,19 +6,18 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use super::call::{Call, begun, ended, why};
+use super::call::Call;
 use super::gate::{Answer, Asked, Gate, Mode, Step, lock, step_of};
-use super::hands::{Done, Hands, Number, Seen};
-use super::judge::{Judged, judge};
+use super::hands::{Hands, Seen};
 use super::ledger::{Row, State};
-use super::{Change, Effect, Facts, Recorder};
-use crate::error::{Error, Kind, Result};
+use super::{Change, Effect, Facts};
+use crate::error::Result;
 use crate::session::Session;
 
 /// Targets of one call are worked on so many at a time.
 pub(super) const BATCH: usize = 250;
 /// Of a batch, so many requests are under way at once.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 /// A call with many targets names at most so many of them in its result.
 const NAMED: usize = 1000;
 
@@ -50,7 +49,7 @@ impl Outcomes {
             "step": self.step,
             "deleted": of(State::Done),
             "gone": of(State::Gone),
-            "left": of(State::Left),
+            "left": of(State::Left) + of(State::Held),
             "failed": of(State::Failed),
             "bytes": self.bytes,
             "targets": self.named,
@@ -69,6 +68,8 @@ pub(super) struct Many<'a> {
     mode: Mode,
     outcomes: Outcomes,
     planned: Option<Step>,
+    /// Whether the plan holds a target of this call.
+    is_known: bool,
 }
 
 impl<'a> Many<'a> {
@@ -90,6 +91,7 @@ impl<'a> Many<'a> {
             mode,
             outcomes: Outcomes::default(),
             planned: None,
+            is_known: false,
         }
     }
 
@@ -128,6 +130,10 @@ impl<'a> Many<'a> {
     fn plan(&mut self, call: &Call, batch: Vec<Asked>) -> Result<()> {
         let (fresh, earlier) = self.split(call, batch)?;
         for row in earlier {
+            // Planned in an earlier part, which did not come to it: it is still to be done.
+            if self.planned.is_none() && !row.state.is_over() {
+                self.planned = Some(step_of(&row));
+            }
             self.count(&row);
         }
         let seen = self.look(call, fresh)?;
@@ -142,17 +148,17 @@ impl<'a> Many<'a> {
         Ok(())
     }
 
-    /// Those that no earlier part of the plan has, and those that one has.
+    /// Those that the plan does not hold, and those that it does.
     fn split(&self, call: &Call, batch: Vec<Asked>) -> Result<(Vec<Asked>, Vec<Row>)> {
-        let (mut fresh, mut earlier) = (Vec::new(), Vec::new());
+        let (mut fresh, mut held) = (Vec::new(), Vec::new());
         for asked in batch {
             let known = asked.change.fingerprint(self.function);
             match call.inner().ledger()?.ask(&known)? {
-                Some(row) => earlier.push(row),
+                Some(row) => held.push(row),
                 None => fresh.push(asked),
             }
         }
-        Ok((fresh, earlier))
+        Ok((fresh, held))
     }
 
     /// Looks at the targets of which nothing is known yet.
@@ -209,113 +215,33 @@ impl<'a> Many<'a> {
     }
 
     fn perform_planned(&mut self, call: &Call, batch: Vec<Asked>) -> Result<()> {
-        call.check_script()?;
+        call.check_scripts()?;
+        let (fresh, known) = self.split(call, batch)?;
         let mut open = Vec::new();
-        for asked in batch {
-            let known = asked.change.fingerprint(self.function);
-            let row = call.inner().ledger()?.ask(&known)?;
-            match row {
-                Some(row) if matches!(row.state, State::Open | State::Begun) => open.push(row),
-                Some(row) => self.count(&row),
-                None => {
-                    call.beyond(&asked.change)?;
-                    let (target, why) = (asked.change.target(), "it is not in the plan");
-                    self.outcomes.count(State::Left, &target, None, Some(why));
-                }
-            }
-        }
-        self.settle(call, open)
-    }
-
-    /// Does the steps of one batch: looks at all, writes all down, does all, writes down what came of each.
-    fn settle(&mut self, call: &Call, open: Vec<Row>) -> Result<()> {
-        if open.is_empty() {
-            return Ok(());
-        }
-        if let Some(why) = call.held_back()? {
-            for row in open {
-                let row = call.leave(row, &why)?;
+        for row in known {
+            self.is_known = true;
+            if row.state.is_over() {
                 self.count(&row);
+            } else {
+                open.push(row);
             }
-            return Ok(());
         }
-        let recorder = call
-            .inner()
-            .recorder
-            .clone()
-            .ok_or_else(|| Error::internal("a change without a journal"))?;
-        recorder.check_locks()?;
-        let looks = futures::stream::iter(open)
-            .map(async |row| {
-                let seen = call.hands.look(&row.change).await;
-                (row, seen)
-            })
-            .buffered(AT_ONCE);
-        let looked: Vec<(Row, Result<Seen>)> =
-            self.session.wait(async { Ok(looks.collect().await) })?;
-        let mut ready = Vec::new();
-        for (row, seen) in looked {
-            let seen = seen?;
-            let settled = match judge(&row, &seen) {
-                Judged::AsPlanned => {
-                    ready.push((row, seen));
-                    continue;
-                }
-                Judged::Gone | Judged::SoAlready => {
-                    call.end(&recorder, row, State::Gone, None, None)?
-                }
-                Judged::DoneAlready => {
-                    let done = self.session.finish(call.found(&recorder, &row, &seen))?;
-                    call.end(&recorder, row, State::Done, None, Some(done))?
-                }
-                Judged::Changed(why) => call.end(&recorder, row, State::Left, Some(why), None)?,
-            };
-            self.count(&settled);
+        self.settle(call, open)?;
+        for asked in fresh {
+            // Of a call that the plan holds, what it does not hold has appeared since; any other call is beyond it.
+            call.beyond(&asked.change, self.is_known)?;
+            let (target, why) = (asked.change.target(), "it is not in the plan");
+            self.outcomes.count(State::Left, &target, None, Some(why));
         }
-        self.carry_out(call, &recorder, ready)
+        Ok(())
     }
 
-    fn carry_out(
-        &mut self,
-        call: &Call,
-        recorder: &Recorder,
-        ready: Vec<(Row, Seen)>,
-    ) -> Result<()> {
-        if ready.is_empty() {
-            return Ok(());
-        }
-        recorder.begun(ready.iter().map(|(row, seen)| begun(row, seen)).collect())?;
-        let run = recorder.run().id.clone();
-        let doing = futures::stream::iter(ready)
-            .map(async |(row, seen)| {
-                let number = Number {
-                    run: &run,
-                    effect: row.number,
-                };
-                let done = call.hands.perform(number, &row.change, &seen).await;
-                (row, done)
-            })
-            .buffered(AT_ONCE);
-        let done: Vec<(Row, Result<Done>)> =
-            self.session.finish(async { Ok(doing.collect().await) })?;
-        let mut all = Vec::new();
-        for (mut row, done) in done {
-            let (state, done, said) = match done {
-                Ok(done) => (State::Done, Some(done), None),
-                Err(error) if error.kind() == Kind::Conflict => {
-                    (State::Left, None, Some(error.to_string()))
-                }
-                Err(error) => (State::Failed, None, Some(why(&error))),
-            };
-            (row.state, row.why) = (state, said);
-            let ended = ended(&row, state, row.why.as_deref(), done);
-            call.inner()
-                .ledger()?
-                .note(row.number, state, row.why.as_deref(), &ended.value)?;
+    /// Does the steps of one batch, and counts what came of each.
+    fn settle(&mut self, call: &Call, open: Vec<Row>) -> Result<()> {
+        for row in call.settle_all(open)? {
             self.count(&row);
-            all.push(ended);
         }
-        recorder.ended(all)
+        Ok(())
     }
 
     fn perform_now(&mut self, call: &Call, batch: Vec<Asked>) -> Result<()> {

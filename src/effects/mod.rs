@@ -6,7 +6,7 @@
 //! | `permit` | the leave that every changing method of a client demands, and that only this room can give |
 //! | `change`, `payload`, `facts` | a change as data; what it writes; what its target was seen to be |
 //! | `record`, `object`, `local` | how each kind of target is looked at and changed |
-//! | `gate`, `call`, `many`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
+//! | `gate`, `call`, `many`, `batch`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
 //! | `ledger` | the steps of a run, on disk: the plan that guards the second pass, what is done, what is left |
 //! | `plan` | the plan as a file |
 //! | `run`, `journal`, `store`, `recorder` | who runs what; its account on this machine and in the lake |
@@ -15,6 +15,7 @@
 //! Who prints a plan or asks the operator is `host`; which function does what is `modules`.
 
 mod audit;
+mod batch;
 mod call;
 mod change;
 mod facts;
@@ -43,7 +44,7 @@ pub use gate::{Answer, Asked, Gate, Step};
 pub use inverse::{Inverse, inverse};
 pub use journal::{Account, Begun, Effected, Ended, Journals};
 pub use ledger::{Ledger, Row, State, Totals};
-pub use lock::{Holder, Locks, break_lock, held};
+pub use lock::{Holder, Locks, break_lock, held, holder_of};
 pub use object::TRASH;
 pub use payload::Payload;
 pub use permit::Permit;

@@ -1,6 +1,6 @@
 //! Who runs what, on which lake: what a journal begins with, and what a plan is bound to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -86,11 +86,14 @@ pub struct Order {
     pub arguments: Map<String, Value>,
     /// The most it may do.
     pub effect: Effect,
+    /// When it began: the same in every pass, also of a plan that is applied later.
+    pub began: Timestamp,
 }
 
 impl Default for Order {
     fn default() -> Order {
         Order {
+            began: Timestamp::now(),
             command: "dashictl".to_owned(),
             origin: Origin::Host,
             arguments: Map::new(),
@@ -217,11 +220,14 @@ fn actor(config: &Config, host: &str) -> String {
 /// The digest of all scripts that the session has read.
 #[must_use]
 pub fn script_digest(session: &Session) -> String {
-    let texts = session.sources().all();
-    // A script goes by the name it was called by, which is not part of what it does.
-    let mut digests: Vec<String> = texts.values().map(|text| digest(text.as_bytes())).collect();
-    digests.sort();
+    let digests: Vec<String> = script_digests(session).into_iter().collect();
     format!("sha256:{}", digest(digests.concat().as_bytes()))
+}
+
+/// The digest of each of them. A script goes by the name it was called by, which is not part of what it does.
+pub(super) fn script_digests(session: &Session) -> BTreeSet<String> {
+    let texts = session.sources().all();
+    texts.values().map(|text| digest(text.as_bytes())).collect()
 }
 
 #[cfg(test)]

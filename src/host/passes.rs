@@ -97,6 +97,8 @@ impl Passes<'_> {
         if interrupt.is_by_signal() {
             return Err(Error::interrupted());
         }
+        // What follows waits for services and for an answer, which a pass that has stopped does not.
+        interrupt.end_pass();
         if interrupt.part_end().is_some() {
             self.settle_clock()?;
             return Ok((None, 0));
@@ -109,6 +111,7 @@ impl Passes<'_> {
             if had_exited {
                 deferred.map_err(explained)?;
             }
+            self.settle_clock()?;
             return Ok((None, u8::try_from(code).unwrap_or(1)));
         }
         let outcome = self.both(read, deferred).map_err(explained)?;
@@ -133,9 +136,7 @@ impl Passes<'_> {
             session.console().say(&format!(
                 "{which} up to the failure (nothing of it was done):"
             ));
-            session
-                .console()
-                .say(plan_view::text(&totals, session.console().width()).trim_end());
+            session.console().note(&plan_view::text(&totals));
         }
     }
 
@@ -233,6 +234,9 @@ impl Passes<'_> {
             if open == 0 || (code != 0 && outcome.is_none()) {
                 return self.nothing_more(recorder.as_ref(), outcome, partial, code);
             }
+            if let Some(outcome) = outcome.filter(|outcome| !outcome.is_unknown()) {
+                self.host.console.tell(&outcome)?;
+            }
             let begun = self.begin(recorder.as_ref(), part);
             let begun = match (begun, &recorder) {
                 (Ok(begun), _) => begun,
@@ -295,7 +299,10 @@ impl Passes<'_> {
         if let Some(recorder) = recorder {
             return finish(session, recorder, shown);
         }
-        session.console().say("there is nothing to do");
+        session.console().say(match self.count(State::Open)? {
+            0 => "there is nothing to do",
+            _ => "the script ended with a code that says no: nothing of its plan was done",
+        });
         shown
     }
 
@@ -328,8 +335,12 @@ impl Passes<'_> {
         match recorder {
             None => prepare(session, &header),
             Some(recorder) => {
+                let places = session.gate().with_ledger(locked)?.unwrap_or_default();
+                recorder.hold_also(&places)?;
                 keep_plan(session, recorder, &header)?;
                 recorder.part(part)?;
+                let counts = counts(&totals, &places);
+                recorder.announce(Audit::of(recorder.run(), &counts).part(part))?;
                 Ok(Arc::clone(recorder))
             }
         }
@@ -372,6 +383,7 @@ impl Passes<'_> {
         if interrupt.is_by_signal() {
             return Err(Error::interrupted());
         }
+        session.gate().refuse_stale()?;
         match interrupt.exit_code() {
             Some(code) => Ok(u8::try_from(code).unwrap_or(1)),
             None if interrupt.part_end().is_some() => Ok(0),
@@ -383,7 +395,9 @@ impl Passes<'_> {
 /// What stands before the first change of a confirmed plan: its locks, its journal here and in the lake, its nonce, its
 /// audit line. Where one of them fails, nothing is changed.
 pub(super) fn prepare(session: &Session, header: &PlanHeader) -> Result<Arc<Recorder>> {
-    let run = Run::begin(session, header.order.clone(), Some(header.nonce.clone()))?;
+    let mut run = Run::begin(session, header.order.clone(), Some(header.nonce.clone()))?;
+    // A plan that comes from a file has read its scripts in another process.
+    run.script.clone_from(&header.script);
     prepare_run(session, header, run)
 }
 
@@ -397,14 +411,24 @@ pub(super) fn prepare_run(
         .gate()
         .with_ledger(|ledger| Ok((locked(ledger)?, ledger.totals(false)?)))?
         .unwrap_or_default();
-    let store = Store::of(session)?;
-    let warn = |text: &str| session.console().warn(text);
-    let locks = Locks::take(session, &store, &places, &run, warn)?;
     let id = run.id.clone();
-    let recorder = Arc::new(Recorder::begin(session, run, Some(store.clone()))?);
-    recorder.hold(locks);
+    // What stays on this machine asks nothing of the lake.
+    let store = (!places.is_empty())
+        .then(|| Store::of(session))
+        .transpose()?;
+    let warn = |text: &str| session.console().warn(text);
+    let locks = store
+        .as_ref()
+        .map(|store| Locks::take(session, store, &places, &run, warn))
+        .transpose()?;
+    let recorder = Arc::new(Recorder::begin(session, run, store.clone())?);
+    if let Some(locks) = locks {
+        recorder.hold(locks);
+    }
     session.journals()?.use_nonce(&header.nonce, &id)?;
-    session.finish(store.use_nonce(&header.nonce, &id))?;
+    if let Some(store) = &store {
+        session.finish(store.use_nonce(&header.nonce, &id))?;
+    }
     keep_plan(session, &recorder, header)?;
     let audit = Audit::of(recorder.run(), &counts(&totals, &places));
     recorder.announce(audit)?;
@@ -453,9 +477,9 @@ pub(super) fn keep_plan(session: &Session, recorder: &Recorder, header: &PlanHea
 /// The end of a run that changed something: what was not done is told, written down, and the exit code.
 pub(super) fn finish(session: &Session, recorder: &Recorder, ended: Result<u8>) -> Result<u8> {
     let run = recorder.run().id.clone();
-    let account = Accounted::of(session)?;
+    let mut account = Accounted::of(session)?;
     if ended.is_ok() {
-        recorder.leave_unasked(session)?;
+        account.unasked = recorder.leave_unasked(session)?;
     }
     let (outcome, result) = judged(session, &run, &account, ended);
     let why = result.as_ref().err().map(ToString::to_string);
@@ -523,6 +547,8 @@ struct Accounted {
     /// Why the first of them were not done.
     reasons: Vec<String>,
     beyond: u64,
+    /// Planned steps that the script did not ask for again.
+    unasked: usize,
 }
 
 impl Accounted {
@@ -538,13 +564,14 @@ impl Accounted {
         gate.with_ledger(|ledger| {
             account.done =
                 ledger.count(true, Some(State::Done))? + ledger.count(true, Some(State::Gone))?;
-            account.left = ledger.count(true, Some(State::Left))?;
+            account.left =
+                ledger.count(true, Some(State::Left))? + ledger.count(true, Some(State::Held))?;
             account.failed = ledger.count(true, Some(State::Failed))?
                 + ledger.count(true, Some(State::Begun))?;
             account.bytes = ledger.totals(true)?.iter().map(|total| total.bytes).sum();
             if account.left + account.failed > 0 {
                 ledger.rows(true, |row| {
-                    if matches!(row.state, State::Left | State::Failed)
+                    if matches!(row.state, State::Left | State::Held | State::Failed)
                         && account.reasons.len() < Self::REASONS
                     {
                         account.reasons.push(format!(
@@ -574,8 +601,14 @@ impl Accounted {
             0 => String::new(),
             count => format!(" {count} that appeared since the plan were not touched."),
         };
+        let unasked = match self.unasked {
+            0 => String::new(),
+            count => {
+                format!(" {count} of the plan were not asked for again, and left as they are.")
+            }
+        };
         format!(
-            "{} done.{beyond} Take it back: dashictl undo {run}",
+            "{} done.{beyond}{unasked} Take it back: dashictl undo {run}",
             self.done
         )
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::effects::{
-    Account, Change, Ledger, Locks, Plan, PlanHeader, Recorder, Run, RunId, State, Store,
+    Account, Change, Ended, Ledger, Locks, Plan, PlanHeader, Recorder, Run, RunId, State, Store,
 };
 use crate::error::{Error, Kind, Result};
 use crate::session::Session;
@@ -65,8 +65,8 @@ fn take_over(account: &Account, ledger: &mut Ledger, number: i64) -> Result<()> 
         return Ok(());
     };
     match step.ended {
-        // What failed is tried again.
-        Some(ended) if ended.state == State::Failed => Ok(()),
+        // What failed is tried again, and what was held back for it.
+        Some(ended) if matches!(ended.state, State::Failed | State::Held) => Ok(()),
         Some(ended) => ledger.note(number, ended.state, ended.why.as_deref(), &ended.value),
         None => ledger.note(number, State::Begun, None, &serde_json::Value::Null),
     }
@@ -115,13 +115,18 @@ pub(super) fn go_on(session: &Session, run: &Run, ledger: &mut Ledger) -> Result
 
 /// Leaves alone every object of what is left that the catalogue refers to by now, other than by the records that are to
 /// go with it: nobody asks a script again.
-pub(super) fn leave_referenced(session: &Session, ledger: &mut Ledger) -> Result<()> {
+pub(super) fn leave_referenced(
+    session: &Session,
+    recorder: &Recorder,
+    ledger: &mut Ledger,
+) -> Result<()> {
     let (mut going, mut objects) = (Vec::new(), Vec::new());
     ledger.rows(true, |row| {
         match &row.change {
             Change::DeleteItem { collection, id } => going.push((collection.clone(), id.clone())),
             Change::DeleteObject { at } if !row.state.is_settled() => {
-                objects.push((row.number, at.clone()));
+                let at = at.clone();
+                objects.push((row, at));
             }
             _ => {}
         }
@@ -136,11 +141,16 @@ pub(super) fn leave_referenced(session: &Session, ledger: &mut Ledger) -> Result
     let referenced = session.wait(crate::inventory::Referenced::read_without(
         stac, lake, &going,
     ))?;
-    for (number, at) in objects {
+    let why = "the catalogue refers to it by now";
+    let mut left = Vec::new();
+    for (row, at) in objects {
         if referenced.has(&at.bucket, &at.key) {
-            let why = "the catalogue refers to it by now";
-            ledger.note(number, State::Left, Some(why), &serde_json::Value::Null)?;
+            ledger.note(row.number, State::Left, Some(why), &serde_json::Value::Null)?;
+            left.push(Ended::left(&row, why));
         }
     }
-    Ok(())
+    if left.is_empty() {
+        return Ok(());
+    }
+    recorder.ended(left)
 }

@@ -13,6 +13,11 @@ use crate::script::library::Library;
 /// Resumes a run.
 pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
     let id = RunId::parse(run)?;
+    if host.globals.dry_run {
+        return Err(Error::usage("resume has no dry run").hint(format!(
+            "`dashictl log show {id}` shows what was done and what was not"
+        )));
+    }
     let started = host.start(Effect::Destroy)?;
     let session = &started.session;
     session.endpoints()?;
@@ -32,13 +37,13 @@ pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
             run.order.command
         )));
     };
-    let left = ledger.unsettled_after(0)?.is_some();
+    let left = !ledger.unsettled_after(0, 1)?.is_empty();
     if !left && (header.partial.is_none() || account.finished.is_some()) {
         session.console().say("nothing is left to do");
         return Ok(0);
     }
     let recorder = rest::go_on(session, &run, &mut ledger)?;
-    rest::leave_referenced(session, &mut ledger)?;
+    rest::leave_referenced(session, &recorder, &mut ledger)?;
     let gate = session.gate();
     gate.set_order(run.order.clone());
     gate.set_ledger(ledger);
@@ -67,7 +72,7 @@ pub(super) fn tell(session: &crate::session::Session, row: &Row) {
     let what = match row.state {
         State::Done => "done",
         State::Gone => "was so already",
-        State::Left => "left alone",
+        State::Left | State::Held => "left alone",
         _ => "failed",
     };
     let why = row

@@ -30,6 +30,7 @@ pub(super) fn perform(host: &Host, run: &str) -> Result<u8> {
         origin: Origin::Host,
         arguments: serde_json::Map::new(),
         effect: Effect::Destroy,
+        began: session.now(),
     });
     let steps = ledger.count(true, None)?;
     gate.set_ledger(ledger);
@@ -63,7 +64,7 @@ fn backwards(account: &Account) -> Result<(Ledger, Vec<String>)> {
                     lost.push(lost_sentence(&step, &why));
                 }
                 Inverse::Change(change, facts) if Class::of(&change) == class => {
-                    let row = row(*change, facts, ledger.count(true, None)?);
+                    let row = row(*change, facts, class as usize);
                     ledger.add(&row.change.fingerprint(&row.function), &row)?;
                 }
                 _ => {}
@@ -77,7 +78,7 @@ fn backwards(account: &Account) -> Result<(Ledger, Vec<String>)> {
 /// What is taken back first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
-    Objects,
+    Objects = 1,
     Records,
     Removals,
 }
@@ -100,10 +101,10 @@ fn lost_sentence(step: &Effected, why: &str) -> String {
     )
 }
 
-fn row(change: Change, facts: Facts, before: u64) -> Row {
+fn row(change: Change, facts: Facts, step: usize) -> Row {
     Row {
         number: 0,
-        step: usize::try_from(before).unwrap_or_default() + 1,
+        step,
         function: change.function().to_owned(),
         effect: change.effect(),
         target: change.target(),
