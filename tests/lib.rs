@@ -2,8 +2,8 @@
 //! folder and ports of its own.
 //!
 //! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
-//! lake), and `wire` taps what goes there, by `framing`. `listener` and `fake` stand for servers that misbehave. Every
-//! other file holds tests of one subject.
+//! lake), a `corner` of one is a test's own, and `wire` taps what goes there, by `framing`. `listener` and `fake` stand for
+//! servers that misbehave. Every other file holds tests of one subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
 #![allow(
@@ -12,6 +12,7 @@
 )]
 
 mod canary;
+mod corner;
 mod fake;
 mod framing;
 mod lakes;
@@ -23,6 +24,8 @@ mod wire;
 mod check;
 mod completion;
 mod config;
+mod confirm;
+mod defer;
 mod doc;
 mod doctor;
 mod domain;
@@ -31,6 +34,8 @@ mod faults;
 mod gate;
 mod interrupt;
 mod inventory;
+mod item_delete;
+mod item_partly;
 mod output;
 mod readme;
 mod registry;
@@ -42,6 +47,7 @@ mod store;
 mod taps;
 mod tls;
 mod trust;
+mod versions;
 
 /// A test file that is not listed above would never run.
 #[test]

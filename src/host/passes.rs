@@ -66,8 +66,7 @@ impl Passes<'_> {
     fn once(&self) -> Result<u8> {
         let outcome = self.pass();
         let shown = outcome.and_then(|outcome| self.host.console.show(&outcome));
-        let shown = self.with_deferred(shown);
-        let ended = self.ended(shown);
+        let ended = self.concluded(shown);
         match self.session().gate().recorder() {
             Some(recorder) => finish(self.session(), &recorder, ended),
             None => ended,
@@ -92,8 +91,9 @@ impl Passes<'_> {
         let outcome = self.pass();
         // A stream with changes in its closures makes them only while it is read.
         let read = outcome.and_then(|outcome| outcome.exhaust().map(|()| outcome));
-        let read = self.with_deferred(read);
         let interrupt = session.interrupt();
+        let had_exited = interrupt.exit_code().is_some();
+        let deferred = session.run_deferred();
         if interrupt.is_by_signal() {
             return Err(Error::interrupted());
         }
@@ -103,14 +103,18 @@ impl Passes<'_> {
             self.settle_clock()?;
             return Ok((None, 0));
         }
+        let explained = |error| {
+            self.tell_plan_so_far(part);
+            session.redacted(with_excerpt(error, session))
+        };
         if let Some(code) = interrupt.exit_code() {
+            if had_exited {
+                deferred.map_err(explained)?;
+            }
             self.settle_clock()?;
             return Ok((None, u8::try_from(code).unwrap_or(1)));
         }
-        let outcome = read.map_err(|error| {
-            self.tell_plan_so_far(part);
-            session.redacted(with_excerpt(error, session))
-        })?;
+        let outcome = self.both(read, deferred).map_err(explained)?;
         self.settle_clock()?;
         let code = outcome.exit_code();
         // A stream can be read once, and it was.
@@ -273,8 +277,7 @@ impl Passes<'_> {
             Ok(outcome) => self.host.console.show(&outcome),
             Err(error) => Err(error),
         };
-        let shown = self.with_deferred(shown);
-        self.ended(shown)
+        self.concluded(shown)
     }
 
     /// There is nothing to do, or nothing more.
@@ -343,15 +346,30 @@ impl Passes<'_> {
         }
     }
 
-    /// Runs what was deferred; the script's own failure is told before that of what was deferred.
-    fn with_deferred<T>(&self, result: Result<T>) -> Result<T> {
+    /// Runs what was deferred after a pass that performs. Gives what both ended in.
+    fn concluded(&self, shown: Result<u8>) -> Result<u8> {
         let session = self.session();
-        match (result, session.run_deferred()) {
+        let exit_code = || session.interrupt().exit_code();
+        let had_exited = exit_code().is_some();
+        let deferred = session.run_deferred();
+        let ended = self.ended(shown);
+        if !had_exited && exit_code().is_some() {
+            return ended;
+        }
+        let explained = |error| session.redacted(with_excerpt(error, session));
+        self.both(ended, deferred.map_err(explained))
+    }
+
+    /// What was deferred fails a run that did not fail; a run's own failure is told before it.
+    fn both<T>(&self, result: Result<T>, deferred: Result<()>) -> Result<T> {
+        match (result, deferred) {
             (Ok(_), Err(error)) => Err(error),
             (Err(error), Err(other)) => {
-                session
-                    .console()
-                    .warn(&format!("what was deferred failed too: {other}"));
+                if other.kind() != Kind::Interrupted {
+                    self.session()
+                        .console()
+                        .warn(&format!("what was deferred failed too: {other}"));
+                }
                 Err(error)
             }
             (result, Ok(())) => result,
