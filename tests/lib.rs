@@ -2,7 +2,7 @@
 //! folder and ports of its own.
 //!
 //! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
-//! lake), and `wire` taps what goes there, by `framing`. `listener` and `fake` stand for servers that misbehave. Every
+//! lake), `wire` taps what goes there, by `framing`, and `stage` sets the scene for runs that are killed. `listener` and `fake` stand for servers that misbehave. Every
 //! other file holds tests of one subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
@@ -16,6 +16,7 @@ mod framing;
 mod lakes;
 mod listener;
 mod operator;
+mod stage;
 mod terminal;
 mod wire;
 
@@ -25,10 +26,13 @@ mod config;
 mod doc;
 mod doctor;
 mod domain;
+mod elsewhere;
 mod engine;
 mod faults;
 mod interrupt;
 mod inventory;
+mod kill;
+mod log;
 mod output;
 mod readme;
 mod registry;
