@@ -27,12 +27,11 @@ pub(super) async fn look(stac: &Stac, change: &Change) -> Result<Seen> {
         Ok(record) => Ok(Seen {
             facts: Facts::of_record(&record),
             image: Some(without_server_links(&record)),
-            missing: None,
+            ..Seen::default()
         }),
         Err(error) if error.kind() == Kind::NotFound => Ok(Seen {
-            facts: Facts::Absent,
-            image: None,
             missing: Some(error),
+            ..Seen::default()
         }),
         Err(error) => Err(error),
     }
