@@ -3,13 +3,17 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use serde_json::Value;
 
 use super::lakes::{Lake, on_both_lakes};
 use super::operator::{Operator, Ran};
 use super::stage::{Point, Service, Stage, assert_same, runs, sampled};
-use super::wire::Request;
+use super::wire::{Hook, Request};
 
 on_both_lakes! {
     fn a_run_that_is_killed_anywhere_is_resumed_to_the_same_end(lake) {
@@ -22,6 +26,91 @@ on_both_lakes! {
         let show = Whole::of(lake);
         let points = sampled(&show.points, 6);
         at_each(&points, &show.stage, |point, name| show.kill_and_undo(point, name));
+    }
+
+    fn a_run_whose_plan_has_parts_is_resumed_to_the_same_end(lake) {
+        let stage = Stage::new(lake);
+        let name = stage.data(1).remove(0);
+        stage.forget();
+        stage.tapped.operator.run(&stage.chained(&name)).success();
+        let after = stage.snapshot(&name);
+        let points = sampled(&stage.points(), 4);
+        let planned = planned_at(&stage);
+        at_each(&points, &stage, |point, name| {
+            if point.service == Service::Store && point.n < planned {
+                return;
+            }
+            let operator = &stage.tapped.operator;
+            let earlier = runs(operator);
+            stage.kill(point, || operator.start(&stage.chained(name)));
+            let run = runs(operator).difference(&earlier).next().unwrap().clone();
+            let at = format!("{point:?}, {name}, {run}:\n{}", stage.told());
+            let ran = operator.run(&["resume", &run, "--yes", "--max-delete", "5"]);
+            assert_eq!(ran.code, Some(0), "{at}\n{ran}");
+            assert_same(&stage.snapshot(name), &after, &at);
+            assert!(stage.deletes().values().all(|times| *times == 1), "{at}");
+            let ran = operator.run(&["undo", &run]);
+            assert_eq!(ran.code, Some(0), "{at}\n{ran}");
+        });
+    }
+
+    fn after_ctrl_c_the_batch_in_flight_is_finished_and_the_rest_resumed(lake) {
+        let show = Whole::of(lake);
+        let name = show.stage.data(1).remove(0);
+        let store = &show.stage.tapped.s3;
+        store.forget();
+        store
+            .counting(|request| request.method == "DELETE" && request.target.contains("/batch/"))
+            .at_change(2, Hook::Hold);
+        let child = show.operator().start(&show.stage.order(&name));
+        store.wait_until_held();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::INT).unwrap();
+        // It hears of it before the store's answer.
+        thread::sleep(Duration::from_millis(500));
+        store.release();
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(130), "{stderr}");
+        let run = runs(show.operator()).pop_last().unwrap();
+        for hint in ["log show", "resume", "undo"] {
+            assert!(stderr.contains(&format!("dashictl {hint} {run}")), "{stderr}");
+        }
+        let shown = show.operator().run(&["log", "show", &run, "--json"]).json();
+        let outcome = |target: &str| {
+            let step = shown["steps"].as_array().unwrap().iter().find(|step| step["target"].as_str().unwrap().ends_with(target));
+            step.map(|step| step["outcome"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(shown["outcome"], "interrupted");
+        assert!((0..5).all(|n| outcome(&format!("/batch/{n}.bin")).as_deref() == Some("done")), "{shown:#}");
+        assert_eq!(outcome("/single.bin"), None);
+        let _ = show.resumed(&run).success();
+        assert_same(&show.stage.snapshot(&name), &show.after, &run);
+    }
+
+    fn a_change_whose_answer_is_lost_is_found_again(lake) {
+        let show = Whole::of(lake);
+        let names = show.stage.data(2);
+        let failed = |name: &str| {
+            let store = &show.stage.tapped.s3;
+            store.forget();
+            let line = format!("PUT /killed-runs/{name}/old.txt");
+            store
+                .counting(move |request| request.line().starts_with(&line))
+                .at_change(0, Hook::ForwardThenDrop);
+            let ran = show.stage.run(name);
+            assert_eq!(ran.code, Some(4), "{ran}");
+            runs(show.operator()).pop_last().unwrap()
+        };
+        let run = failed(&names[0]);
+        let _ = show.operator().run(&["undo", &run]).success();
+        assert_same(&show.stage.snapshot(&names[0]), &show.before, &run);
+
+        let run = failed(&names[1]);
+        let _ = show.resumed(&run).success();
+        assert_same(&show.stage.snapshot(&names[1]), &show.after, &run);
+        let _ = show.operator().run(&["undo", &run]).success();
+        assert_same(&show.stage.snapshot(&names[1]), &show.before, &run);
     }
 
     fn a_resume_that_is_killed_is_resumed(lake) {
@@ -44,7 +133,7 @@ on_both_lakes! {
             let ran = show.resumed(&run);
             assert_eq!(ran.code, Some(0), "{at}\n{ran}");
             assert_same(&show.stage.snapshot(name), &show.after, &at);
-            assert!(show.stage.deletes(name).values().all(|times| *times == 1), "{at}");
+            assert!(show.stage.deletes().values().all(|times| *times == 1), "{at}");
         });
     }
 
@@ -55,7 +144,7 @@ on_both_lakes! {
         assert_eq!(ran.code, Some(0), "{ran}");
         assert_same(&show.stage.snapshot(&show.name), &show.before, "an undo that is not killed");
         let points = sampled(&show.stage.points(), 3);
-        let planned = show.planned_at();
+        let planned = planned_at(&show.stage);
         at_each(&points, &show.stage, |point, name| {
             let _ = show.stage.run(name).success();
             let earlier = runs(show.operator());
@@ -98,28 +187,19 @@ impl Whole {
         stage.run(&name).success();
         let after = stage.snapshot(&name);
         let run = runs(&stage.tapped.operator).pop_last().unwrap();
-        let mut whole = Whole {
+        Whole {
             points: stage.points(),
-            planned: 0,
+            planned: planned_at(&stage),
             run,
             name,
             before,
             after,
             stage,
-        };
-        whole.planned = whole.planned_at();
-        whole
+        }
     }
 
     fn operator(&self) -> &Operator {
         &self.stage.tapped.operator
-    }
-
-    /// The change of the store that keeps the plan, in what was just run.
-    fn planned_at(&self) -> usize {
-        let changes = self.stage.changes(Service::Store);
-        let is_plan = |change: &Request| change.target.contains("/plans/");
-        changes.iter().position(is_plan).unwrap()
     }
 
     /// Kills a run at a point. Gives its id, if it had come to have one.
@@ -154,7 +234,11 @@ impl Whole {
             assert_eq!(ran.code, Some(0), "{at}\n{ran}");
             let shown = self.operator().run(&["log", "show", &run, "--json"]).json();
             let (outcome, unknown) = (&shown["outcome"], &shown["unknown"]);
-            assert_eq!((outcome, unknown), (&"done".into(), &0.into()), "{at}\n{shown:#}");
+            assert_eq!(
+                (outcome, unknown),
+                (&"done".into(), &0.into()),
+                "{at}\n{shown:#}"
+            );
         } else {
             assert_same(&stage.snapshot(name), &self.before, &at);
             if let Some(run) = run {
@@ -166,7 +250,7 @@ impl Whole {
             let _ = stage.run(name).success();
         }
         assert_same(&stage.snapshot(name), &self.after, &at);
-        let deletes = stage.deletes(name);
+        let deletes = stage.deletes();
         let is_once = deletes.values().all(|times| *times == 1);
         assert!(deletes.len() >= 8 && is_once, "{at}\n{deletes:#?}");
         let locks = self.operator().run(&["lock", "list", "--json"]).json();
@@ -187,6 +271,13 @@ impl Whole {
     }
 }
 
+/// The change of the store that keeps the plan, in what was just run.
+fn planned_at(stage: &Stage) -> usize {
+    let changes = stage.changes(Service::Store);
+    let is_plan = |change: &Request| change.target.contains("/plans/");
+    changes.iter().position(is_plan).unwrap()
+}
+
 /// Tries each point with data of its own, and tells of all that fail.
 fn at_each(points: &[Point], stage: &Stage, each: impl Fn(Point, &str)) {
     let mut failed = Vec::new();
@@ -196,5 +287,10 @@ fn at_each(points: &[Point], stage: &Stage, each: impl Fn(Point, &str)) {
             failed.push(point);
         }
     }
-    assert!(failed.is_empty(), "{} of {} failed: {failed:#?}", failed.len(), points.len());
+    assert!(
+        failed.is_empty(),
+        "{} of {} failed: {failed:#?}",
+        failed.len(),
+        points.len()
+    );
 }

@@ -23,6 +23,9 @@ const SWALLOWED: u16 = 599;
 /// Creates, replaces, copies and deletes, one by one and as a batch. Two targets are changed twice.
 const MIXED: &str = include_str!("stage/mixed.rhai");
 
+/// The plan of this one has three parts, each of which depends on results of the one before.
+const CHAINED: &str = include_str!("stage/chained.rhai");
+
 /// What a run of the runbook finds. What it replaces has content of its own, what it copies is not small.
 const SETUP: &str = include_str!("stage/setup.rhai");
 
@@ -88,11 +91,16 @@ impl Stage {
 
     fn play(&self, operator: &Operator) {
         operator.home_file(".config/dashi/scripts/mixed.rhai", MIXED);
+        operator.home_file(".config/dashi/scripts/chained.rhai", CHAINED);
     }
 
     /// Somebody with another HOME, to whom the same addresses lead through the same taps.
     pub fn somebody_else(&self) -> Operator {
-        let here = self.tapped.operator.home().join(".config/dashi/config.toml");
+        let here = self
+            .tapped
+            .operator
+            .home()
+            .join(".config/dashi/config.toml");
         let other = Operator::new();
         other.config(&std::fs::read_to_string(here).unwrap());
         other
@@ -139,6 +147,21 @@ impl Stage {
     /// The command line of the runbook.
     pub fn order<'a>(&'a self, name: &'a str) -> [&'a str; 5] {
         ["mixed", &self.domain, name, "--apply", "--yes"]
+    }
+
+    /// The same for the one whose plan has parts.
+    pub fn chained<'a>(&'a self, name: &'a str) -> [&'a str; 7] {
+        let bound = ["--max-delete", "5"];
+        let [.., apply, yes] = self.order(name);
+        [
+            "chained",
+            &self.domain,
+            name,
+            apply,
+            yes,
+            bound[0],
+            bound[1],
+        ]
     }
 
     /// The run in one go.
@@ -189,6 +212,14 @@ impl Stage {
         self.wire(service).changes()
     }
 
+    /// The changes of data that were asked for since `forget`. What is the program's own (lock, journal, trash) is left out.
+    pub fn data_changes(&self) -> Vec<Request> {
+        let own = [".dashi-trash", &self.state].map(|own| format!("/{BUCKET}/{own}/"));
+        let is_data = |change: &Request| !own.iter().any(|own| change.target.starts_with(own));
+        let all = [Service::Store, Service::Catalogue].map(|service| self.changes(service));
+        all.concat().into_iter().filter(is_data).collect()
+    }
+
     /// The points where what has just been run could have been killed.
     pub fn points(&self) -> Vec<Point> {
         let of = |service| {
@@ -203,14 +234,11 @@ impl Stage {
         of(Service::Store).chain(of(Service::Catalogue)).collect()
     }
 
-    /// How often a delete of each thing of this name has come to a service since `forget`. What is the program's own (lock,
-    /// journal, trash) is left out.
-    pub fn deletes(&self, name: &str) -> BTreeMap<String, usize> {
+    /// How often a delete of each thing has come to a service since `forget`.
+    pub fn deletes(&self) -> BTreeMap<String, usize> {
         let mut deletes = BTreeMap::new();
-        for request in [Service::Store, Service::Catalogue].map(|it| self.changes(it)).concat() {
-            let is_own = request.target.contains("/.dashi-trash/") || request.target.contains(&self.state);
-            let came = request.method == "DELETE" && request.answer != Some(SWALLOWED);
-            if came && !is_own && request.target.contains(name) {
+        for request in self.data_changes() {
+            if request.method == "DELETE" && request.answer != Some(SWALLOWED) {
                 *deletes.entry(request.target.clone()).or_default() += 1;
             }
             // Were they sent many at once, this would have to count their keys.
@@ -221,7 +249,8 @@ impl Stage {
 
     /// The lines of the changes so far, for a message.
     pub fn told(&self) -> String {
-        let all = [Service::Store, Service::Catalogue].map(|it| lines(&self.changes(it)).join("\n"));
+        let all =
+            [Service::Store, Service::Catalogue].map(|it| lines(&self.changes(it)).join("\n"));
         all.join("\n--\n")
     }
 }
@@ -257,9 +286,17 @@ pub fn assert_same(is: &Value, should_be: &Value, at: &str) {
     let parts = |value: &Value| -> BTreeSet<String> {
         let lists = ["objects", "items"].map(|list| value[list].as_array().cloned().unwrap());
         let lists = lists.concat().into_iter().chain([value["files"].clone()]);
-        lists.map(|part| part.to_string().replace("....", "")).collect()
+        lists
+            .map(|part| part.to_string().replace("....", ""))
+            .collect()
     };
     let (is, should_be) = (parts(is), parts(should_be));
-    let (more, fewer): (Vec<_>, Vec<_>) = (is.difference(&should_be).collect(), should_be.difference(&is).collect());
-    assert!(is == should_be, "{at}\nis: {more:#?}\nshould be: {fewer:#?}");
+    let (more, fewer): (Vec<_>, Vec<_>) = (
+        is.difference(&should_be).collect(),
+        should_be.difference(&is).collect(),
+    );
+    assert!(
+        is == should_be,
+        "{at}\nis: {more:#?}\nshould be: {fewer:#?}"
+    );
 }

@@ -128,11 +128,7 @@ impl Journals {
 
     /// Begins the journal of a run. It must not be there yet.
     pub fn begin(&self, run: &RunId) -> Result<Journal> {
-        let mut folders = fs::DirBuilder::new();
-        folders.recursive(true).mode(0o700);
-        folders
-            .create(&self.folder)
-            .map_err(|error| unwritable(&self.folder, &error))?;
+        make(&self.folder)?;
         self.open(run, OpenOptions::new().write(true).create_new(true))
     }
 
@@ -176,7 +172,7 @@ impl Journals {
     /// Marks a plan as used on this machine. One that was used is refused.
     pub fn use_nonce(&self, nonce: &str, run: &RunId) -> Result<()> {
         let folder = self.folder.join("nonces");
-        fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, &error))?;
+        make(&folder)?;
         let path = folder.join(nonce);
         match OpenOptions::new()
             .write(true)
@@ -235,6 +231,15 @@ impl Journals {
         }
         account.checked(run)
     }
+}
+
+/// Makes a folder for its owner alone.
+fn make(folder: &Path) -> Result<()> {
+    let mut folders = fs::DirBuilder::new();
+    folders.recursive(true).mode(0o700);
+    folders
+        .create(folder)
+        .map_err(|error| unwritable(folder, &error))
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Error {

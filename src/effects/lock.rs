@@ -33,6 +33,9 @@ const TRUSTED: Duration = Duration::from_secs(30);
 /// A look at the lock holds for so long.
 const LOOK_HOLDS: Duration = Duration::from_secs(1);
 
+/// What a run needs that cannot write its lock.
+const RIGHTS: &str = "destructive runs keep lock and journal in the lake (state.url): the credentials must be allowed to write there";
+
 /// Who holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
@@ -212,7 +215,7 @@ async fn honours_conditions(store: &Store) -> Result<bool> {
         // A store that knows no conditions says so.
         Err(error) if matches!(error.detail().status, Some(400 | 412 | 501)) => false,
         Err(error) => {
-            return Err(error.hint("destructive runs keep lock and journal in the lake (state.url): the credentials must be allowed to write there"));
+            return Err(error.hint(RIGHTS));
         }
     };
     s3.delete(Permit::granted(), &at, None, None).await?;
@@ -276,7 +279,7 @@ async fn acquire(s3: &S3, at: &ObjectRef, holder: &Holder) -> Result<Option<Stri
     match put(Condition::Absent).await {
         Ok(written) => return Ok(written.etag),
         Err(error) if matches!(error.detail().status, Some(409 | 412)) => {}
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.hint(RIGHTS)),
     }
     let (found, etag, age) = read(s3, at).await?;
     // A run that is resumed finds its own lock.

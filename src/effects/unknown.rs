@@ -13,9 +13,7 @@ use crate::session::Session;
 pub fn find_out(session: &Session, account: &Account) -> Result<()> {
     let mut unknown = Vec::new();
     account.steps(false, |_, step| {
-        let is_told = step
-            .ended
-            .is_some_and(|ended| ended.state != State::Failed);
+        let is_told = step.ended.is_some_and(|ended| ended.state != State::Failed);
         unknown.extend(step.begun.filter(|_| !is_told));
         Ok(())
     })?;

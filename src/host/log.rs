@@ -16,11 +16,8 @@ pub(super) fn list(host: &Host, limit: usize) -> Result<u8> {
     let session = &started.session;
     let journals = session.journals()?;
     // Each with the number of its pieces in the lake.
-    let mut runs: BTreeMap<RunId, usize> = journals
-        .runs()?
-        .into_iter()
-        .map(|run| (run, 0))
-        .collect();
+    let mut runs: BTreeMap<RunId, usize> =
+        journals.runs()?.into_iter().map(|run| (run, 0)).collect();
     match in_lake(session) {
         Ok(in_lake) => runs.extend(in_lake),
         Err(error) => session.console().warn(&format!(
