@@ -36,7 +36,7 @@ fn namespaces_methods_and_commands_are_explained() {
         "{all}"
     );
     let namespace = operator.run(&["doc", "stac"]).success();
-    assert!(namespace.contains("stac::delete_item(collection: string, id: string, #{after}) -> () [destroy]\n    Removes the record of an item."), "{namespace}");
+    assert!(namespace.contains("stac::delete_item(collection: string, id: string, #{own, after}) -> () [destroy]\n    Removes the record of an item."), "{namespace}");
     assert!(
         operator
             .run(&["doc", "filter"])

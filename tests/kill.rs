@@ -35,14 +35,13 @@ on_both_lakes! {
         stage.tapped.operator.run(&stage.chained(&name)).success();
         let after = stage.snapshot(&name);
         let points = sampled(&stage.points(), 4);
-        let planned = planned_at(&stage);
         at_each(&points, &stage, |point, name| {
-            if point.service == Service::Store && point.n < planned {
-                return;
-            }
             let operator = &stage.tapped.operator;
             let earlier = runs(operator);
             stage.kill(point, || operator.start(&stage.chained(name)));
+            if !stage.is_planned() {
+                return;
+            }
             let run = runs(operator).difference(&earlier).next().unwrap().clone();
             let at = format!("{point:?}, {name}, {run}:\n{}", stage.told());
             let ran = operator.run(&["resume", &run, "--yes", "--max-delete", "5"]);
@@ -144,7 +143,6 @@ on_both_lakes! {
         assert_eq!(ran.code, Some(0), "{ran}");
         assert_same(&show.stage.snapshot(&show.name), &show.before, "an undo that is not killed");
         let points = sampled(&show.stage.points(), 3);
-        let planned = planned_at(&show.stage);
         at_each(&points, &show.stage, |point, name| {
             let _ = show.stage.run(name).success();
             let earlier = runs(show.operator());
@@ -153,9 +151,8 @@ on_both_lakes! {
             let at = format!("{point:?}, {name}, {run}:\n{}", show.stage.told());
             let new = runs(show.operator()).difference(&earlier).next().cloned();
             // Every other one is resumed, where there is something to resume.
-            let is_planned = point.service == Service::Catalogue || point.n >= planned;
             let ran = match new {
-                Some(undo) if is_planned && point.n % 2 == 0 => show.resumed(&undo),
+                Some(undo) if show.stage.is_planned() && point.n % 2 == 0 => show.resumed(&undo),
                 _ => show.operator().run(&["undo", &run]),
             };
             assert_eq!(ran.code, Some(0), "{at}\n{ran}");
@@ -171,8 +168,6 @@ struct Whole {
     /// What there is before a run, and after.
     before: Value,
     after: Value,
-    /// The change of the store from which on there is a plan to go on with.
-    planned: usize,
     /// The run that was not killed, and the name of its data.
     run: String,
     name: String,
@@ -189,7 +184,6 @@ impl Whole {
         let run = runs(&stage.tapped.operator).pop_last().unwrap();
         Whole {
             points: stage.points(),
-            planned: planned_at(&stage),
             run,
             name,
             before,
@@ -219,16 +213,11 @@ impl Whole {
         self.operator().run(&["resume", run])
     }
 
-    /// Whether a run that is killed here has a plan by then.
-    fn is_planned(&self, point: Point) -> bool {
-        point.service == Service::Catalogue || point.n >= self.planned
-    }
-
     fn kill_and_resume(&self, point: Point, name: &str) {
         let stage = &self.stage;
         let run = self.kill(point, name);
         let at = format!("{point:?}, {name}, {run:?}:\n{}", stage.told());
-        if self.is_planned(point) {
+        if stage.is_planned() {
             let run = run.unwrap_or_else(|| panic!("no journal: {at}"));
             let ran = self.resumed(&run);
             assert_eq!(ran.code, Some(0), "{at}\n{ran}");
@@ -265,17 +254,10 @@ impl Whole {
                 let ran = self.operator().run(&["undo", &run]);
                 assert_eq!(ran.code, Some(0), "{at}\n{ran}");
             }
-            None => assert!(!self.is_planned(point), "no journal: {at}"),
+            None => assert!(!self.stage.is_planned(), "no journal: {at}"),
         }
         assert_same(&self.stage.snapshot(name), &self.before, &at);
     }
-}
-
-/// The change of the store that keeps the plan, in what was just run.
-fn planned_at(stage: &Stage) -> usize {
-    let changes = stage.changes(Service::Store);
-    let is_plan = |change: &Request| change.target.contains("/plans/");
-    changes.iter().position(is_plan).unwrap()
 }
 
 /// Tries each point with data of its own, and tells of all that fail.

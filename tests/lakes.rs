@@ -11,6 +11,7 @@ use dashictl::sandbox::{Ports, Sandbox};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use super::canary;
 use super::operator::Operator;
 use super::wire::Wire;
 
@@ -170,7 +171,8 @@ impl Addresses {
     fn configuration(&self) -> String {
         format!(
             "stac_url = {:?}\nprefect_url = {:?}\nloki_url = {:?}\ningest_url = {:?}\n[s3]\nendpoint = {:?}\n\
-             region = {:?}\naccess_key = {:?}\nsecret_key = {:?}\naliases = {:?}\n",
+             region = {:?}\naccess_key = {:?}\nsecret_key = {:?}\naliases = {:?}\n[stac]\ntoken = {:?}\n\
+             headers = {{ X-Canary = {:?} }}\n[prefect]\ntoken = {:?}\n[loki]\ntoken = {:?}\n[ingest]\ntoken = {:?}\n",
             self.stac,
             self.prefect,
             self.loki,
@@ -180,6 +182,11 @@ impl Addresses {
             self.access_key,
             self.secret_key,
             self.aliases,
+            canary::STAC,
+            canary::HEADER,
+            canary::PREFECT,
+            canary::LOKI,
+            canary::INGEST,
         )
     }
 
@@ -193,6 +200,13 @@ impl Addresses {
 /// The configuration file that leads to the real lake.
 pub fn real_configuration() -> String {
     Addresses::of_the_real_lake().configuration()
+}
+
+/// The secret key of the real lake, where that is up.
+pub fn real_secret_key() -> Option<String> {
+    env_file()
+        .exists()
+        .then(|| real_lake().get("DASHI_S3_SECRET_KEY").cloned())?
 }
 
 /// The addresses and keys of the real lake, which `make test` has started.
@@ -229,7 +243,16 @@ fn beside() -> &'static Sandbox {
 struct Running {
     sandbox: Sandbox,
     _runtime: Runtime,
-    _folder: TempDir,
+    folder: TempDir,
+}
+
+impl Drop for Running {
+    /// What the lake was given to keep (objects, lines of Loki) holds no secret.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            canary::assert_none_below(self.folder.path());
+        }
+    }
 }
 
 impl Running {
@@ -246,7 +269,7 @@ impl Running {
         Running {
             sandbox,
             _runtime: runtime,
-            _folder: folder,
+            folder,
         }
     }
 }

@@ -11,6 +11,7 @@
     reason = "UPDATE_EXPECT=1 writes them"
 )]
 
+mod canary;
 mod fake;
 mod framing;
 mod lakes;
@@ -29,6 +30,7 @@ mod domain;
 mod elsewhere;
 mod engine;
 mod faults;
+mod gate;
 mod interrupt;
 mod inventory;
 mod kill;

@@ -31,10 +31,9 @@ impl Operator {
 
     /// Somebody who types `--context NAME` before everything.
     pub fn in_context(context: &str) -> Operator {
-        Operator {
-            context: Some(context.to_owned()),
-            ..Operator::new()
-        }
+        let mut operator = Operator::new();
+        operator.context = Some(context.to_owned());
+        operator
     }
 
     /// With an environment variable.
@@ -118,9 +117,19 @@ impl Operator {
 
     /// What was printed, with the folders of this test under the names they have for everybody.
     pub fn anonymous(&self, bytes: &[u8]) -> String {
+        super::canary::assert_none(bytes, "what was printed");
         let text = String::from_utf8_lossy(bytes);
         text.replace(&*self.home().to_string_lossy(), "~")
             .replace(&*self.work().to_string_lossy(), "$WORK")
+    }
+}
+
+impl Drop for Operator {
+    /// What the program leaves in HOME (journals, plans, its sandbox) holds no secret.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            super::canary::assert_none_below(&self.home());
+        }
     }
 }
 

@@ -71,7 +71,9 @@ impl Stage {
             state,
         };
         stage.keep_state_at(&stage.tapped.operator);
-        stage.play(&stage.tapped.operator);
+        let operator = &stage.tapped.operator;
+        operator.home_file(".config/dashi/scripts/mixed.rhai", MIXED);
+        operator.home_file(".config/dashi/scripts/chained.rhai", CHAINED);
         let ran = stage
             .plain()
             .run(&["domain", "create", &stage.domain])
@@ -87,11 +89,6 @@ impl Stage {
             "{text}[state]\nurl = \"s3://{BUCKET}/{}/\"\n",
             self.state
         ));
-    }
-
-    fn play(&self, operator: &Operator) {
-        operator.home_file(".config/dashi/scripts/mixed.rhai", MIXED);
-        operator.home_file(".config/dashi/scripts/chained.rhai", CHAINED);
     }
 
     /// Somebody with another HOME, to whom the same addresses lead through the same taps.
@@ -232,6 +229,14 @@ impl Stage {
             })
         };
         of(Service::Store).chain(of(Service::Catalogue)).collect()
+    }
+
+    /// Whether a plan was kept since `forget`, so that there is something to go on with.
+    pub fn is_planned(&self) -> bool {
+        let changes = self.changes(Service::Store);
+        changes
+            .iter()
+            .any(|change| change.target.contains("/plans/"))
     }
 
     /// How often a delete of each thing has come to a service since `forget`.

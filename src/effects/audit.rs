@@ -18,6 +18,7 @@ const PUSH_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Audit {
     command: String,
+    flag: &'static str,
     fields: Vec<(String, String)>,
 }
 
@@ -44,9 +45,17 @@ impl Audit {
             _ => "",
         };
         Audit {
-            command: format!("{}{flag}", run.order.command),
+            command: run.order.command.clone(),
+            flag,
             fields,
         }
+    }
+
+    /// For a further part of the run's plan.
+    #[must_use]
+    pub fn part(mut self, number: i64) -> Audit {
+        self.fields.push(("part".to_owned(), number.to_string()));
+        self
     }
 
     /// The line before the first change.
@@ -68,30 +77,44 @@ impl Audit {
     }
 
     fn line(&self, more: &[(String, String)]) -> String {
-        let fields: String = self
-            .fields
+        let (head, whole) = head(&self.command);
+        let whole = whole.map(|whole| ("command".to_owned(), whole.to_owned()));
+        let fields: String = whole
             .iter()
+            .chain(&self.fields)
             .chain(more)
             .map(|(name, value)| format!(" {name}={}", quoted(value)))
             .collect();
-        format!("[audit] {}{fields}", one_line(&self.command))
+        format!("[audit] {head}{}{fields}", self.flag)
     }
+}
+
+/// The words of a command line that no reader of logfmt takes for a field or a quoted text, up to the first that could
+/// be one; and the whole of it, to be a field of its own, where that is more.
+fn head(command: &str) -> (&str, Option<&str>) {
+    let odd = |c: char| c.is_control() || (c != ' ' && c.is_whitespace()) || "=\"'`\\".contains(c);
+    let Some(place) = command.find(odd) else {
+        return (command, None);
+    };
+    let end = command[..place].rfind(' ').unwrap_or(0);
+    (&command[..end], Some(command))
 }
 
 /// A value of logfmt: quoted where it would not be one word.
 fn quoted(value: &str) -> String {
     let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '=');
     if !value.is_empty() && value.chars().all(plain) {
-        value.to_owned()
-    } else {
-        Value::from(value).to_string()
+        return value.to_owned();
     }
-}
-
-/// A line break in an argument must not begin a line of its own.
-fn one_line(text: &str) -> String {
-    let visible = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(visible).collect()
+    // What JSON leaves as it is can begin a line, or steer a terminal.
+    let steers = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let text = Value::from(value).to_string();
+    text.chars()
+        .map(|c| match c {
+            c if steers(c) => format!("\\u{:04x}", u32::from(c)),
+            c => c.to_string(),
+        })
+        .collect()
 }
 
 /// The Loki that lines are pushed to, if this lake has one that can be asked.
@@ -127,6 +150,19 @@ mod tests {
                 "\"a\\nb\""
             ]
         );
-        assert_eq!(one_line("x\ny"), "x y");
+        assert_eq!(quoted("a \u{9b}31m\u{2028}b"), r#""a \u009b31m\u2028b""#);
+    }
+
+    #[test]
+    fn only_plain_words_stand_outside_of_a_field() {
+        assert_eq!(head("dashictl gc -n 3"), ("dashictl gc -n 3", None));
+        for odd in [
+            "dashictl eval 'x run=1'",
+            "dashictl eval --a=b",
+            "dashictl eval \"x",
+            "dashictl eval x\ny",
+        ] {
+            assert_eq!(head(odd), ("dashictl eval", Some(odd)));
+        }
     }
 }

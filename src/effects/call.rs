@@ -9,6 +9,8 @@ use super::hands::{Done, Hands, Number, Seen};
 use super::journal::{Begun, Ended};
 use super::judge::{Judged, judge, refuse_missing, refuse_unmet};
 use super::ledger::{Row, State};
+use super::plan::other_scripts;
+use super::run::script_digests;
 use super::{Change, Effect, Facts, Recorder};
 use crate::error::{Error, Kind, Result};
 use crate::session::Session;
@@ -71,22 +73,23 @@ impl Call<'_> {
 
     /// Performs a change that the plan holds; any other is left alone.
     pub(super) fn perform_planned(&self, change: &Change, known: &[u8; 16]) -> Result<Answer> {
-        self.check_script()?;
+        self.check_scripts()?;
         let row = self.inner().ledger()?.ask(known)?;
         let Some(row) = row else {
-            self.beyond(change)?;
+            self.beyond(change, false)?;
             return left(change, "it is not in the plan");
         };
-        if row.state != State::Open && row.state != State::Begun {
+        if row.state.is_over() {
             return answered(row);
         }
         answered(self.settle(row)?)
     }
 
-    /// What the plan does not hold is not done. Beyond a plan that is not whole, the next part of it begins here.
-    pub(super) fn beyond(&self, change: &Change) -> Result<()> {
+    /// What the plan does not hold is not done. Beyond a plan that is not whole, the next part of it begins here, unless
+    /// the call is known to be `within` it.
+    pub(super) fn beyond(&self, change: &Change, within: bool) -> Result<()> {
         let mut inner = self.inner();
-        if inner.partial {
+        if inner.partial && !within {
             drop(inner);
             self.session
                 .interrupt()
@@ -100,17 +103,18 @@ impl Call<'_> {
         Ok(())
     }
 
-    pub(super) fn check_script(&self) -> Result<()> {
-        let wanted = self.inner().script.take();
-        let Some(wanted) = wanted else { return Ok(()) };
-        if wanted == super::run::script_digest(self.session) {
+    /// Ends the run where a script is not one of those that made the plan. No `catch` of the script goes on from there.
+    pub(super) fn check_scripts(&self) -> Result<()> {
+        let mut inner = self.inner();
+        let Some(known) = &inner.scripts else {
+            return Ok(());
+        };
+        if script_digests(self.session).is_subset(known) {
             return Ok(());
         }
+        inner.is_stale = true;
         self.session.interrupt().stop();
-        Err(Error::new(
-            Kind::Stale,
-            "the script, or one that it imports, is not the one that made this plan",
-        ))
+        Err(other_scripts(&inner.order))
     }
 
     /// Does one step of the plan, if its target is still what it was; writes down what came of it.

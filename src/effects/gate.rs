@@ -4,6 +4,7 @@
 //! destroy goes twice: the first pass notes, the second performs what the first noted and nothing else, each target
 //! looked at again right before.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -12,6 +13,7 @@ use super::call::Call;
 use super::hands::Hands;
 use super::ledger::{Row, State};
 use super::many::{BATCH, Many};
+use super::plan::other_scripts;
 use super::run::Order;
 use super::{Audit, Change, Effect, Facts, Ledger, Recorder, Run};
 use crate::error::{Error, Kind, Result};
@@ -74,11 +76,13 @@ pub(super) struct Inner {
     steps: usize,
     ledger: Option<Ledger>,
     pub(super) recorder: Option<Arc<Recorder>>,
-    order: Order,
+    pub(super) order: Order,
     /// Whether the plan that guards this pass is whole. Beyond one that is not, nothing is left alone: the pass ends.
     pub(super) partial: bool,
-    /// The digest of the script that the plan was made by, until it is checked.
-    pub(super) script: Option<String>,
+    /// The digests of the scripts that the plan was made by, where they were read by another process.
+    pub(super) scripts: Option<BTreeSet<String>>,
+    /// Whether another script was read since.
+    pub(super) is_stale: bool,
     /// The latest second that a planned object was written in.
     newest: Option<String>,
     /// What was asked for beyond the plan.
@@ -113,7 +117,8 @@ impl Gate {
                 recorder: None,
                 order: Order::default(),
                 partial: false,
-                script: None,
+                scripts: None,
+                is_stale: false,
                 newest: None,
                 beyond: Vec::new(),
                 beyond_count: 0,
@@ -163,19 +168,19 @@ impl Gate {
         inner.begin_pass()
     }
 
-    /// Begins a pass that performs what this ledger holds and nothing else. `script` is the digest that the scripts must
+    /// Begins a pass that performs what this ledger holds and nothing else. `scripts` are the digests that scripts may
     /// have, where they are not the ones that were just planned with.
     pub fn begin_guarded(
         &self,
         recorder: Arc<Recorder>,
         partial: bool,
-        script: Option<String>,
+        scripts: Option<BTreeSet<String>>,
     ) -> Result<()> {
         let mut inner = lock(&self.inner);
         inner.mode = Mode::Guarded;
         inner.recorder = Some(recorder);
         inner.partial = partial;
-        inner.script = script;
+        inner.scripts = scripts;
         inner.begin_pass()
     }
 
@@ -187,6 +192,15 @@ impl Gate {
     /// Looks at the steps; nothing where there are none.
     pub fn with_ledger<T>(&self, look: impl FnOnce(&mut Ledger) -> Result<T>) -> Result<Option<T>> {
         lock(&self.inner).ledger.as_mut().map(look).transpose()
+    }
+
+    /// Fails where the pass was ended because a script is none of those that made its plan.
+    pub fn refuse_stale(&self) -> Result<()> {
+        let inner = lock(&self.inner);
+        if inner.is_stale {
+            return Err(other_scripts(&inner.order));
+        }
+        Ok(())
     }
 
     /// What was asked for beyond the plan: how often, and some of it.
@@ -286,18 +300,34 @@ impl Gate {
             return Ok(());
         }
         let target = change.target();
-        let made_here = || -> Result<bool> {
-            let inner = lock(&self.inner);
-            let Some(ledger) = &inner.ledger else {
-                return Ok(false);
-            };
-            let last = ledger.last_of(&target)?;
-            Ok(last.is_some_and(|row| row.facts == Facts::Absent && !row.change.removes()))
-        };
-        if self.most == Effect::Write && made_here()? {
+        if self.most == Effect::Write && self.made(&target)? {
             return Ok(());
         }
         Err(self.refusal(function, effect, &target))
+    }
+
+    /// Whether this very run made the target, or plans to, and it was not there before.
+    fn made(&self, target: &str) -> Result<bool> {
+        let inner = lock(&self.inner);
+        let Some(ledger) = &inner.ledger else {
+            return Ok(false);
+        };
+        let last = ledger.last_of(target)?;
+        Ok(last.is_some_and(|row| row.facts == Facts::Absent && !row.change.removes()))
+    }
+
+    /// Refuses a target that this very run did not make, for a call that says it takes away only its own.
+    pub fn refuse_strange(&self, change: &Change) -> Result<()> {
+        let target = change.target();
+        if self.made(&target)? {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::EffectRefused,
+            format!(
+                "{target} was not made by this run, and #{{own: true}} takes away nothing else"
+            ),
+        ))
     }
 
     fn refusal(&self, function: &str, effect: Effect, target: &str) -> Error {

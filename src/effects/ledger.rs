@@ -67,6 +67,12 @@ impl State {
         .unwrap_or(State::Open)
     }
 
+    /// Whether it has come as far as it comes in this run.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        !matches!(self, State::Open | State::Begun)
+    }
+
     /// Whether nothing is left to do.
     #[must_use]
     pub fn is_settled(self) -> bool {
@@ -352,12 +358,12 @@ impl Ledger {
             .map_err(broken)
     }
 
-    /// How many steps of the part that is being planned lose something.
+    /// How many steps lose something, of all parts that this process has planned.
     pub fn destroyed(&self) -> Result<u64> {
         self.database
             .query_row(
-                "SELECT count(*) FROM effect WHERE part >= ?1 AND effect = 'destroy'",
-                params![self.part],
+                "SELECT count(*) FROM effect WHERE part > 0 AND effect = 'destroy'",
+                [],
                 |row| row.get(0),
             )
             .map_err(broken)

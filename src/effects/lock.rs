@@ -84,7 +84,9 @@ impl Holder {
         let pid = i32::try_from(self.pid)
             .ok()
             .and_then(rustix::process::Pid::from_raw);
-        self.host == host && pid.is_none_or(|pid| rustix::process::test_kill_process(pid).is_err())
+        // A process of another user may not be sent a signal, and lives.
+        let is_gone = |pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH);
+        self.host == host && pid.is_none_or(is_gone)
     }
 
     fn refusal(&self) -> Error {
@@ -111,6 +113,7 @@ fn later(now: Timestamp) -> Timestamp {
 
 /// The locks of one run. They are let go when this is.
 pub struct Locks {
+    names: Vec<String>,
     kept: Vec<Kept>,
     session: Session,
 }
@@ -146,6 +149,7 @@ impl Locks {
         warn: impl Fn(&str),
     ) -> Result<Locks> {
         let mut locks = Locks {
+            names: names.to_vec(),
             kept: Vec::new(),
             session: session.clone(),
         };
@@ -166,6 +170,19 @@ impl Locks {
             locks.kept.push(kept);
         }
         Ok(locks)
+    }
+
+    /// Those of these names that are not among them.
+    pub(super) fn missing(&self, names: &[String]) -> Vec<String> {
+        let mut missing = names.to_vec();
+        missing.retain(|name| !self.names.contains(name));
+        missing
+    }
+
+    /// Takes over other locks of the same run.
+    pub(super) fn join(&mut self, mut others: Locks) {
+        self.names.append(&mut others.names);
+        self.kept.append(&mut others.kept);
     }
 
     /// Fails unless every lock is still this run's. Asked before each batch of changes.
@@ -200,25 +217,28 @@ async fn honours_conditions(store: &Store) -> Result<bool> {
         let content = content(text.to_owned());
         s3.put(Permit::granted(), &at, &content, &condition).await
     };
-    let first = put("first", Condition::Absent).await;
-    let honoured = match first {
-        Ok(first) => {
-            let again = is_refused(put("second", Condition::Absent).await)?;
-            let stranger = Condition::Matches("00000000000000000000000000000000".to_owned());
-            let other = is_refused(put("third", stranger).await)?;
-            let own = match first.etag {
-                Some(etag) => put("fourth", Condition::Matches(etag)).await.is_ok(),
-                None => false,
-            };
-            again && other && own
-        }
-        // A store that knows no conditions says so.
-        Err(error) if matches!(error.detail().status, Some(400 | 412 | 501)) => false,
-        Err(error) => {
-            return Err(error.hint(RIGHTS));
-        }
+    let tried = async {
+        let first = match put("first", Condition::Absent).await {
+            Ok(first) => first,
+            // A store that knows no conditions says so.
+            Err(error) if matches!(error.detail().status, Some(400 | 412 | 501)) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(error.hint(RIGHTS)),
+        };
+        let again = is_refused(put("second", Condition::Absent).await)?;
+        let stranger = Condition::Matches("00000000000000000000000000000000".to_owned());
+        let other = is_refused(put("third", stranger).await)?;
+        let own = match first.etag {
+            Some(etag) => put("fourth", Condition::Matches(etag)).await.is_ok(),
+            None => false,
+        };
+        Ok(again && other && own)
     };
-    s3.delete(Permit::granted(), &at, None, None).await?;
+    let honoured = tried.await;
+    let removed = s3.delete(Permit::granted(), &at, None, None).await;
+    let honoured = honoured?;
+    removed?;
     Ok(honoured)
 }
 
@@ -450,20 +470,49 @@ pub async fn held(store: &Store) -> Result<Vec<Holder>> {
     Ok(holders)
 }
 
+/// Who holds a lock. One that is not held is an error.
+pub async fn holder_of(store: &Store, name: &str) -> Result<Holder> {
+    match read(store.s3(), &place(store, name)).await {
+        Ok((holder, _, _)) => Ok(holder),
+        Err(error) if error.kind() == Kind::NotFound => Err(Error::new(
+            Kind::NotFound,
+            format!("'{name}' is not locked"),
+        )
+        .hint("`dashictl lock list` shows what is")),
+        Err(error) => Err(error),
+    }
+}
+
 /// Breaks a lock, whoever holds it. Gives who held it.
 pub async fn break_lock(store: &Store, name: &str) -> Result<Holder> {
     let at = place(store, name);
-    let (holder, _, _) = read(store.s3(), &at).await.map_err(|error| {
-        if error.kind() == Kind::NotFound {
-            Error::new(Kind::NotFound, format!("'{name}' is not locked"))
-                .hint("`dashictl lock list` shows what is")
-        } else {
-            error
-        }
-    })?;
+    let holder = holder_of(store, name).await?;
     store
         .s3()
         .delete(Permit::granted(), &at, None, None)
         .await?;
     Ok(holder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_lives_also_where_another_user_runs_it() {
+        let now = Timestamp::now();
+        let holder = |pid| Holder {
+            lock: "raw".to_owned(),
+            run: "01J".to_owned(),
+            command: "dashictl gc".to_owned(),
+            actor: "me".to_owned(),
+            host: "here".to_owned(),
+            pid,
+            since: now,
+            expires: now,
+        };
+        assert!(!holder(1).is_dead("here"), "whoever runs this test");
+        assert!(holder(i32::MAX.unsigned_abs()).is_dead("here"));
+        assert!(!holder(i32::MAX.unsigned_abs()).is_dead("elsewhere"));
+    }
 }

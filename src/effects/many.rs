@@ -69,6 +69,8 @@ pub(super) struct Many<'a> {
     mode: Mode,
     outcomes: Outcomes,
     planned: Option<Step>,
+    /// Whether the plan holds a target of this call.
+    is_known: bool,
 }
 
 impl<'a> Many<'a> {
@@ -90,6 +92,7 @@ impl<'a> Many<'a> {
             mode,
             outcomes: Outcomes::default(),
             planned: None,
+            is_known: false,
         }
     }
 
@@ -128,6 +131,10 @@ impl<'a> Many<'a> {
     fn plan(&mut self, call: &Call, batch: Vec<Asked>) -> Result<()> {
         let (fresh, earlier) = self.split(call, batch)?;
         for row in earlier {
+            // Planned in an earlier part, which did not come to it: it is still to be done.
+            if self.planned.is_none() && !row.state.is_over() {
+                self.planned = Some(step_of(&row));
+            }
             self.count(&row);
         }
         let seen = self.look(call, fresh)?;
@@ -142,17 +149,17 @@ impl<'a> Many<'a> {
         Ok(())
     }
 
-    /// Those that no earlier part of the plan has, and those that one has.
+    /// Those that the plan does not hold, and those that it does.
     fn split(&self, call: &Call, batch: Vec<Asked>) -> Result<(Vec<Asked>, Vec<Row>)> {
-        let (mut fresh, mut earlier) = (Vec::new(), Vec::new());
+        let (mut fresh, mut held) = (Vec::new(), Vec::new());
         for asked in batch {
             let known = asked.change.fingerprint(self.function);
             match call.inner().ledger()?.ask(&known)? {
-                Some(row) => earlier.push(row),
+                Some(row) => held.push(row),
                 None => fresh.push(asked),
             }
         }
-        Ok((fresh, earlier))
+        Ok((fresh, held))
     }
 
     /// Looks at the targets of which nothing is known yet.
@@ -209,22 +216,25 @@ impl<'a> Many<'a> {
     }
 
     fn perform_planned(&mut self, call: &Call, batch: Vec<Asked>) -> Result<()> {
-        call.check_script()?;
+        call.check_scripts()?;
+        let (fresh, known) = self.split(call, batch)?;
         let mut open = Vec::new();
-        for asked in batch {
-            let known = asked.change.fingerprint(self.function);
-            let row = call.inner().ledger()?.ask(&known)?;
-            match row {
-                Some(row) if matches!(row.state, State::Open | State::Begun) => open.push(row),
-                Some(row) => self.count(&row),
-                None => {
-                    call.beyond(&asked.change)?;
-                    let (target, why) = (asked.change.target(), "it is not in the plan");
-                    self.outcomes.count(State::Left, &target, None, Some(why));
-                }
+        for row in known {
+            self.is_known = true;
+            if row.state.is_over() {
+                self.count(&row);
+            } else {
+                open.push(row);
             }
         }
-        self.settle(call, open)
+        self.settle(call, open)?;
+        for asked in fresh {
+            // Of a call that the plan holds, what it does not hold has appeared since; any other call is beyond it.
+            call.beyond(&asked.change, self.is_known)?;
+            let (target, why) = (asked.change.target(), "it is not in the plan");
+            self.outcomes.count(State::Left, &target, None, Some(why));
+        }
+        Ok(())
     }
 
     /// Does the steps of one batch: looks at all, writes all down, does all, writes down what came of each.

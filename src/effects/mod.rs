@@ -45,7 +45,7 @@ pub use gate::{Answer, Asked, Gate, Step};
 pub use inverse::{Inverse, inverse};
 pub use journal::{Account, Begun, Effected, Ended, Journals};
 pub use ledger::{Ledger, Row, State, Totals};
-pub use lock::{Holder, Locks, break_lock, held};
+pub use lock::{Holder, Locks, break_lock, held, holder_of};
 pub use object::TRASH;
 pub use payload::Payload;
 pub use permit::Permit;

@@ -1,6 +1,7 @@
 //! The plan as a file: JSON Lines, a header, one line for each step on each target, and the totals with the digest of all
 //! that stands before. It can be reviewed, kept, and applied once.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::ledger::Row;
-use super::run::{Order, Scene, script_digest};
+use super::run::{Order, Scene, script_digest, script_digests};
 use super::{Ledger, RunId, Totals};
 use crate::error::{Error, Kind, Result};
 use crate::session::Session;
@@ -41,6 +42,8 @@ pub struct PlanHeader {
     pub scene: Scene,
     /// The digest of the script and what it imports.
     pub script: String,
+    /// The digest of each of them.
+    pub scripts: BTreeSet<String>,
     /// Which part of the run it is, from 1.
     pub part: i64,
     /// Why it is not whole: the step whose result the rest depends on, and where the script looks at it.
@@ -73,6 +76,7 @@ impl PlanHeader {
             order,
             scene: Scene::of(session)?,
             script: script_digest(session),
+            scripts: script_digests(session),
             part,
             partial,
             confirm,
@@ -94,6 +98,9 @@ impl PlanHeader {
                 self.plan
             )));
         }
+        if ulid::Ulid::from_string(&self.nonce).is_err() {
+            return Err(stale("this plan has no nonce".to_owned()));
+        }
         self.scene.check(&Scene::of(session)?, "this plan")?;
         if session.now() > self.expires {
             return Err(stale(format!("this plan expired at {}", self.expires)));
@@ -101,20 +108,26 @@ impl PlanHeader {
         Ok(())
     }
 
-    /// Fails where the script is not the one that made the plan.
-    pub fn check_script(&self, now: &str) -> Result<()> {
-        if self.script == now {
+    /// Fails where a script that was read is none of those that made the plan. What is imported only later counts when
+    /// it is.
+    pub fn check_scripts(&self, session: &Session) -> Result<()> {
+        if script_digests(session).is_subset(&self.scripts) {
             return Ok(());
         }
-        Err(Error::new(
-            Kind::Stale,
-            "the script, or one that it imports, is not the one that made this plan",
-        )
-        .hint(format!(
-            "make a new plan: {} --plan-out FILE",
-            self.order.command
-        )))
+        Err(other_scripts(&self.order))
     }
+}
+
+/// That a script is none of those that made the plan.
+pub(super) fn other_scripts(order: &Order) -> Error {
+    Error::new(
+        Kind::Stale,
+        "the script, or one that it imports, is not the one that made this plan",
+    )
+    .hint(format!(
+        "make a new plan: {} --plan-out FILE",
+        order.command
+    ))
 }
 
 /// A plan that was read.
@@ -201,6 +214,12 @@ impl Plan {
             if let Ok(trailer) = serde_json::from_str::<Trailer>(&line) {
                 if trailer.digest != format!("sha256:{}", hex::encode(hash.finalize())) {
                     return Err(damaged("its digest does not fit"));
+                }
+                if trailer.totals != sums(&ledger.totals(false)?) {
+                    return Err(damaged("its totals do not fit"));
+                }
+                if next()?.is_some() {
+                    return Err(damaged("there is something after its end"));
                 }
                 break;
             }

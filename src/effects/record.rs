@@ -77,11 +77,20 @@ pub(super) async fn perform(
         after: if made.is_null() {
             Facts::Absent
         } else {
-            Facts::of_record(&made)
+            kept(stac, change, &made).await?
         },
         value: made,
         ..Done::default()
     })
+}
+
+/// What the server will say of the record that it has just made: 8.0 it may give back as 8. What somebody else has made of
+/// it by now is none of this run's.
+async fn kept(stac: &Stac, change: &Change, made: &Value) -> Result<Facts> {
+    match look(stac, change).await?.image {
+        Some(found) if holds(&found, made) => Ok(Facts::of_record(&found)),
+        _ => Ok(Facts::of_record(made)),
+    }
 }
 
 /// What somebody else deleted between the look and the request is deleted.

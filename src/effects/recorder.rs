@@ -93,8 +93,9 @@ impl Recorder {
         self.store.as_ref()
     }
 
-    /// Writes down which planned steps the script did not ask for again: they are not to be done later either.
-    pub fn leave_unasked(&self, session: &Session) -> Result<()> {
+    /// Writes down which planned steps the script did not ask for again: they are not to be done later either. Gives how
+    /// many these are.
+    pub fn leave_unasked(&self, session: &Session) -> Result<usize> {
         let mut unasked = Vec::new();
         session.gate().with_ledger(|ledger| {
             ledger.rows(true, |row| {
@@ -107,12 +108,29 @@ impl Recorder {
         for some in unasked.chunks(1000) {
             self.ended(some.to_vec())?;
         }
-        Ok(())
+        Ok(unasked.len())
     }
 
     /// Hands the locks over, to be held until the run is over.
     pub fn hold(&self, locks: Locks) {
         *self.held() = Some(locks);
+    }
+
+    /// Takes the locks of those of these that the run does not hold yet.
+    pub fn hold_also(&self, names: &[String]) -> Result<()> {
+        let missing = self.held().as_ref().map(|locks| locks.missing(names));
+        let (Some(missing), Some(store)) = (missing, &self.store) else {
+            return Ok(());
+        };
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let warn = |text: &str| self.session.console().warn(text);
+        let others = Locks::take(&self.session, store, &missing, &self.run, warn)?;
+        if let Some(locks) = self.held().as_mut() {
+            locks.join(others);
+        }
+        Ok(())
     }
 
     /// Fails unless the run still holds its locks.

@@ -1,6 +1,6 @@
 //! Who runs what, on which lake: what a journal begins with, and what a plan is bound to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -217,11 +217,14 @@ fn actor(config: &Config, host: &str) -> String {
 /// The digest of all scripts that the session has read.
 #[must_use]
 pub fn script_digest(session: &Session) -> String {
-    let texts = session.sources().all();
-    // A script goes by the name it was called by, which is not part of what it does.
-    let mut digests: Vec<String> = texts.values().map(|text| digest(text.as_bytes())).collect();
-    digests.sort();
+    let digests: Vec<String> = script_digests(session).into_iter().collect();
     format!("sha256:{}", digest(digests.concat().as_bytes()))
+}
+
+/// The digest of each of them. A script goes by the name it was called by, which is not part of what it does.
+pub(super) fn script_digests(session: &Session) -> BTreeSet<String> {
+    let texts = session.sources().all();
+    texts.values().map(|text| digest(text.as_bytes())).collect()
 }
 
 #[cfg(test)]

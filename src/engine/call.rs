@@ -67,6 +67,9 @@ impl Call<'_> {
     /// Asks the gate for a change. The option `after` names the results of changes that must be wholly done before.
     pub(crate) fn change(&self, change: Change, options: &Options) -> Result<Dynamic> {
         let asked = Asked::from(change);
+        if options.flag("own") {
+            self.session.gate().refuse_strange(&asked.change)?;
+        }
         let answer =
             self.session
                 .gate()
@@ -82,6 +85,14 @@ impl Call<'_> {
     ) -> Result<Dynamic> {
         let after = after(options)?;
         let gate = self.session.gate();
+        let is_own = options.flag("own");
+        let all = all.map(|asked| {
+            let asked = asked?;
+            if is_own {
+                gate.refuse_strange(&asked.change)?;
+            }
+            Ok(asked)
+        });
         let answer = gate.ask_many(self.session, self.known_as(), all, after)?;
         Ok(self.answered(answer))
     }

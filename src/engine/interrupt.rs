@@ -75,11 +75,21 @@ impl Interrupt {
 
     /// Forgets why the last pass ended, so that the next can begin. A stop by the operator stays.
     pub fn begin_pass(&self) {
-        let ended_by_itself = self.exit_code().is_some() || self.part_end().is_some();
+        self.end_pass();
         self.0.exit.store(RUNNING, Ordering::SeqCst);
         *self.0.part.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        if ended_by_itself && !self.0.by_signal.load(Ordering::SeqCst) {
+    }
+
+    /// Lets the host go on after a pass that ended by itself, with `exit` or where its plan did: why it did stays known.
+    /// A stop by the operator stays.
+    pub fn end_pass(&self) {
+        let ended_by_itself = self.exit_code().is_some() || self.part_end().is_some();
+        if ended_by_itself {
             self.0.stopping.store(false, Ordering::SeqCst);
+        }
+        // Looked at after, or a signal between the two would be missed.
+        if self.is_by_signal() {
+            self.stop();
         }
     }
 

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::origin::Found;
 use super::passes::{Passes, finish, prepare};
-use super::{Host, confirm};
+use super::{Host, confirm, plan_view};
 use crate::effects::{Effect, Plan, PlanHeader, State, write_plan};
 use crate::error::{Error, Kind, Result};
+use crate::script::check::check;
 use crate::script::library::Library;
 use crate::script::run;
 
@@ -15,15 +16,20 @@ use crate::script::run;
 pub(super) fn perform(host: &Host, library: &Library, file: &Path) -> Result<u8> {
     let plan = Plan::read(file)?;
     let header = plan.header;
-    let found = Found::of(library, &header.order)?;
+    let found = Found::of(library, &header.order).map_err(|error| {
+        Error::new(Kind::Stale, "the script of this plan is not what it was").caused_by(&error)
+    })?;
     let started = host.start(header.order.effect.max(Effect::Write))?;
     let session = &started.session;
-    confirm::refuse_unconfirmed(
-        &host.globals,
-        session.config(),
-        &format!("apply {}", file.display()),
-    )?;
+    if !host.globals.dry_run {
+        let command = format!("apply {}", file.display());
+        confirm::refuse_unconfirmed(&host.globals, session.config(), &command)?;
+    }
     header.check(session)?;
+    // Before anything is asked of a service: what a changed script would do is of no interest.
+    let checked = check(&started.engine, session, &found.program());
+    header.check_scripts(session)?;
+    checked?;
     let gate = session.gate();
     gate.set_order(header.order.clone());
     let mut ledger = plan.ledger;
@@ -32,6 +38,11 @@ pub(super) fn perform(host: &Host, library: &Library, file: &Path) -> Result<u8>
         super::rest::add_done(session, run, &mut ledger)?;
     }
     gate.set_ledger(ledger);
+    if host.globals.dry_run {
+        plan_view::show(session, &header, None)?;
+        session.console().note("dry run: nothing was changed");
+        return Ok(0);
+    }
     confirm::refuse_too_many(&host.globals, destroyed)?;
     confirm::ask(session, &host.globals, &totals, &header.confirm)?;
     let recorder = prepare(session, &header)?;
@@ -46,7 +57,7 @@ pub(super) fn perform(host: &Host, library: &Library, file: &Path) -> Result<u8>
     gate.begin_guarded(
         std::sync::Arc::clone(&recorder),
         header.partial.is_some(),
-        Some(header.script.clone()),
+        Some(header.scripts.clone()),
     )?;
     let outcome = run::run(
         &started.engine,

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Host;
-use crate::effects::{Effect, Store, break_lock, held};
+use crate::effects::{Effect, Store, break_lock, held, holder_of};
 use crate::engine::outcome::Outcome;
 use crate::error::{Error, Result};
 use crate::prompt;
@@ -22,6 +22,16 @@ pub(super) fn list(host: &Host) -> Result<u8> {
 
 /// Breaks a lock, after its name was typed.
 pub(super) fn break_one(host: &Host, name: &str) -> Result<u8> {
+    if host.globals.dry_run {
+        let started = host.start(Effect::Read)?;
+        let session = &started.session;
+        let holder = session.wait(holder_of(&Store::of(session)?, name))?;
+        session.console().note(&format!(
+            "dry run: nothing was changed. The lock '{name}' is held by run {} ({} on {})",
+            holder.run, holder.actor, holder.host
+        ));
+        return Ok(0);
+    }
     if !host.globals.yes && !prompt::is_possible() {
         return Err(Error::usage(format!(
             "breaking the lock '{name}' must be confirmed, and there is no terminal to ask on"

@@ -97,11 +97,14 @@ impl Passes<'_> {
         if interrupt.is_by_signal() {
             return Err(Error::interrupted());
         }
+        // What follows waits for services and for an answer, which a pass that has stopped does not.
+        interrupt.end_pass();
         if interrupt.part_end().is_some() {
             self.settle_clock()?;
             return Ok((None, 0));
         }
         if let Some(code) = interrupt.exit_code() {
+            self.settle_clock()?;
             return Ok((None, u8::try_from(code).unwrap_or(1)));
         }
         let outcome = read.map_err(|error| {
@@ -129,9 +132,7 @@ impl Passes<'_> {
             session.console().say(&format!(
                 "{which} up to the failure (nothing of it was done):"
             ));
-            session
-                .console()
-                .say(plan_view::text(&totals, session.console().width()).trim_end());
+            session.console().note(&plan_view::text(&totals));
         }
     }
 
@@ -176,6 +177,12 @@ impl Passes<'_> {
     fn tell_how(&self, header: &PlanHeader) -> Result<()> {
         let session = self.session();
         let console = session.console();
+        let planned = session
+            .gate()
+            .with_ledger(|ledger| ledger.count(false, None))?;
+        if planned.unwrap_or(0) == 0 && self.host.globals.changes.plan_out.is_none() {
+            return Ok(());
+        }
         if let Some(why) = &header.partial {
             console.note(&format!("this is not the whole plan: {why}"));
         }
@@ -222,6 +229,9 @@ impl Passes<'_> {
             let open = self.count(State::Open)?;
             if open == 0 || (code != 0 && outcome.is_none()) {
                 return self.nothing_more(recorder.as_ref(), outcome, partial, code);
+            }
+            if let Some(outcome) = outcome.filter(|outcome| !outcome.is_unknown()) {
+                self.host.console.tell(&outcome)?;
             }
             let begun = self.begin(recorder.as_ref(), part);
             let begun = match (begun, &recorder) {
@@ -286,7 +296,10 @@ impl Passes<'_> {
         if let Some(recorder) = recorder {
             return finish(session, recorder, shown);
         }
-        session.console().say("there is nothing to do");
+        session.console().say(match self.count(State::Open)? {
+            0 => "there is nothing to do",
+            _ => "the script ended with a code that says no: nothing of its plan was done",
+        });
         shown
     }
 
@@ -319,8 +332,12 @@ impl Passes<'_> {
         match recorder {
             None => prepare(session, &header),
             Some(recorder) => {
+                let places = session.gate().with_ledger(locked)?.unwrap_or_default();
+                recorder.hold_also(&places)?;
                 keep_plan(session, recorder, &header)?;
                 recorder.part(part)?;
+                let counts = counts(&totals, &places);
+                recorder.announce(Audit::of(recorder.run(), &counts).part(part))?;
                 Ok(Arc::clone(recorder))
             }
         }
@@ -348,6 +365,7 @@ impl Passes<'_> {
         if interrupt.is_by_signal() {
             return Err(Error::interrupted());
         }
+        session.gate().refuse_stale()?;
         match interrupt.exit_code() {
             Some(code) => Ok(u8::try_from(code).unwrap_or(1)),
             None if interrupt.part_end().is_some() => Ok(0),
@@ -359,7 +377,9 @@ impl Passes<'_> {
 /// What stands before the first change of a confirmed plan: its locks, its journal here and in the lake, its nonce, its
 /// audit line. Where one of them fails, nothing is changed.
 pub(super) fn prepare(session: &Session, header: &PlanHeader) -> Result<Arc<Recorder>> {
-    let run = Run::begin(session, header.order.clone(), Some(header.nonce.clone()))?;
+    let mut run = Run::begin(session, header.order.clone(), Some(header.nonce.clone()))?;
+    // A plan that comes from a file has read its scripts in another process.
+    run.script.clone_from(&header.script);
     prepare_run(session, header, run)
 }
 
@@ -439,9 +459,9 @@ pub(super) fn keep_plan(session: &Session, recorder: &Recorder, header: &PlanHea
 /// The end of a run that changed something: what was not done is told, written down, and the exit code.
 pub(super) fn finish(session: &Session, recorder: &Recorder, ended: Result<u8>) -> Result<u8> {
     let run = recorder.run().id.clone();
-    let account = Accounted::of(session)?;
+    let mut account = Accounted::of(session)?;
     if ended.is_ok() {
-        recorder.leave_unasked(session)?;
+        account.unasked = recorder.leave_unasked(session)?;
     }
     let (outcome, result) = judged(session, &run, &account, ended);
     let why = result.as_ref().err().map(ToString::to_string);
@@ -509,6 +529,8 @@ struct Accounted {
     /// Why the first of them were not done.
     reasons: Vec<String>,
     beyond: u64,
+    /// Planned steps that the script did not ask for again.
+    unasked: usize,
 }
 
 impl Accounted {
@@ -560,8 +582,14 @@ impl Accounted {
             0 => String::new(),
             count => format!(" {count} that appeared since the plan were not touched."),
         };
+        let unasked = match self.unasked {
+            0 => String::new(),
+            count => {
+                format!(" {count} of the plan were not asked for again, and left as they are.")
+            }
+        };
         format!(
-            "{} done.{beyond} Take it back: dashictl undo {run}",
+            "{} done.{beyond}{unasked} Take it back: dashictl undo {run}",
             self.done
         )
     }

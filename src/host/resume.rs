@@ -13,6 +13,11 @@ use crate::script::library::Library;
 /// Resumes a run.
 pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
     let id = RunId::parse(run)?;
+    if host.globals.dry_run {
+        return Err(Error::usage("resume has no dry run").hint(format!(
+            "`dashictl log show {id}` shows what was done and what was not"
+        )));
+    }
     let started = host.start(Effect::Destroy)?;
     let session = &started.session;
     session.endpoints()?;

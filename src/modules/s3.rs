@@ -287,6 +287,8 @@ fn changes(ns: &mut Namespace) {
             options as options {
                 /// Delete also what the catalogue refers to.
                 referenced: Bool = "false",
+                /// Take away only what this very run made: then a script that may write may do it.
+                own: Bool = "false",
                 /// The result of a change that must be wholly done before.
                 after: Any
             }

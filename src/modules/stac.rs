@@ -236,6 +236,8 @@ fn changes(ns: &mut Namespace) {
         /// ```
         destroy fn delete_collection(call, id: ImmutableString) -> "()"
             options as options {
+                /// Take away only what this very run made: then a script that may write may do it.
+                own: Bool = "false",
                 /// The result of a change that must be wholly done before.
                 after: Any
             }
@@ -274,6 +276,8 @@ fn changes(ns: &mut Namespace) {
         /// ```
         destroy fn delete_item(call, collection: ImmutableString, id: ImmutableString) -> "()"
             options as options {
+                /// Take away only what this very run made: then a script that may write may do it.
+                own: Bool = "false",
                 /// The result of a change that must be wholly done before, as of `s3::delete`: where it was not, the
                 /// record stays.
                 after: Any

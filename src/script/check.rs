@@ -363,7 +363,9 @@ impl<'a> Checker<'a> {
         else {
             return;
         };
-        if function.effect > self.effect {
+        // What the run made itself it may take away; whether it did is the gate's to know.
+        let is_own = self.effect == Effect::Write && says_own(call);
+        if function.effect > self.effect && !is_own {
             let error = beyond_header(function, self.effect);
             self.error(error, position);
         }
@@ -450,6 +452,16 @@ impl<'a> Checker<'a> {
             calls: Vec::new(),
         })
     }
+}
+
+/// Whether a call says `#{own: true}`: it takes away only what the run made itself.
+fn says_own(call: &FnCallExpr) -> bool {
+    let Some(Expr::Map(map, _)) = call.args.last() else {
+        return false;
+    };
+    map.0
+        .iter()
+        .any(|(key, value)| key.as_str() == "own" && matches!(value, Expr::BoolConstant(true, _)))
 }
 
 fn beyond_header(function: &Function, effect: Effect) -> Error {

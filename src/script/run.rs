@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::engine::arguments::Arguments;
 use crate::engine::outcome::Outcome;
 use crate::engine::raise::caught;
+use crate::engine::unknown;
 use crate::engine::value::from_json;
 use crate::error::{Error, Kind, Result, nearest};
 use crate::session::Session;
@@ -67,7 +68,24 @@ pub fn evaluate(
     if session.interrupt().is_stopping() {
         return stopped(session);
     }
-    result.map_err(|error| with_excerpt(explained(&error, engine, source), session))
+    result.or_else(|error| {
+        let found = explained(&error, engine, source);
+        if session.gate().is_planning() && unknown::is_wanted(&error) {
+            end_part(session, &found);
+            return Ok(Dynamic::UNIT);
+        }
+        Err(with_excerpt(found, session))
+    })
+}
+
+/// The plan ends where a result that is not there yet is needed.
+fn end_part(session: &Session, found: &Error) {
+    let trace = found.detail().trace.as_ref();
+    let at = trace.and_then(|trace| trace.at.as_ref());
+    let at = at.map_or(String::new(), |at| format!(" at {}:{}", at.source, at.line));
+    session.interrupt().end_part(&format!(
+        "the rest depends on the result of a step: the script needs it{at}"
+    ));
 }
 
 /// What the engine hands up as an error; a call with the wrong types is told which would be right.
