@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use super::{Host, Started, confirm, plan_view};
 use crate::effects::{
-    Audit, Effect, Ledger, Locks, Order, PlanHeader, Recorder, Run, RunId, State, Store, sums,
-    write_plan,
+    Audit, Effect, Ledger, Locks, Order, PlanHeader, Recorder, Run, RunId, State, Store, held,
+    sums, write_plan,
 };
 use crate::engine::outcome::Outcome;
 use crate::error::{Error, Kind, Result};
@@ -407,7 +407,7 @@ pub(super) fn prepare_run(
     header: &PlanHeader,
     run: Run,
 ) -> Result<Arc<Recorder>> {
-    let (places, totals) = session
+    let (mut places, totals) = session
         .gate()
         .with_ledger(|ledger| Ok((locked(ledger)?, ledger.totals(false)?)))?
         .unwrap_or_default();
@@ -416,6 +416,16 @@ pub(super) fn prepare_run(
     let store = (!places.is_empty())
         .then(|| Store::of(session))
         .transpose()?;
+    // A run that is still at it holds locks of more than it has changed so far.
+    if let (Some(undone), Some(store)) = (&run.undoes, &store) {
+        let held = session.wait(held(store))?.into_iter();
+        places.extend(
+            held.filter(|holder| holder.run == undone.as_str())
+                .map(|holder| holder.lock),
+        );
+        places.sort();
+        places.dedup();
+    }
     let warn = |text: &str| session.console().warn(text);
     let locks = store
         .as_ref()

@@ -38,11 +38,12 @@ pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
         )));
     };
     let left = !ledger.unsettled_after(0, 1)?.is_empty();
-    if !left && (header.partial.is_none() || account.finished.is_some()) {
+    // A run that was killed after its last change has not said yet that it is over, nor let its locks go.
+    if !left && account.finished.is_some() {
         session.console().say("nothing is left to do");
         return Ok(0);
     }
-    let recorder = rest::go_on(session, &run, &mut ledger)?;
+    let recorder = rest::go_on(session, &account, &mut ledger)?;
     rest::leave_referenced(session, &recorder, &mut ledger)?;
     let gate = session.gate();
     gate.set_order(run.order.clone());
