@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::lakes::{Lake, on_both_lakes};
 use super::operator::{Operator, Ran};
 use super::stage::{Point, Service, Stage, assert_same, runs, sampled};
-use super::wire::{Hook, Request};
+use super::wire::Hook;
 
 on_both_lakes! {
     fn a_run_that_is_killed_anywhere_is_resumed_to_the_same_end(lake) {
@@ -51,6 +51,21 @@ on_both_lakes! {
             let ran = operator.run(&["undo", &run]);
             assert_eq!(ran.code, Some(0), "{at}\n{ran}");
         });
+    }
+
+    fn a_run_that_ended_between_two_parts_of_its_plan_is_gone_on_with(lake) {
+        let stage = Stage::new(lake);
+        let names = stage.data(2);
+        let operator = &stage.tapped.operator;
+        operator.run(&stage.chained(&names[0])).success();
+        let (order, bound) = (stage.chained(&names[1]), ["--max-delete", "0"]);
+        let stderr = operator.run(&[&order[..5], &bound].concat()).failure(4);
+        assert!(stderr.contains("--max-delete"), "{stderr}");
+        let run = runs(operator).pop_last().unwrap();
+        let resumed = operator.run(&["resume", &run, "--yes", "--max-delete", "5"]);
+        assert!(resumed.stderr.contains(&format!("[audit] dashictl resume {run}")), "{resumed}");
+        let _ = resumed.success();
+        assert_same(&stage.snapshot(&names[1]), &stage.snapshot(&names[0]), &run);
     }
 
     fn after_ctrl_c_the_batch_in_flight_is_finished_and_the_rest_resumed(lake) {
