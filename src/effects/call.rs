@@ -77,7 +77,7 @@ impl Call<'_> {
         let row = self.inner().ledger()?.ask(known)?;
         let Some(row) = row else {
             self.beyond(change, false)?;
-            return left(change, "it is not in the plan");
+            return left(change, NOT_PLANNED);
         };
         if row.state.is_over() {
             return answered(row);
@@ -175,7 +175,7 @@ impl Call<'_> {
     pub(super) fn leave(&self, row: Row, why: &str) -> Result<Row> {
         let recorder = self.inner().recorder.clone();
         match recorder {
-            Some(recorder) => self.end(&recorder, row, State::Left, Some(why.to_owned()), None),
+            Some(recorder) => self.end(&recorder, row, State::Held, Some(why.to_owned()), None),
             None => Err(Error::internal("a change without a journal")),
         }
     }
@@ -309,7 +309,7 @@ pub(super) fn why(error: &Error) -> String {
 pub(super) fn answered(row: Row) -> Result<Answer> {
     match row.state {
         State::Done | State::Gone => Ok(Answer::Known(row.value)),
-        State::Left => left(&row.change, row.why.as_deref().unwrap_or("it changed")),
+        State::Left | State::Held => left(&row.change, row.why.as_deref().unwrap_or("it changed")),
         State::Failed => Err(Error::new(
             Kind::Partial,
             format!("{} failed: {}", row.target, row.why.unwrap_or_default()),
@@ -318,13 +318,22 @@ pub(super) fn answered(row: Row) -> Result<Answer> {
     }
 }
 
+/// Why what the plan does not hold is not done.
+const NOT_PLANNED: &str = "it is not in the plan";
+
 /// The answer for a change that is left alone. Who deletes needs nothing of it; who makes something waits for it.
 pub(super) fn left(change: &Change, why: &str) -> Result<Answer> {
     if change.removes() {
         return Ok(Answer::Known(Value::Null));
     }
-    Err(Error::new(
+    let error = Error::new(
         Kind::Partial,
         format!("{} was left alone: {why}", change.target()),
+    );
+    if why != NOT_PLANNED {
+        return Err(error);
+    }
+    Err(error.hint(
+        "what is written must be the same in both passes: ctx::began() instead of time::now(), no chance",
     ))
 }

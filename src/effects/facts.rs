@@ -132,8 +132,10 @@ pub(crate) fn without_server_links(record: &Value) -> Value {
                 let server = server.as_ref();
                 server.is_some_and(|server| text("href").starts_with(server))
             };
-            !SERVER_LINKS.contains(&text("rel"))
-                && !(LINKS_TO_SERVER.contains(&text("rel")) && to_server())
+            let rel = text("rel");
+            let is_servers =
+                SERVER_LINKS.contains(&rel) || (LINKS_TO_SERVER.contains(&rel) && to_server());
+            !is_servers
         });
     }
     record

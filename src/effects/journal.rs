@@ -426,7 +426,7 @@ impl Account {
         self.steps(false, |_, step| {
             let place = match step.ended.map(|ended| ended.state) {
                 Some(State::Done | State::Gone) => 0,
-                Some(State::Left | State::Open) => 1,
+                Some(State::Left | State::Held | State::Open) => 1,
                 Some(State::Failed) => 2,
                 Some(State::Begun) | None => 3,
             };

@@ -3,11 +3,13 @@
 
 mod apply;
 pub mod check;
+mod closing;
 pub mod complete;
 mod confirm;
 pub mod doc;
 mod lock;
 mod log;
+mod opening;
 mod origin;
 mod passes;
 mod plan_view;
@@ -134,6 +136,7 @@ impl Host<'_> {
             origin,
             arguments: arguments.clone(),
             effect: program.effect,
+            began: started.session.now(),
         };
         let confirm = word.unwrap_or_else(|| started.session.config().context().to_owned());
         let passes = Passes {

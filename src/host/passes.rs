@@ -7,14 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::closing::finish;
+use super::opening::{counts, keep_plan, locked, prepare};
 use super::{Host, Started, confirm, plan_view};
-use crate::effects::{
-    Audit, Effect, Ledger, Locks, Order, PlanHeader, Recorder, Run, RunId, State, Store, held,
-    sums, write_plan,
-};
+use crate::effects::{Audit, Effect, Order, PlanHeader, Recorder, State, write_plan};
 use crate::engine::outcome::Outcome;
 use crate::error::{Error, Kind, Result};
-use crate::prompt;
 use crate::script::check::with_excerpt;
 use crate::script::program::Program;
 use crate::script::run;
@@ -66,8 +64,7 @@ impl Passes<'_> {
     fn once(&self) -> Result<u8> {
         let outcome = self.pass();
         let shown = outcome.and_then(|outcome| self.host.console.show(&outcome));
-        let shown = self.with_deferred(shown);
-        let ended = self.ended(shown);
+        let ended = self.concluded(shown);
         match self.session().gate().recorder() {
             Some(recorder) => finish(self.session(), &recorder, ended),
             None => ended,
@@ -92,8 +89,9 @@ impl Passes<'_> {
         let outcome = self.pass();
         // A stream with changes in its closures makes them only while it is read.
         let read = outcome.and_then(|outcome| outcome.exhaust().map(|()| outcome));
-        let read = self.with_deferred(read);
         let interrupt = session.interrupt();
+        let had_exited = interrupt.exit_code().is_some();
+        let deferred = session.run_deferred();
         if interrupt.is_by_signal() {
             return Err(Error::interrupted());
         }
@@ -103,14 +101,18 @@ impl Passes<'_> {
             self.settle_clock()?;
             return Ok((None, 0));
         }
+        let explained = |error| {
+            self.tell_plan_so_far(part);
+            session.redacted(with_excerpt(error, session))
+        };
         if let Some(code) = interrupt.exit_code() {
+            if had_exited {
+                deferred.map_err(explained)?;
+            }
             self.settle_clock()?;
             return Ok((None, u8::try_from(code).unwrap_or(1)));
         }
-        let outcome = read.map_err(|error| {
-            self.tell_plan_so_far(part);
-            session.redacted(with_excerpt(error, session))
-        })?;
+        let outcome = self.both(read, deferred).map_err(explained)?;
         self.settle_clock()?;
         let code = outcome.exit_code();
         // A stream can be read once, and it was.
@@ -273,8 +275,7 @@ impl Passes<'_> {
             Ok(outcome) => self.host.console.show(&outcome),
             Err(error) => Err(error),
         };
-        let shown = self.with_deferred(shown);
-        self.ended(shown)
+        self.concluded(shown)
     }
 
     /// There is nothing to do, or nothing more.
@@ -343,15 +344,30 @@ impl Passes<'_> {
         }
     }
 
-    /// Runs what was deferred; the script's own failure is told before that of what was deferred.
-    fn with_deferred<T>(&self, result: Result<T>) -> Result<T> {
+    /// Runs what was deferred after a pass that performs. Gives what both ended in.
+    fn concluded(&self, shown: Result<u8>) -> Result<u8> {
         let session = self.session();
-        match (result, session.run_deferred()) {
+        let exit_code = || session.interrupt().exit_code();
+        let had_exited = exit_code().is_some();
+        let deferred = session.run_deferred();
+        let ended = self.ended(shown);
+        if !had_exited && exit_code().is_some() {
+            return ended;
+        }
+        let explained = |error| session.redacted(with_excerpt(error, session));
+        self.both(ended, deferred.map_err(explained))
+    }
+
+    /// What was deferred fails a run that did not fail; a run's own failure is told before it.
+    fn both<T>(&self, result: Result<T>, deferred: Result<()>) -> Result<T> {
+        match (result, deferred) {
             (Ok(_), Err(error)) => Err(error),
             (Err(error), Err(other)) => {
-                session
-                    .console()
-                    .warn(&format!("what was deferred failed too: {other}"));
+                if other.kind() != Kind::Interrupted {
+                    self.session()
+                        .console()
+                        .warn(&format!("what was deferred failed too: {other}"));
+                }
                 Err(error)
             }
             (result, Ok(())) => result,
@@ -371,230 +387,5 @@ impl Passes<'_> {
             None if interrupt.part_end().is_some() => Ok(0),
             None => shown.map_err(|error| session.redacted(with_excerpt(error, session))),
         }
-    }
-}
-
-/// What stands before the first change of a confirmed plan: its locks, its journal here and in the lake, its nonce, its
-/// audit line. Where one of them fails, nothing is changed.
-pub(super) fn prepare(session: &Session, header: &PlanHeader) -> Result<Arc<Recorder>> {
-    let mut run = Run::begin(session, header.order.clone(), Some(header.nonce.clone()))?;
-    // A plan that comes from a file has read its scripts in another process.
-    run.script.clone_from(&header.script);
-    prepare_run(session, header, run)
-}
-
-/// The same for a run that is known already.
-pub(super) fn prepare_run(
-    session: &Session,
-    header: &PlanHeader,
-    run: Run,
-) -> Result<Arc<Recorder>> {
-    let (mut places, totals) = session
-        .gate()
-        .with_ledger(|ledger| Ok((locked(ledger)?, ledger.totals(false)?)))?
-        .unwrap_or_default();
-    let store = Store::of(session)?;
-    // A run that is still at it holds locks of more than it has changed so far.
-    if let Some(undone) = &run.undoes {
-        let held = session.wait(held(&store))?.into_iter();
-        places.extend(
-            held.filter(|holder| holder.run == undone.as_str())
-                .map(|holder| holder.lock),
-        );
-        places.sort();
-        places.dedup();
-    }
-    let warn = |text: &str| session.console().warn(text);
-    let locks = Locks::take(session, &store, &places, &run, warn)?;
-    let id = run.id.clone();
-    let recorder = Arc::new(Recorder::begin(session, run, Some(store.clone()))?);
-    recorder.hold(locks);
-    session.journals()?.use_nonce(&header.nonce, &id)?;
-    session.finish(store.use_nonce(&header.nonce, &id))?;
-    keep_plan(session, &recorder, header)?;
-    let audit = Audit::of(recorder.run(), &counts(&totals, &places));
-    recorder.announce(audit)?;
-    Ok(recorder)
-}
-
-/// What a run locks: its buckets, or the catalogue where it changes records alone.
-pub(super) fn locked(ledger: &mut Ledger) -> Result<Vec<String>> {
-    let mut places = ledger.places()?;
-    if places.len() > 1 {
-        places.retain(|place| place != "catalogue");
-    }
-    Ok(places)
-}
-
-fn counts<'a>(totals: &[crate::effects::Totals], places: &[String]) -> Vec<(&'a str, String)> {
-    let sums = sums(totals);
-    let of = |function: &str| -> u64 {
-        totals
-            .iter()
-            .filter(|total| total.function.starts_with(function))
-            .map(|total| total.targets)
-            .sum()
-    };
-    vec![
-        ("bucket", places.join(",")),
-        // What brings an object back goes by the name of the command that asked for it.
-        (
-            "objects",
-            (of("s3::") + of("undo") + of("trash")).to_string(),
-        ),
-        ("records", of("stac::").to_string()),
-        ("bytes", sums["bytes"].to_string()),
-    ]
-}
-
-/// Writes a part of the plan down, here and in the lake.
-pub(super) fn keep_plan(session: &Session, recorder: &Recorder, header: &PlanHeader) -> Result<()> {
-    let run = &recorder.run().id;
-    let path = session.journals()?.plan_path(run, header.part);
-    session
-        .gate()
-        .with_ledger(|ledger| write_plan(ledger, header, &path))?;
-    if let Some(store) = recorder.store() {
-        session.finish(store.write_plan(run, header.part, &path))?;
-    }
-    Ok(())
-}
-
-/// The end of a run that changed something: what was not done is told, written down, and the exit code.
-pub(super) fn finish(session: &Session, recorder: &Recorder, ended: Result<u8>) -> Result<u8> {
-    let run = recorder.run().id.clone();
-    let mut account = Accounted::of(session)?;
-    if ended.is_ok() {
-        account.unasked = recorder.leave_unasked(session)?;
-    }
-    let (outcome, result) = judged(session, &run, &account, ended);
-    let why = result.as_ref().err().map(ToString::to_string);
-    let written = recorder.finish(outcome, why, &account.counts());
-    let result = match (result, written) {
-        (Ok(code), Ok(())) => Ok(code),
-        (Ok(_), Err(error)) => {
-            Err(error.hint("what was done is done: only the end of the journal is missing"))
-        }
-        (Err(error), _) => Err(error),
-    };
-    // Who only wrote is told on a terminal, where it helps, and not in a script's log.
-    let tells = recorder.run().order.effect == Effect::Destroy || prompt::is_possible();
-    if result.is_ok() && tells {
-        session.console().note(&account.sentence(&run));
-    }
-    result
-}
-
-/// What came of a run, and its exit code: partly done is its own.
-fn judged(
-    session: &Session,
-    run: &RunId,
-    account: &Accounted,
-    ended: Result<u8>,
-) -> (&'static str, Result<u8>) {
-    let again = |error: Error| {
-        error
-            .hint(format!("what was done: dashictl log show {run}"))
-            .hint(format!("do what is left: dashictl resume {run}"))
-            .hint(format!("take it back: dashictl undo {run}"))
-    };
-    match ended {
-        Ok(code) if account.left + account.failed == 0 => ("done", Ok(code)),
-        Ok(_) => {
-            let error = Error::new(
-                Kind::Partial,
-                format!(
-                    "partly done: {} done, {} left alone, {} failed",
-                    account.done, account.left, account.failed
-                ),
-            );
-            let error = account
-                .reasons
-                .iter()
-                .fold(error, |error, why| error.cause(session.redact(why)));
-            ("partly", Err(again(error)))
-        }
-        Err(error) if error.kind() == Kind::Interrupted => ("interrupted", Err(again(error))),
-        Err(mut error) if account.done > 0 => {
-            error.detail_mut().kind = Kind::Partial;
-            ("partly", Err(again(error)))
-        }
-        Err(error) => ("failed", Err(error)),
-    }
-}
-
-/// The steps of a run, counted.
-#[derive(Default)]
-struct Accounted {
-    done: u64,
-    left: u64,
-    failed: u64,
-    bytes: u64,
-    /// Why the first of them were not done.
-    reasons: Vec<String>,
-    beyond: u64,
-    /// Planned steps that the script did not ask for again.
-    unasked: usize,
-}
-
-impl Accounted {
-    /// So many reasons are told.
-    const REASONS: usize = 5;
-
-    fn of(session: &Session) -> Result<Accounted> {
-        let gate = session.gate();
-        let mut account = Accounted {
-            beyond: gate.beyond().0,
-            ..Accounted::default()
-        };
-        gate.with_ledger(|ledger| {
-            account.done =
-                ledger.count(true, Some(State::Done))? + ledger.count(true, Some(State::Gone))?;
-            account.left = ledger.count(true, Some(State::Left))?;
-            account.failed = ledger.count(true, Some(State::Failed))?
-                + ledger.count(true, Some(State::Begun))?;
-            account.bytes = ledger.totals(true)?.iter().map(|total| total.bytes).sum();
-            if account.left + account.failed > 0 {
-                ledger.rows(true, |row| {
-                    if matches!(row.state, State::Left | State::Failed)
-                        && account.reasons.len() < Self::REASONS
-                    {
-                        account.reasons.push(format!(
-                            "{}: {}",
-                            row.target,
-                            row.why.unwrap_or_default()
-                        ));
-                    }
-                    Ok(())
-                })?;
-            }
-            Ok(())
-        })?;
-        Ok(account)
-    }
-
-    fn counts(&self) -> [(&'static str, u64); 3] {
-        [
-            ("done", self.done),
-            ("left", self.left),
-            ("failed", self.failed),
-        ]
-    }
-
-    fn sentence(&self, run: &RunId) -> String {
-        let beyond = match self.beyond {
-            0 => String::new(),
-            count => format!(" {count} that appeared since the plan were not touched."),
-        };
-        let unasked = match self.unasked {
-            0 => String::new(),
-            count => {
-                format!(" {count} of the plan were not asked for again, and left as they are.")
-            }
-        };
-        format!(
-            "{} done.{beyond}{unasked} Take it back: dashictl undo {run}",
-            self.done
-        )
     }
 }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::effects::{
-    Account, Audit, Change, Ledger, Locks, Order, Origin, Plan, PlanHeader, Recorder, Row, Run,
-    RunId, State, Store,
+    Account, Audit, Change, Ended, Ledger, Locks, Order, Origin, Plan, PlanHeader, Recorder, Row,
+    Run, RunId, State, Store,
 };
 use crate::error::{Error, Kind, Result};
 use crate::session::Session;
@@ -90,10 +90,11 @@ fn taken_over(account: &Account, mut row: Row) -> Result<Row> {
         return Ok(row);
     };
     match step.ended {
-        Some(ended) if ended.state != State::Failed => {
+        Some(ended) if !matches!(ended.state, State::Failed | State::Held) => {
             (row.state, row.why, row.value) = (ended.state, ended.why, ended.value);
         }
-        // What failed may have been done, and only its answer been lost; what was not is tried again.
+        // What failed may have been done, and only its answer been lost; what was not is tried again, and with it what
+        // was held back.
         _ => {
             if let Some(begun) = step.begun {
                 (row.state, row.facts) = (State::Begun, begun.row.facts);
@@ -139,7 +140,7 @@ pub(super) fn go_on(
 ) -> Result<Arc<Recorder>> {
     let run = account.run()?;
     let store = Store::of(session)?;
-    let places = super::passes::locked(ledger)?;
+    let places = super::opening::locked(ledger)?;
     let locks = Locks::take(session, &store, &places, run, |text| {
         session.console().warn(text);
     })?;
@@ -170,13 +171,18 @@ fn audit(session: &Session, run: &Run, ledger: &Ledger, places: &[String]) -> Re
 
 /// Leaves alone every object of what is left that the catalogue refers to by now, other than by the records that are to
 /// go with it: nobody asks a script again.
-pub(super) fn leave_referenced(session: &Session, ledger: &mut Ledger) -> Result<()> {
+pub(super) fn leave_referenced(
+    session: &Session,
+    recorder: &Recorder,
+    ledger: &mut Ledger,
+) -> Result<()> {
     let (mut going, mut objects) = (Vec::new(), Vec::new());
     ledger.rows(true, |row| {
         match &row.change {
             Change::DeleteItem { collection, id } => going.push((collection.clone(), id.clone())),
             Change::DeleteObject { at } if !row.state.is_settled() => {
-                objects.push((row.number, at.clone()));
+                let at = at.clone();
+                objects.push((row, at));
             }
             _ => {}
         }
@@ -191,11 +197,16 @@ pub(super) fn leave_referenced(session: &Session, ledger: &mut Ledger) -> Result
     let referenced = session.wait(crate::inventory::Referenced::read_without(
         stac, lake, &going,
     ))?;
-    for (number, at) in objects {
+    let why = "the catalogue refers to it by now";
+    let mut left = Vec::new();
+    for (row, at) in objects {
         if referenced.has(&at.bucket, &at.key) {
-            let why = "the catalogue refers to it by now";
-            ledger.note(number, State::Left, Some(why), &serde_json::Value::Null)?;
+            ledger.note(row.number, State::Left, Some(why), &serde_json::Value::Null)?;
+            left.push(Ended::left(&row, why));
         }
     }
-    Ok(())
+    if left.is_empty() {
+        return Ok(());
+    }
+    recorder.ended(left)
 }

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use super::closing::finish;
 use super::origin::Found;
-use super::passes::{Passes, finish};
+use super::passes::Passes;
 use super::{Host, confirm, rest};
 use crate::effects::{Effect, Row, RunId, State};
 use crate::error::{Error, Kind, Result};
@@ -37,7 +38,7 @@ pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
             run.order.command
         )));
     };
-    let left = ledger.unsettled_after(0)?.is_some();
+    let left = !ledger.unsettled_after(0, 1)?.is_empty();
     // A run that was killed after its last change has not said yet that it is over, nor let its locks go; and one that was
     // stopped between two parts of its plan is not over.
     let is_over = account
@@ -49,7 +50,7 @@ pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
         return Ok(0);
     }
     let recorder = rest::go_on(session, &account, &mut ledger)?;
-    rest::leave_referenced(session, &mut ledger)?;
+    rest::leave_referenced(session, &recorder, &mut ledger)?;
     let gate = session.gate();
     gate.set_order(run.order.clone());
     gate.set_ledger(ledger);
@@ -78,7 +79,7 @@ pub(super) fn tell(session: &crate::session::Session, row: &Row) {
     let what = match row.state {
         State::Done => "done",
         State::Gone => "was so already",
-        State::Left => "left alone",
+        State::Left | State::Held => "left alone",
         _ => "failed",
     };
     let why = row

@@ -7,7 +7,8 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::passes::{finish, prepare};
+use super::closing::finish;
+use super::opening::prepare;
 use super::resume::tell;
 use super::{Host, confirm, plan_view};
 use crate::effects::{
@@ -94,6 +95,7 @@ pub(super) fn purge(host: &Host, run: Option<&str>, older_than: &str) -> Result<
         origin: Origin::Host,
         arguments: serde_json::Map::new(),
         effect: Effect::Destroy,
+        began: session.now(),
     });
     gate.set_ledger(ledger);
     let word = session.config().context().to_owned();

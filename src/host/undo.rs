@@ -3,7 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::passes::{finish, prepare_run};
+use super::closing::finish;
+use super::opening::prepare_run;
 use super::resume::tell;
 use super::{Host, confirm, plan_view, rest};
 use crate::effects::{
@@ -33,6 +34,7 @@ pub(super) fn perform(host: &Host, run: &str) -> Result<u8> {
         origin: Origin::Host,
         arguments: serde_json::Map::new(),
         effect: Effect::Destroy,
+        began: session.now(),
     });
     let steps = ledger.count(true, None)?;
     gate.set_ledger(ledger);
@@ -74,7 +76,7 @@ fn backwards(account: &Account) -> Result<(Ledger, Vec<String>)> {
                         }
                         facts.clone_from(&net.now);
                     }
-                    let row = row(*change, facts, ledger.count(true, None)?);
+                    let row = row(*change, facts, class as usize);
                     ledger.add(&row.change.fingerprint(&row.function), &row)?;
                 }
                 _ => {}
@@ -117,7 +119,7 @@ fn nets(account: &Account) -> Result<HashMap<String, Net>> {
 /// What is taken back first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
-    Objects,
+    Objects = 1,
     Records,
     Removals,
 }
@@ -140,10 +142,10 @@ fn lost_sentence(step: &Effected, why: &str) -> String {
     )
 }
 
-fn row(change: Change, facts: Facts, before: u64) -> Row {
+fn row(change: Change, facts: Facts, step: usize) -> Row {
     Row {
         number: 0,
-        step: usize::try_from(before).unwrap_or_default() + 1,
+        step,
         function: change.function().to_owned(),
         effect: change.effect(),
         target: change.target(),
