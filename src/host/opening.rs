@@ -83,7 +83,11 @@ pub(super) fn counts<'a>(totals: &[Totals], places: &[String]) -> Vec<(&'a str, 
     };
     vec![
         ("bucket", places.join(",")),
-        ("objects", of("s3::").to_string()),
+        // What brings an object back goes by the name of the command that asked for it.
+        (
+            "objects",
+            (of("s3::") + of("undo") + of("trash")).to_string(),
+        ),
         ("records", of("stac::").to_string()),
         ("bytes", sums["bytes"].to_string()),
     ]
