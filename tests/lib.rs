@@ -13,6 +13,7 @@
 
 mod canary;
 mod fake;
+mod folder;
 mod framing;
 mod lakes;
 mod listener;
@@ -20,18 +21,24 @@ mod operator;
 mod terminal;
 mod wire;
 
+mod audit;
 mod check;
 mod completion;
 mod config;
+mod confirm;
 mod doc;
 mod doctor;
 mod domain;
+mod drift;
 mod engine;
 mod faults;
 mod gate;
 mod interrupt;
 mod inventory;
+mod locks;
 mod output;
+mod partial;
+mod plans;
 mod readme;
 mod registry;
 mod runbooks;

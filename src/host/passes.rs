@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Host, Started, confirm, plan_view};
+use super::{Host, Started, apply, confirm, plan_view};
 use crate::effects::{
     Audit, Effect, Ledger, Locks, Order, PlanHeader, Recorder, Run, RunId, State, Store, sums,
     write_plan,
@@ -326,8 +326,14 @@ impl Passes<'_> {
             )
             .hint("bound it: --max-delete N"));
         }
-        confirm::ask(session, globals, &totals, &self.confirm)?;
         let header = self.header(part)?;
+        if let Some(path) = &globals.changes.plan_out {
+            let path = apply::place(path, part);
+            session
+                .gate()
+                .with_ledger(|ledger| write_plan(ledger, &header, &path))?;
+        }
+        confirm::ask(session, globals, &totals, &self.confirm)?;
         match recorder {
             None => prepare(session, &header),
             Some(recorder) => {
