@@ -131,6 +131,27 @@ impl Console {
         Ok(outcome.exit_code())
     }
 
+    /// Shows a person, on stderr, what a plan pass ended with: what is about to be done is looked at before it is.
+    pub fn tell(&self, outcome: &Outcome) -> Result<()> {
+        let drawn = match outcome.shown()? {
+            Shown::Nothing => return Ok(()),
+            Shown::Line(value) => self.line(&value),
+            Shown::Record(record) => table::record(&record, outcome.columns(), self.0.width, false),
+            Shown::Rows(mut rows) => {
+                let (some, failed) = rows.some(ROWS_TOGETHER);
+                if let Some(error) = failed {
+                    return Err(error);
+                }
+                if !some.iter().all(Value::is_object) || some.is_empty() {
+                    return Ok(());
+                }
+                table::draw(&some, outcome.columns(), self.0.width, false)
+            }
+        };
+        self.say(drawn.trim_end());
+        Ok(())
+    }
+
     fn show_to_person(&self, outcome: &Outcome) -> Result<()> {
         match outcome.shown()? {
             Shown::Nothing => {}

@@ -377,7 +377,6 @@ impl Session {
         if self.interrupt().part_end().is_some() {
             return Ok(());
         }
-        let resume_stop = self.interrupt().suspend();
         let mut failed = Ok(());
         loop {
             let next = self
@@ -387,11 +386,13 @@ impl Session {
                 .unwrap_or_else(PoisonError::into_inner)
                 .pop();
             let Some(work) = next else { break };
+            // One that calls `exit`, or is itself stopped, keeps none of the others.
+            let resume_stop = self.interrupt().suspend();
             let done = work.call::<rhai::Dynamic>(()).map(drop);
+            resume_stop();
             let done = done.map_err(|error| crate::engine::raise::caught(&error, ""));
             failed = failed.and(done);
         }
-        resume_stop();
         failed
     }
 }

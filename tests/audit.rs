@@ -283,3 +283,21 @@ fn no_argument_passes_for_a_field_or_a_line() {
         let _ = ran.success();
     }
 }
+
+#[test]
+fn what_is_taken_back_or_ended_for_good_is_counted_too() {
+    let (tapped, folder) = with_one(Lake::Sandbox, "counted");
+    let script = folder.delete_all();
+    let operator = &tapped.operator;
+    let destroy = || operator.run(&["eval", "--effect", "destroy", "--apply", "--yes", &script]);
+    let run = fields(audits(&destroy().stderr)[0])["run"].clone();
+    let undo = operator.run(&["undo", &run, "--yes"]);
+    let run = fields(audits(&destroy().stderr)[0])["run"].clone();
+    let line = ["trash", "purge", "--run", &run, "--older-than", "0s", "--apply", "--yes"];
+    let purge = operator.run(&line);
+    for ran in [undo, purge] {
+        let fields = fields(audits(&ran.stderr)[0]);
+        assert_eq!((&*fields["objects"], &*fields["bytes"]), ("1", "4"), "{ran}");
+        let _ = ran.success();
+    }
+}

@@ -1,121 +1,228 @@
-//! What is asked before anything is destroyed, and what nobody is asked about: endpoints beside those of the context.
+//! Nothing is destroyed before somebody has typed the thing's name, or has said yes beforehand.
 
-use super::folder::Folder;
+use serde_json::json;
+
+use super::corner::Corner;
 use super::lakes::{Lake, on_both_lakes};
-use super::wire::lines;
+use super::listener::SilentListener;
+use super::operator::{Operator, Ran};
+use super::terminal::Terminal;
+
+/// A corner with one item of one object.
+fn furnished(lake: Lake) -> Corner {
+    let corner = Corner::of(lake);
+    corner.put_objects(&["eins/own.tif"]);
+    corner.put_item("eins", &json!({"own": corner.uri("eins/own.tif")}));
+    corner
+}
+
+/// The program at the question whether the item is to be deleted.
+fn asked(corner: &Corner) -> Terminal<'_> {
+    let at = format!("{}/eins", corner.domain);
+    let line = ["item", "delete", &at, "--apply"];
+    let mut terminal = corner.operator.on_terminal(&line);
+    terminal.expect("stac::delete_item");
+    terminal.expect("2 targets, ");
+    terminal.expect(&corner.served.addresses.stac);
+    terminal.expect("Type 'eins' to do this: ");
+    terminal
+}
+
+fn answered(corner: &Corner, line: &str) -> Ran {
+    let mut terminal = asked(corner);
+    terminal.type_line(line);
+    terminal.finish()
+}
+
+fn assert_untouched(corner: &Corner) {
+    assert!(!corner.item("eins").is_null());
+    assert_eq!(corner.keys(""), ["eins/own.tif"]);
+    assert_eq!(corner.locks(), json!([]));
+    // Creating the domain, an object, an item.
+    assert_eq!(corner.runs(), 3, "no journal was begun");
+}
+
+fn assert_gone(corner: &Corner) {
+    assert!(corner.item("eins").is_null());
+    assert_eq!(corner.keys(""), [""; 0]);
+    assert_eq!(corner.locks(), json!([]));
+}
 
 on_both_lakes! {
-    fn endpoints_of_the_environment_are_refused_beside_a_named_context_unless_they_are_meant(lake) {
-        let (tapped, folder) = (lake.tapped(), Folder::new("mixed"));
-        let addresses = &tapped.served.addresses;
-        let operator = folder.apart(tapped.served.operator());
-        let config = operator.home().join(".config/dashi/config.toml");
-        let config = std::fs::read_to_string(config).unwrap();
-        // The store's own address and the tap's are one store.
-        operator.config(&format!("{config}[contexts.prod.s3]\naliases = [{:?}]\n", addresses.s3));
-        folder.put(&operator, "a", "text");
-        let endpoint = [("DASHI_S3_ENDPOINT", tapped.s3.url().to_owned())];
-        let script = folder.delete_all();
-        let line = ["--context", "prod", "eval", "--effect", "destroy", "--apply", "--yes", &script];
-        let ran = operator.run_in(&endpoint, &line);
-        assert!(ran.stderr.contains("would reach beyond the context 'prod': not all of its endpoints are its own"), "{ran}");
-        let cause = format!("because s3.endpoint is {} (DASHI_S3_ENDPOINT)", tapped.s3.url());
-        assert!(ran.stderr.contains(&cause) && ran.stderr.contains("--env-override"), "{ran}");
-        let _ = ran.failure(2);
-        assert_eq!(tapped.s3.requests(), []);
-        assert_eq!(folder.names(&operator), ["a"]);
-        let ran = operator.run_in(&endpoint, &[&line[..], &["--env-override"]].concat());
-        assert!(ran.stderr.contains("warning: s3.endpoint is not the context's own"), "{ran}");
-        let _ = ran.success();
-        assert!(lines(&tapped.s3.changes()).iter().any(|line| line.starts_with("DELETE ")));
-        assert_eq!(folder.names(&operator), [""; 0]);
+    fn the_items_id_is_asked_for_and_does_it(lake) {
+        let corner = furnished(lake);
+        let ran = answered(&corner, "eins");
+        assert_eq!(ran.code, Some(0), "{ran}");
+        let audit = ran.stdout.find("[audit] ").unwrap_or_else(|| panic!("{ran}"));
+        assert!(ran.stdout.find("Type 'eins'").is_some_and(|question| question < audit), "{ran}");
+        assert_gone(&corner);
+    }
+
+    fn ctrl_c_at_the_question_leaves_everything_as_it_is(lake) {
+        let corner = furnished(lake);
+        let mut terminal = asked(&corner);
+        terminal.press_ctrl_c();
+        let ran = terminal.finish();
+        assert_eq!(ran.code, Some(130), "{ran}");
+        assert!(ran.stdout.contains("stopped: interrupted") && !ran.stdout.contains("[audit]"), "{ran}");
+        assert_untouched(&corner);
     }
 }
 
 #[test]
-fn the_question_says_that_the_environment_overrides_the_context() {
-    let (tapped, folder) = (Lake::Sandbox.tapped(), Folder::new("asked"));
-    folder.put(&tapped.served.operator(), "a", "text");
-    let operator = tapped
-        .served
-        .operator()
-        .with("DASHI_S3_ENDPOINT", tapped.s3.url());
-    let config = operator.home().join(".config/dashi/config.toml");
-    let config = std::fs::read_to_string(config).unwrap();
-    operator.config(&format!("{config}[contexts.prod]\n"));
-    let script = folder.delete_all();
-    let line = [
-        "--context",
-        "prod",
-        "eval",
-        "--effect",
-        "destroy",
-        "--apply",
-        &script,
-    ];
-    let mut terminal = operator.on_terminal(&line);
-    terminal.expect("context prod: 1 targets");
-    terminal.expect("s3.endpoint is not the context's own");
-    terminal.expect("(DASHI_S3_ENDPOINT)");
-    terminal.expect("Type 'prod' to do this:");
-    terminal.type_line("landing");
-    let ran = terminal.finish();
-    assert!(
-        ran.stdout
-            .contains("'landing' is not 'prod': nothing was done"),
-        "{ran}"
-    );
-    assert_eq!((ran.code, tapped.s3.changes()), (Some(2), vec![]));
+fn the_domain_with_the_id_is_a_name_too() {
+    let corner = furnished(Lake::Sandbox);
+    let ran = answered(&corner, &format!("  {}/eins ", corner.domain));
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert_gone(&corner);
 }
 
 #[test]
-fn without_a_terminal_and_a_yes_nothing_is_even_asked_of_a_service() {
-    let (tapped, folder) = (Lake::Sandbox.tapped(), Folder::new("alone"));
-    let operator = &tapped.operator;
-    folder.put(&tapped.served.operator(), "a", "text");
-    let script = folder.delete_all();
-    let line = [
-        "eval",
-        "--effect",
-        "destroy",
-        "--plan-out",
-        "plan.jsonl",
-        &script,
-    ];
-    operator.run(&line).success();
-    tapped.s3.forget();
-    tapped.stac.forget();
+fn anything_else_is_no_yes() {
+    let corner = furnished(Lake::Sandbox);
+    for wrong in ["", "y", "yes", "EINS", "ein", "eins zwei", &corner.domain] {
+        let ran = answered(&corner, wrong);
+        assert_eq!(ran.code, Some(2), "{wrong}: {ran}");
+        let said = format!("'{wrong}' is not 'eins': nothing was done");
+        assert!(ran.stdout.contains(&said), "{ran}");
+    }
+    let mut terminal = asked(&corner);
+    terminal.type_end();
+    let ran = terminal.finish();
+    assert_eq!(ran.code, Some(2), "{ran}");
+    assert_untouched(&corner);
+}
+
+#[test]
+fn a_yes_beforehand_skips_the_question() {
+    let corner = furnished(Lake::Sandbox);
+    let at = format!("{}/eins", corner.domain);
+    let yes = |value: &str| [("DASHICTL_YES", value.to_owned())];
+    let line = ["item", "delete", &at, "--apply"];
+    for no in ["0", "", "no"] {
+        let ran = corner.operator.run_in(&yes(no), &line);
+        assert_eq!(ran.code, Some(2), "{no}: {ran}");
+    }
+    assert_untouched(&corner);
+    let ran = corner.operator.run_in(&yes("1"), &line);
+    assert!(
+        ran.stderr.contains("2 targets") && !ran.stderr.contains("Type '"),
+        "{ran}"
+    );
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert_gone(&corner);
+}
+
+#[test]
+fn a_yes_without_apply_changes_nothing() {
+    let corner = furnished(Lake::Sandbox);
+    let ran = corner.delete("eins", &["--yes"]);
+    assert!(ran.stderr.contains("dry run: nothing was changed"), "{ran}");
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert_untouched(&corner);
+}
+
+#[test]
+fn without_a_terminal_and_a_yes_nothing_is_sent() {
+    let service = SilentListener::start();
+    let operator = Operator::new();
+    let url = service.url();
+    operator.config(&format!(
+        "stac_url = {url:?}\nprefect_url = {url:?}\nloki_url = {url:?}\ningest_url = {url:?}\n[s3]\nendpoint = {url:?}\n\
+         access_key = \"a\"\nsecret_key = \"b\"\n"
+    ));
     for line in [
-        &["eval", "--effect", "destroy", "--apply", &script][..],
-        &["apply", "plan.jsonl"],
+        &["item", "delete", "a/b", "--apply"][..],
+        &[
+            "eval",
+            "--effect",
+            "destroy",
+            "--apply",
+            "stac::collections().count()",
+        ],
+        &["trash", "purge", "--apply"],
+        &["lock", "break", "processed"],
     ] {
         let stderr = operator.run(line).failure(2);
         assert!(
-            stderr.contains("there is no terminal to ask on"),
+            stderr.contains("must be confirmed, and there is no terminal to ask on"),
             "{stderr}"
         );
         assert!(stderr.contains("--yes, or DASHICTL_YES=1"), "{stderr}");
     }
-    assert_eq!(
-        (tapped.s3.requests(), tapped.stac.requests()),
-        (vec![], vec![])
-    );
-    let yes = [("DASHICTL_YES", "1".to_owned())];
-    operator.run_in(&yes, &["apply", "plan.jsonl"]).success();
-    assert_eq!(folder.names(operator), [""; 0]);
+    assert_eq!(service.visits(), 0);
 }
 
 #[test]
-fn ctrl_c_at_the_question_leaves_everything_as_it_is() {
-    let (served, folder) = (Lake::Sandbox.served(), Folder::new("stopped"));
-    let operator = served.operator();
-    folder.put(&operator, "a", "text");
-    let script = folder.delete_all();
-    let mut terminal = operator.on_terminal(&["eval", "--effect", "destroy", "--apply", &script]);
-    terminal.expect("Type 'default' to do this:");
-    terminal.press_ctrl_c();
-    assert_eq!(terminal.finish().code, Some(130));
-    assert_eq!(folder.names(&operator), ["a"]);
-    let held = operator.run(&["lock", "list", "--json"]).json();
-    assert_eq!(held, serde_json::json!([]));
+fn what_has_no_name_is_confirmed_with_the_contexts() {
+    let operator = Operator::in_context("sandbox");
+    let line = [
+        "eval",
+        "--effect",
+        "write",
+        "s3::write(\"s3://landing/a\", \"1\")",
+    ];
+    operator.run(&line).success();
+    let delete = [
+        "eval",
+        "--effect",
+        "destroy",
+        "--apply",
+        "s3::delete(\"s3://landing/a\").deleted",
+    ];
+    let there = ["eval", "--json", "s3::try_head(\"s3://landing/a\") != ()"];
+    for (typed, code) in [("default", 2), ("sandbox", 0)] {
+        let mut terminal = operator.on_terminal(&delete);
+        terminal.expect("Type 'sandbox' to do this: ");
+        terminal.type_line(typed);
+        let ran = terminal.finish();
+        assert_eq!(ran.code, Some(code), "{ran}");
+        assert_eq!(operator.run(&there).json(), code != 0);
+    }
+    let purge = ["trash", "purge", "--older-than", "0s", "--apply"];
+    for (typed, code) in [("trash", 2), ("sandbox", 0)] {
+        let mut terminal = operator.on_terminal(&purge);
+        terminal.expect("Type 'sandbox' to do this: ");
+        terminal.type_line(typed);
+        let ran = terminal.finish();
+        assert_eq!(ran.code, Some(code), "{ran}");
+        let trash = operator.run(&["trash", "list", "--json"]).json();
+        assert_eq!(trash.as_array().unwrap().len(), usize::from(code != 0));
+    }
+}
+
+#[test]
+fn a_plan_that_destroys_too_much_is_not_even_asked_about() {
+    let corner = furnished(Lake::Sandbox);
+    let at = format!("{}/eins", corner.domain);
+    let line = ["item", "delete", &at, "--apply", "--max-delete", "1"];
+    let terminal = corner.operator.on_terminal(&line);
+    let ran = terminal.finish();
+    assert_eq!(ran.code, Some(2), "{ran}");
+    assert!(
+        ran.stdout
+            .contains("the plan destroys 2 things, and --max-delete is 1"),
+        "{ran}"
+    );
+    assert!(!ran.stdout.contains("Type '"), "{ran}");
+    assert_untouched(&corner);
+}
+
+#[test]
+fn there_is_no_question_where_there_is_nothing_to_do() {
+    let operator = Operator::in_context("sandbox");
+    let line = [
+        "eval",
+        "--effect",
+        "destroy",
+        "--apply",
+        "s3::delete([\"s3://landing/none\"]).gone",
+    ];
+    let terminal = operator.on_terminal(&line);
+    let ran = terminal.finish();
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(
+        ran.stdout.contains("there is nothing to do") && !ran.stdout.contains("Type '"),
+        "{ran}"
+    );
 }

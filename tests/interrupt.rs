@@ -15,10 +15,11 @@ fn interrupted(child: Child, at_work: impl Fn() -> bool) -> (Option<i32>, String
     stopped("-INT", child, at_work)
 }
 
-fn stopped(
+/// The same with any signal.
+pub fn stopped(
     signal: &str,
     mut child: Child,
-    at_work: impl Fn() -> bool,
+    mut at_work: impl FnMut() -> bool,
 ) -> (Option<i32>, String, Duration) {
     let waiting = Instant::now();
     while !at_work() {

@@ -472,6 +472,9 @@ fn a_collection_that_was_never_listed_ends_the_walk() {
     let one = || vec![count(1), items("a", &["x"]), count(1)];
     let mut hidden = catalogue(3, vec![(&["a"], one()), (&["a"], vec![])]);
     hidden.push(count(3));
+    for _ in 0..5 {
+        hidden.extend([count(1), count(3)]);
+    }
     let error = failed_walk(hidden);
     assert!(
         error
@@ -494,9 +497,52 @@ fn a_collection_that_was_never_listed_ends_the_walk() {
 }
 
 #[test]
+fn an_item_that_goes_and_one_that_comes_elsewhere_do_not_end_the_walk() {
+    let mut busy = catalogue(
+        3,
+        vec![
+            (&["a"], vec![count(1), items("a", &["x"]), count(1)]),
+            (&["a", "b"], vec![count(1), items("b", &["y"]), count(1)]),
+            (&["a", "b"], vec![]),
+        ],
+    );
+    busy.extend([count(3), count(2), count(1), count(3)]);
+    let (walked, _) = Visit::of_catalogue(&FakeService::start(busy))
+        .walk()
+        .unwrap();
+    assert_eq!((walked.collections, walked.items), (2, 2));
+}
+
+#[test]
+fn an_item_that_goes_and_comes_back_while_it_is_read_is_read_again() {
+    let service = FakeService::start(catalogue(
+        2,
+        vec![
+            (
+                &["a"],
+                vec![
+                    count(2),
+                    items("a", &["x"]),
+                    count(2),
+                    count(2),
+                    items("a", &["x", "y"]),
+                    count(2),
+                ],
+            ),
+            (&["a"], vec![]),
+        ],
+    ));
+    let (walked, _) = Visit::of_catalogue(&service).walk().unwrap();
+    assert_eq!(walked.items, 2);
+}
+
+#[test]
 fn a_collection_without_items_is_not_searched() {
     let mut answers = catalogue(1, vec![(&["a"], vec![count(0)]), (&["a"], vec![])]);
     answers.push(count(1));
+    for _ in 0..5 {
+        answers.extend([count(0), count(1)]);
+    }
     let service = FakeService::start(answers);
     let error = Visit::of_catalogue(&service).walk().unwrap_err();
     assert!(

@@ -2,8 +2,8 @@
 //! folder and ports of its own.
 //!
 //! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
-//! lake), and `wire` taps what goes there, by `framing`. `listener` and `fake` stand for servers that misbehave. Every
-//! other file holds tests of one subject.
+//! lake), a `corner` of one is a test's own, `wire` taps what goes there, by `framing`, and `stage` sets the scene for runs
+//! that are killed. `listener` and `fake` stand for servers that misbehave. Every other file holds tests of one subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
 #![allow(
@@ -12,12 +12,14 @@
 )]
 
 mod canary;
+mod corner;
 mod fake;
 mod folder;
 mod framing;
 mod lakes;
 mod listener;
 mod operator;
+mod stage;
 mod terminal;
 mod wire;
 
@@ -26,16 +28,23 @@ mod check;
 mod completion;
 mod config;
 mod confirm;
+mod defer;
 mod doc;
 mod doctor;
 mod domain;
 mod drift;
+mod elsewhere;
+mod endpoints;
 mod engine;
 mod faults;
 mod gate;
 mod interrupt;
 mod inventory;
+mod item_delete;
+mod item_partly;
+mod kill;
 mod locks;
+mod log;
 mod output;
 mod partial;
 mod plans;
@@ -49,6 +58,7 @@ mod store;
 mod taps;
 mod tls;
 mod trust;
+mod versions;
 
 /// A test file that is not listed above would never run.
 #[test]

@@ -135,7 +135,7 @@ fn put_and_delete(tapped: &Tapped, key: &str) {
 }
 
 /// A client of the tapped store that sends all that the SDK sends if left to itself.
-fn store(tapped: &Tapped) -> aws_sdk_s3::Client {
+pub fn store(tapped: &Tapped) -> aws_sdk_s3::Client {
     tls::install_provider();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let addresses = &tapped.served.addresses;

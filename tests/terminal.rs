@@ -13,7 +13,7 @@ use pty_process::blocking::{Command, Pty, open};
 use super::operator::{Operator, Ran};
 
 /// How long is waited for what must appear.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A terminal of 40 lines by 120 columns, whose foreground is the program. Left without [`Terminal::finish`], the
 /// program is killed.
@@ -85,6 +85,11 @@ impl Terminal<'_> {
     /// Types a line.
     pub fn type_line(&mut self, line: &str) {
         self.press(format!("{line}\n").as_bytes());
+    }
+
+    /// Ends the input, as Ctrl-D at the begin of a line does.
+    pub fn type_end(&mut self) {
+        self.press(b"\x04");
     }
 
     /// Presses Ctrl-C, which the terminal turns into a signal.

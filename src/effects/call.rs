@@ -11,7 +11,7 @@ use super::judge::{Judged, judge, refuse_missing, refuse_unmet};
 use super::ledger::{Row, State};
 use super::plan::other_scripts;
 use super::run::script_digests;
-use super::{Change, Effect, Facts, Recorder, object};
+use super::{Change, Effect, Facts, Recorder};
 use crate::error::{Error, Kind, Result};
 use crate::session::Session;
 
@@ -77,7 +77,7 @@ impl Call<'_> {
         let row = self.inner().ledger()?.ask(known)?;
         let Some(row) = row else {
             self.beyond(change, false)?;
-            return left(change, "it is not in the plan");
+            return left(change, NOT_PLANNED);
         };
         if row.state.is_over() {
             return answered(row);
@@ -129,7 +129,12 @@ impl Call<'_> {
             .clone()
             .ok_or_else(|| Error::internal("a change without a journal"))?;
         recorder.check_locks()?;
-        let seen = self.session.wait(self.hands.look(&row.change))?;
+        let seen = self.session.wait(async {
+            match row.state {
+                State::Begun => self.hands.look_back(&row.change).await,
+                _ => self.hands.look(&row.change).await,
+            }
+        })?;
         match judge(&row, &seen) {
             Judged::Gone => self.end(&recorder, row, State::Gone, None, None),
             Judged::DoneAlready => {
@@ -147,30 +152,11 @@ impl Call<'_> {
 
     /// What was done by a run that could not say so any more.
     pub(super) async fn found(&self, recorder: &Recorder, row: &Row, seen: &Seen) -> Result<Done> {
-        let mut done = Done {
-            after: seen.facts.clone(),
-            value: match &row.change {
-                Change::PutItem { .. } | Change::PutCollection { .. } => {
-                    seen.image.clone().unwrap_or_default()
-                }
-                _ => Value::Null,
-            },
-            ..Done::default()
+        let number = Number {
+            run: &recorder.run().id,
+            effect: row.number,
         };
-        if let Some(at) = row.change.object() {
-            let number = Number {
-                run: &recorder.run().id,
-                effect: row.number,
-            };
-            let s3 = self.hands.s3()?;
-            let aside = object::place_aside(number, at)?;
-            if object::seen(s3, &aside).await?.facts != Facts::Absent {
-                done.aside = Some(aside);
-            } else if matches!(row.change, Change::DeleteObject { .. }) {
-                done.marker = object::marker_of(s3, at).await?;
-            }
-        }
-        Ok(done)
+        self.hands.found(number, &row.change, seen).await
     }
 
     pub(super) fn held_back(&self) -> Result<Option<String>> {
@@ -189,7 +175,7 @@ impl Call<'_> {
     pub(super) fn leave(&self, row: Row, why: &str) -> Result<Row> {
         let recorder = self.inner().recorder.clone();
         match recorder {
-            Some(recorder) => self.end(&recorder, row, State::Left, Some(why.to_owned()), None),
+            Some(recorder) => self.end(&recorder, row, State::Held, Some(why.to_owned()), None),
             None => Err(Error::internal("a change without a journal")),
         }
     }
@@ -323,7 +309,7 @@ pub(super) fn why(error: &Error) -> String {
 pub(super) fn answered(row: Row) -> Result<Answer> {
     match row.state {
         State::Done | State::Gone => Ok(Answer::Known(row.value)),
-        State::Left => left(&row.change, row.why.as_deref().unwrap_or("it changed")),
+        State::Left | State::Held => left(&row.change, row.why.as_deref().unwrap_or("it changed")),
         State::Failed => Err(Error::new(
             Kind::Partial,
             format!("{} failed: {}", row.target, row.why.unwrap_or_default()),
@@ -332,13 +318,22 @@ pub(super) fn answered(row: Row) -> Result<Answer> {
     }
 }
 
+/// Why what the plan does not hold is not done.
+const NOT_PLANNED: &str = "it is not in the plan";
+
 /// The answer for a change that is left alone. Who deletes needs nothing of it; who makes something waits for it.
 pub(super) fn left(change: &Change, why: &str) -> Result<Answer> {
     if change.removes() {
         return Ok(Answer::Known(Value::Null));
     }
-    Err(Error::new(
+    let error = Error::new(
         Kind::Partial,
         format!("{} was left alone: {why}", change.target()),
+    );
+    if why != NOT_PLANNED {
+        return Err(error);
+    }
+    Err(error.hint(
+        "what is written must be the same in both passes: ctx::began() instead of time::now(), no chance",
     ))
 }

@@ -106,14 +106,11 @@ fn to_the_second(time: &str) -> String {
     }
 }
 
-/// The links that a STAC server makes itself for every answer; they name the way it was asked.
-const SERVER_LINKS: [&str; 9] = [
-    "self",
-    "item",
-    "items",
-    "parent",
-    "collection",
-    "root",
+/// The links that a STAC server makes itself for every answer; they name the way it was asked. Stored ones of these names
+/// are never shown.
+const SERVER_LINKS: [&str; 6] = ["self", "item", "items", "parent", "collection", "root"];
+/// The links that a server may make as well, to itself. One of such a name that leads elsewhere is the record's own.
+const LINKS_TO_SERVER: [&str; 3] = [
     "data",
     "http://www.opengis.net/def/rel/ogc/1.0/queryables",
     "aggregate",
@@ -124,9 +121,21 @@ const SERVER_LINKS: [&str; 9] = [
 pub(crate) fn without_server_links(record: &Value) -> Value {
     let mut record = record.clone();
     if let Some(links) = record.get_mut("links").and_then(Value::as_array_mut) {
+        let server = links
+            .iter()
+            .find(|link| link["rel"] == "self")
+            .and_then(|link| link["href"].as_str()?.split_once("/collections/"))
+            .map(|(server, _)| format!("{server}/"));
         links.retain(|link| {
-            let rel = link["rel"].as_str().unwrap_or_default();
-            !SERVER_LINKS.contains(&rel)
+            let text = |name: &str| link[name].as_str().unwrap_or_default();
+            let to_server = || {
+                let server = server.as_ref();
+                server.is_some_and(|server| text("href").starts_with(server))
+            };
+            let rel = text("rel");
+            let is_servers =
+                SERVER_LINKS.contains(&rel) || (LINKS_TO_SERVER.contains(&rel) && to_server());
+            !is_servers
         });
     }
     record
@@ -167,5 +176,17 @@ mod tests {
             Facts::of_record(&asked_one_way),
             Facts::of_record(&json!({"id": "a", "links": []}))
         );
+    }
+
+    #[test]
+    fn a_link_that_leads_elsewhere_is_the_records_own() {
+        let links = json!([
+            {"rel": "self", "href": "http://a/stac/collections/c/items/x"},
+            {"rel": "aggregate", "href": "http://a/stac/collections/c/aggregate"},
+            {"rel": "aggregate", "href": "http://b/c"},
+            {"rel": "data", "href": "http://b/d"},
+        ]);
+        let record = without_server_links(&json!({"id": "x", "links": links}));
+        assert_eq!(record["links"], json!([links[2], links[3]]));
     }
 }

@@ -375,34 +375,37 @@ impl Gate {
         Ok(recorder)
     }
 
-    /// Performs what is left of a plan without its script, in order: each step is looked at first. `each` is told what
-    /// came of it.
+    /// Performs what is left of a plan without its script, in order, each target looked at first: the objects of one call
+    /// together, everything else one by one. `each` is told what came of it.
     pub fn perform_rest(&self, session: &Session, mut each: impl FnMut(&Row)) -> Result<()> {
         let mut number = 0;
         loop {
             if session.interrupt().is_stopping() {
                 return Err(Error::interrupted());
             }
-            let next = lock(&self.inner).ledger()?.unsettled_after(number)?;
-            let Some(row) = next else { return Ok(()) };
-            number = row.number;
-            let hands = Hands::of(session, &row.change)?;
+            let rows = lock(&self.inner).ledger()?.unsettled_after(number, BATCH)?;
+            let Some(first) = rows.first() else {
+                return Ok(());
+            };
+            let (step, function, after) = (first.step, first.function.clone(), first.after.clone());
+            let rows: Vec<Row> = match first.change.object() {
+                Some(_) => rows
+                    .into_iter()
+                    .take_while(|row| row.step == step)
+                    .collect(),
+                None => rows.into_iter().take(1).collect(),
+            };
+            number = rows.last().map_or(number, |row| row.number);
+            let hands = Hands::of(session, &rows[0].change)?;
             let call = Call {
                 gate: self,
                 session,
                 hands: &hands,
-                function: &row.function.clone(),
-                effect: row.effect,
-                after: row.after.clone(),
+                function: &function,
+                effect: rows[0].effect,
+                after,
             };
-            match call.settle(row) {
-                Ok(settled) => each(&settled),
-                // One that fails is written down, and keeps none of the others.
-                Err(error) => match lock(&self.inner).ledger()?.failed(number)? {
-                    Some(failed) => each(&failed),
-                    None => return Err(error),
-                },
-            }
+            call.settle_all(rows)?.iter().for_each(&mut each);
         }
     }
 }

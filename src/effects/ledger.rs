@@ -36,6 +36,8 @@ pub enum State {
     Gone,
     /// Left alone: it was not as planned.
     Left,
+    /// Held back: what must come before it was not wholly done. When that is, it can be done.
+    Held,
     /// Tried in vain.
     Failed,
 }
@@ -50,6 +52,7 @@ impl State {
             State::Done => "done",
             State::Gone => "gone",
             State::Left => "left",
+            State::Held => "held",
             State::Failed => "failed",
         }
     }
@@ -60,6 +63,7 @@ impl State {
             State::Done,
             State::Gone,
             State::Left,
+            State::Held,
             State::Failed,
         ]
         .into_iter()
@@ -276,34 +280,22 @@ impl Ledger {
         Ok(())
     }
 
-    /// The next step in order after `number` that is not settled.
-    pub fn unsettled_after(&self, number: i64) -> Result<Option<Row>> {
+    /// The next steps in order after `number` that are not settled, so many at most.
+    pub fn unsettled_after(&self, number: i64, most: usize) -> Result<Vec<Row>> {
         let find = "SELECT number, detail, state, why, value FROM effect
-                    WHERE number > ?1 AND state NOT IN ('done', 'gone', 'left') ORDER BY number LIMIT 1";
-        let found = self
-            .database
-            .prepare_cached(find)
-            .and_then(|mut find| find.query_row(params![number], columns).optional())
+                    WHERE number > ?1 AND state NOT IN ('done', 'gone', 'left') ORDER BY number LIMIT ?2";
+        let mut find = self.database.prepare_cached(find).map_err(broken)?;
+        let rows = find
+            .query_map(params![number, most], columns)
             .map_err(broken)?;
-        found.map(Columns::row).transpose()
-    }
-
-    /// A step that failed, by its number.
-    pub fn failed(&self, number: i64) -> Result<Option<Row>> {
-        let find = "SELECT number, detail, state, why, value FROM effect WHERE number = ?1 AND state = 'failed'";
-        let found = self
-            .database
-            .prepare_cached(find)
-            .and_then(|mut find| find.query_row(params![number], columns).optional())
-            .map_err(broken)?;
-        found.map(Columns::row).transpose()
+        rows.map(|row| row.map_err(broken)?.row()).collect()
     }
 
     /// The steps of each call, added up, in order: of the part that is being planned, or of all.
     pub fn totals(&self, all: bool) -> Result<Vec<Totals>> {
         let part = if all { 0 } else { self.part };
         let sum = "SELECT step, function, effect, count(*), coalesce(sum(bytes), 0), min(number), max(number),
-                          sum(state IN ('done', 'gone')), sum(state = 'left'), sum(state = 'failed')
+                          sum(state IN ('done', 'gone')), sum(state IN ('left', 'held')), sum(state = 'failed')
                    FROM effect WHERE part >= ?1 GROUP BY step, function, place ORDER BY min(number)";
         let mut sum = self.database.prepare_cached(sum).map_err(broken)?;
         let rows = sum

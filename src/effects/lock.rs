@@ -33,6 +33,9 @@ const TRUSTED: Duration = Duration::from_secs(30);
 /// A look at the lock holds for so long.
 const LOOK_HOLDS: Duration = Duration::from_secs(1);
 
+/// What a run needs that cannot write its lock.
+const RIGHTS: &str = "destructive runs keep lock and journal in the lake (state.url): the credentials must be allowed to write there";
+
 /// Who holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
@@ -221,7 +224,7 @@ async fn honours_conditions(store: &Store) -> Result<bool> {
             Err(error) if matches!(error.detail().status, Some(400 | 412 | 501)) => {
                 return Ok(false);
             }
-            Err(error) => return Err(error.hint("destructive runs keep lock and journal in the lake (state.url): the credentials must be allowed to write there")),
+            Err(error) => return Err(error.hint(RIGHTS)),
         };
         let again = is_refused(put("second", Condition::Absent).await)?;
         let stranger = Condition::Matches("00000000000000000000000000000000".to_owned());
@@ -296,7 +299,7 @@ async fn acquire(s3: &S3, at: &ObjectRef, holder: &Holder) -> Result<Option<Stri
     match put(Condition::Absent).await {
         Ok(written) => return Ok(written.etag),
         Err(error) if matches!(error.detail().status, Some(409 | 412)) => {}
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.hint(RIGHTS)),
     }
     let (found, etag, age) = read(s3, at).await?;
     // A run that is resumed finds its own lock.

@@ -6,19 +6,18 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use super::call::{Call, begun, ended, why};
+use super::call::Call;
 use super::gate::{Answer, Asked, Gate, Mode, Step, lock, step_of};
-use super::hands::{Done, Hands, Number, Seen};
-use super::judge::{Judged, judge};
+use super::hands::{Hands, Seen};
 use super::ledger::{Row, State};
-use super::{Change, Effect, Facts, Recorder};
-use crate::error::{Error, Kind, Result};
+use super::{Change, Effect, Facts};
+use crate::error::Result;
 use crate::session::Session;
 
 /// Targets of one call are worked on so many at a time.
 pub(super) const BATCH: usize = 250;
 /// Of a batch, so many requests are under way at once.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 /// A call with many targets names at most so many of them in its result.
 const NAMED: usize = 1000;
 
@@ -50,7 +49,7 @@ impl Outcomes {
             "step": self.step,
             "deleted": of(State::Done),
             "gone": of(State::Gone),
-            "left": of(State::Left),
+            "left": of(State::Left) + of(State::Held),
             "failed": of(State::Failed),
             "bytes": self.bytes,
             "targets": self.named,
@@ -237,95 +236,12 @@ impl<'a> Many<'a> {
         Ok(())
     }
 
-    /// Does the steps of one batch: looks at all, writes all down, does all, writes down what came of each.
+    /// Does the steps of one batch, and counts what came of each.
     fn settle(&mut self, call: &Call, open: Vec<Row>) -> Result<()> {
-        if open.is_empty() {
-            return Ok(());
-        }
-        if let Some(why) = call.held_back()? {
-            for row in open {
-                let row = call.leave(row, &why)?;
-                self.count(&row);
-            }
-            return Ok(());
-        }
-        let recorder = call
-            .inner()
-            .recorder
-            .clone()
-            .ok_or_else(|| Error::internal("a change without a journal"))?;
-        recorder.check_locks()?;
-        let looks = futures::stream::iter(open)
-            .map(async |row| {
-                let seen = call.hands.look(&row.change).await;
-                (row, seen)
-            })
-            .buffered(AT_ONCE);
-        let looked: Vec<(Row, Result<Seen>)> =
-            self.session.wait(async { Ok(looks.collect().await) })?;
-        let mut ready = Vec::new();
-        for (row, seen) in looked {
-            let seen = seen?;
-            let settled = match judge(&row, &seen) {
-                Judged::AsPlanned => {
-                    ready.push((row, seen));
-                    continue;
-                }
-                Judged::Gone | Judged::SoAlready => {
-                    call.end(&recorder, row, State::Gone, None, None)?
-                }
-                Judged::DoneAlready => {
-                    let done = self.session.finish(call.found(&recorder, &row, &seen))?;
-                    call.end(&recorder, row, State::Done, None, Some(done))?
-                }
-                Judged::Changed(why) => call.end(&recorder, row, State::Left, Some(why), None)?,
-            };
-            self.count(&settled);
-        }
-        self.carry_out(call, &recorder, ready)
-    }
-
-    fn carry_out(
-        &mut self,
-        call: &Call,
-        recorder: &Recorder,
-        ready: Vec<(Row, Seen)>,
-    ) -> Result<()> {
-        if ready.is_empty() {
-            return Ok(());
-        }
-        recorder.begun(ready.iter().map(|(row, seen)| begun(row, seen)).collect())?;
-        let run = recorder.run().id.clone();
-        let doing = futures::stream::iter(ready)
-            .map(async |(row, seen)| {
-                let number = Number {
-                    run: &run,
-                    effect: row.number,
-                };
-                let done = call.hands.perform(number, &row.change, &seen).await;
-                (row, done)
-            })
-            .buffered(AT_ONCE);
-        let done: Vec<(Row, Result<Done>)> =
-            self.session.finish(async { Ok(doing.collect().await) })?;
-        let mut all = Vec::new();
-        for (mut row, done) in done {
-            let (state, done, said) = match done {
-                Ok(done) => (State::Done, Some(done), None),
-                Err(error) if error.kind() == Kind::Conflict => {
-                    (State::Left, None, Some(error.to_string()))
-                }
-                Err(error) => (State::Failed, None, Some(why(&error))),
-            };
-            (row.state, row.why) = (state, said);
-            let ended = ended(&row, state, row.why.as_deref(), done);
-            call.inner()
-                .ledger()?
-                .note(row.number, state, row.why.as_deref(), &ended.value)?;
+        for row in call.settle_all(open)? {
             self.count(&row);
-            all.push(ended);
         }
-        recorder.ended(all)
+        Ok(())
     }
 
     fn perform_now(&mut self, call: &Call, batch: Vec<Asked>) -> Result<()> {

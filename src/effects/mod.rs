@@ -6,15 +6,17 @@
 //! | `permit` | the leave that every changing method of a client demands, and that only this room can give |
 //! | `change`, `payload`, `facts` | a change as data; what it writes; what its target was seen to be |
 //! | `record`, `object`, `local` | how each kind of target is looked at and changed |
-//! | `gate`, `call`, `many`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
+//! | `gate`, `call`, `many`, `batch`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
 //! | `ledger` | the steps of a run, on disk: the plan that guards the second pass, what is done, what is left |
 //! | `plan` | the plan as a file |
 //! | `run`, `journal`, `store`, `recorder` | who runs what; its account on this machine and in the lake |
-//! | `audit`, `lock`, `inverse` | the audit line; one run at a time; how a change is taken back |
+//! | `audit`, `lock` | the audit line; one run at a time |
+//! | `inverse`, `unknown` | how a change is taken back; what came of one whose end nobody told |
 //!
 //! Who prints a plan or asks the operator is `host`; which function does what is `modules`.
 
 mod audit;
+mod batch;
 mod call;
 mod change;
 mod facts;
@@ -35,6 +37,7 @@ mod record;
 mod recorder;
 mod run;
 mod store;
+mod unknown;
 
 pub use audit::Audit;
 pub use change::Change;
@@ -51,6 +54,7 @@ pub use plan::{Plan, PlanHeader, sums, write as write_plan};
 pub use recorder::Recorder;
 pub use run::{Order, Origin, Run, RunId, Scene, script_digest};
 pub use store::Store;
+pub use unknown::find_out;
 
 /// What a function, at most, does to the world.
 #[derive(

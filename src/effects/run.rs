@@ -86,11 +86,14 @@ pub struct Order {
     pub arguments: Map<String, Value>,
     /// The most it may do.
     pub effect: Effect,
+    /// When it began: the same in every pass, also of a plan that is applied later.
+    pub began: Timestamp,
 }
 
 impl Default for Order {
     fn default() -> Order {
         Order {
+            began: Timestamp::now(),
             command: "dashictl".to_owned(),
             origin: Origin::Host,
             arguments: Map::new(),

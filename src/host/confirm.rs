@@ -77,7 +77,7 @@ pub(super) fn ask(
     let targets: u64 = totals.iter().map(|total| total.targets).sum();
     let bytes: u64 = totals.iter().map(|total| total.bytes).sum();
     let size = table::size(i64::try_from(bytes).unwrap_or(i64::MAX));
-    console.say(plan_view::text(totals, console.width()).trim_end());
+    console.note(&plan_view::text(totals));
     console.note(&format!(
         "context {}: {targets} targets, {size}; {}",
         config.context(),

@@ -134,6 +134,7 @@ impl Host<'_> {
             origin,
             arguments: arguments.clone(),
             effect: program.effect,
+            began: started.session.now(),
         };
         let confirm = word.unwrap_or_else(|| started.session.config().context().to_owned());
         let passes = Passes {

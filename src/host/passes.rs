@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use super::{Host, Started, apply, confirm, plan_view};
 use crate::effects::{
-    Audit, Effect, Ledger, Locks, Order, PlanHeader, Recorder, Run, RunId, State, Store, sums,
-    write_plan,
+    Audit, Effect, Ledger, Locks, Order, PlanHeader, Recorder, Run, RunId, State, Store, held,
+    sums, write_plan,
 };
 use crate::engine::outcome::Outcome;
 use crate::error::{Error, Kind, Result};
@@ -66,8 +66,7 @@ impl Passes<'_> {
     fn once(&self) -> Result<u8> {
         let outcome = self.pass();
         let shown = outcome.and_then(|outcome| self.host.console.show(&outcome));
-        let shown = self.with_deferred(shown);
-        let ended = self.ended(shown);
+        let ended = self.concluded(shown);
         match self.session().gate().recorder() {
             Some(recorder) => finish(self.session(), &recorder, ended),
             None => ended,
@@ -92,8 +91,9 @@ impl Passes<'_> {
         let outcome = self.pass();
         // A stream with changes in its closures makes them only while it is read.
         let read = outcome.and_then(|outcome| outcome.exhaust().map(|()| outcome));
-        let read = self.with_deferred(read);
         let interrupt = session.interrupt();
+        let had_exited = interrupt.exit_code().is_some();
+        let deferred = session.run_deferred();
         if interrupt.is_by_signal() {
             return Err(Error::interrupted());
         }
@@ -103,14 +103,18 @@ impl Passes<'_> {
             self.settle_clock()?;
             return Ok((None, 0));
         }
+        let explained = |error| {
+            self.tell_plan_so_far(part);
+            session.redacted(with_excerpt(error, session))
+        };
         if let Some(code) = interrupt.exit_code() {
+            if had_exited {
+                deferred.map_err(explained)?;
+            }
             self.settle_clock()?;
             return Ok((None, u8::try_from(code).unwrap_or(1)));
         }
-        let outcome = read.map_err(|error| {
-            self.tell_plan_so_far(part);
-            session.redacted(with_excerpt(error, session))
-        })?;
+        let outcome = self.both(read, deferred).map_err(explained)?;
         self.settle_clock()?;
         let code = outcome.exit_code();
         // A stream can be read once, and it was.
@@ -132,9 +136,7 @@ impl Passes<'_> {
             session.console().say(&format!(
                 "{which} up to the failure (nothing of it was done):"
             ));
-            session
-                .console()
-                .say(plan_view::text(&totals, session.console().width()).trim_end());
+            session.console().note(&plan_view::text(&totals));
         }
     }
 
@@ -232,6 +234,9 @@ impl Passes<'_> {
             if open == 0 || (code != 0 && outcome.is_none()) {
                 return self.nothing_more(recorder.as_ref(), outcome, partial, code);
             }
+            if let Some(outcome) = outcome.filter(|outcome| !outcome.is_unknown()) {
+                self.host.console.tell(&outcome)?;
+            }
             let begun = self.begin(recorder.as_ref(), part);
             let begun = match (begun, &recorder) {
                 (Ok(begun), _) => begun,
@@ -272,8 +277,7 @@ impl Passes<'_> {
             Ok(outcome) => self.host.console.show(&outcome),
             Err(error) => Err(error),
         };
-        let shown = self.with_deferred(shown);
-        self.ended(shown)
+        self.concluded(shown)
     }
 
     /// There is nothing to do, or nothing more.
@@ -348,15 +352,30 @@ impl Passes<'_> {
         }
     }
 
-    /// Runs what was deferred; the script's own failure is told before that of what was deferred.
-    fn with_deferred<T>(&self, result: Result<T>) -> Result<T> {
+    /// Runs what was deferred after a pass that performs. Gives what both ended in.
+    fn concluded(&self, shown: Result<u8>) -> Result<u8> {
         let session = self.session();
-        match (result, session.run_deferred()) {
+        let exit_code = || session.interrupt().exit_code();
+        let had_exited = exit_code().is_some();
+        let deferred = session.run_deferred();
+        let ended = self.ended(shown);
+        if !had_exited && exit_code().is_some() {
+            return ended;
+        }
+        let explained = |error| session.redacted(with_excerpt(error, session));
+        self.both(ended, deferred.map_err(explained))
+    }
+
+    /// What was deferred fails a run that did not fail; a run's own failure is told before it.
+    fn both<T>(&self, result: Result<T>, deferred: Result<()>) -> Result<T> {
+        match (result, deferred) {
             (Ok(_), Err(error)) => Err(error),
             (Err(error), Err(other)) => {
-                session
-                    .console()
-                    .warn(&format!("what was deferred failed too: {other}"));
+                if other.kind() != Kind::Interrupted {
+                    self.session()
+                        .console()
+                        .warn(&format!("what was deferred failed too: {other}"));
+                }
                 Err(error)
             }
             (result, Ok(())) => result,
@@ -394,18 +413,38 @@ pub(super) fn prepare_run(
     header: &PlanHeader,
     run: Run,
 ) -> Result<Arc<Recorder>> {
-    let (places, totals) = session
+    let (mut places, totals) = session
         .gate()
         .with_ledger(|ledger| Ok((locked(ledger)?, ledger.totals(false)?)))?
         .unwrap_or_default();
-    let store = Store::of(session)?;
-    let warn = |text: &str| session.console().warn(text);
-    let locks = Locks::take(session, &store, &places, &run, warn)?;
     let id = run.id.clone();
-    let recorder = Arc::new(Recorder::begin(session, run, Some(store.clone()))?);
-    recorder.hold(locks);
+    // What stays on this machine asks nothing of the lake.
+    let store = (!places.is_empty())
+        .then(|| Store::of(session))
+        .transpose()?;
+    // A run that is still at it holds locks of more than it has changed so far.
+    if let (Some(undone), Some(store)) = (&run.undoes, &store) {
+        let held = session.wait(held(store))?.into_iter();
+        places.extend(
+            held.filter(|holder| holder.run == undone.as_str())
+                .map(|holder| holder.lock),
+        );
+        places.sort();
+        places.dedup();
+    }
+    let warn = |text: &str| session.console().warn(text);
+    let locks = store
+        .as_ref()
+        .map(|store| Locks::take(session, store, &places, &run, warn))
+        .transpose()?;
+    let recorder = Arc::new(Recorder::begin(session, run, store.clone())?);
+    if let Some(locks) = locks {
+        recorder.hold(locks);
+    }
     session.journals()?.use_nonce(&header.nonce, &id)?;
-    session.finish(store.use_nonce(&header.nonce, &id))?;
+    if let Some(store) = &store {
+        session.finish(store.use_nonce(&header.nonce, &id))?;
+    }
     keep_plan(session, &recorder, header)?;
     let audit = Audit::of(recorder.run(), &counts(&totals, &places));
     recorder.announce(audit)?;
@@ -423,17 +462,18 @@ pub(super) fn locked(ledger: &mut Ledger) -> Result<Vec<String>> {
 
 fn counts<'a>(totals: &[crate::effects::Totals], places: &[String]) -> Vec<(&'a str, String)> {
     let sums = sums(totals);
-    let of = |function: &str| -> u64 {
+    // The targets of a group are all in one place.
+    let of = |kinds: &[&str]| -> u64 {
         totals
             .iter()
-            .filter(|total| total.function.starts_with(function))
+            .filter(|total| kinds.iter().any(|kind| total.first.starts_with(kind)))
             .map(|total| total.targets)
             .sum()
     };
     vec![
         ("bucket", places.join(",")),
-        ("objects", of("s3::").to_string()),
-        ("records", of("stac::").to_string()),
+        ("objects", of(&["s3://"]).to_string()),
+        ("records", of(&["item ", "collection "]).to_string()),
         ("bytes", sums["bytes"].to_string()),
     ]
 }
@@ -541,13 +581,14 @@ impl Accounted {
         gate.with_ledger(|ledger| {
             account.done =
                 ledger.count(true, Some(State::Done))? + ledger.count(true, Some(State::Gone))?;
-            account.left = ledger.count(true, Some(State::Left))?;
+            account.left =
+                ledger.count(true, Some(State::Left))? + ledger.count(true, Some(State::Held))?;
             account.failed = ledger.count(true, Some(State::Failed))?
                 + ledger.count(true, Some(State::Begun))?;
             account.bytes = ledger.totals(true)?.iter().map(|total| total.bytes).sum();
             if account.left + account.failed > 0 {
                 ledger.rows(true, |row| {
-                    if matches!(row.state, State::Left | State::Failed)
+                    if matches!(row.state, State::Left | State::Held | State::Failed)
                         && account.reasons.len() < Self::REASONS
                     {
                         account.reasons.push(format!(

@@ -8,7 +8,7 @@ use crate::engine::outcome::{Outcome, Raw};
 use crate::error::Result;
 use crate::output::Console;
 use crate::session::Session;
-use crate::table::{self, Table};
+use crate::table;
 
 const COLUMNS: [&str; 7] = [
     "step", "effect", "function", "targets", "size", "first", "last",
@@ -33,14 +33,28 @@ pub(super) fn rows(totals: &[Totals]) -> Vec<Value> {
         .collect()
 }
 
-/// The columns of those rows.
-pub(super) fn columns() -> Vec<String> {
-    COLUMNS.iter().map(ToString::to_string).collect()
+/// The plan as text for a question on stderr: a line for each call, with its first and last target below where there are
+/// several, so that no target is cut or lost in a wide table.
+pub(super) fn text(totals: &[Totals]) -> String {
+    totals.iter().map(group).collect::<Vec<_>>().join("\n")
 }
 
-/// The plan as a table of text, for a question on stderr.
-pub(super) fn text(totals: &[Totals], width: Option<usize>) -> String {
-    Table::new(&columns(), width, false).draw(&rows(totals))
+fn group(total: &Totals) -> String {
+    let size = i64::try_from(total.bytes).ok().filter(|bytes| *bytes > 0);
+    let size = size
+        .map(|bytes| format!(", {}", table::size(bytes)))
+        .unwrap_or_default();
+    let head = format!(
+        "{:>3}  {} ({}{size})",
+        total.step, total.function, total.effect
+    );
+    // A key may hold a line break, which must not look like another target.
+    let [first, last] = [&total.first, &total.last].map(|target| target.replace('\n', "\\n"));
+    match total.targets {
+        1 => format!("{head}  {first}"),
+        2 => format!("{head}\n       {first}\n       {last}"),
+        more => format!("{head}  {more} targets\n       {first}\n       …\n       {last}"),
+    }
 }
 
 /// Shows a plan and what the script gave back, on stdout.

@@ -37,13 +37,14 @@ pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
             run.order.command
         )));
     };
-    let left = ledger.unsettled_after(0)?.is_some();
-    if !left && (header.partial.is_none() || account.finished.is_some()) {
+    let left = !ledger.unsettled_after(0, 1)?.is_empty();
+    // A run that was killed after its last change has not said yet that it is over, nor let its locks go.
+    if !left && account.finished.is_some() {
         session.console().say("nothing is left to do");
         return Ok(0);
     }
-    let recorder = rest::go_on(session, &run, &mut ledger)?;
-    rest::leave_referenced(session, &mut ledger)?;
+    let recorder = rest::go_on(session, &account, &mut ledger)?;
+    rest::leave_referenced(session, &recorder, &mut ledger)?;
     let gate = session.gate();
     gate.set_order(run.order.clone());
     gate.set_ledger(ledger);
@@ -72,7 +73,7 @@ pub(super) fn tell(session: &crate::session::Session, row: &Row) {
     let what = match row.state {
         State::Done => "done",
         State::Gone => "was so already",
-        State::Left => "left alone",
+        State::Left | State::Held => "left alone",
         _ => "failed",
     };
     let why = row

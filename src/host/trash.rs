@@ -94,6 +94,7 @@ pub(super) fn purge(host: &Host, run: Option<&str>, older_than: &str) -> Result<
         origin: Origin::Host,
         arguments: serde_json::Map::new(),
         effect: Effect::Destroy,
+        began: session.now(),
     });
     gate.set_ledger(ledger);
     let word = session.config().context().to_owned();

@@ -1,9 +1,10 @@
 //! `ctx::` — the run itself: its context, its settings, how it may act.
 
-use rhai::ImmutableString;
+use rhai::{Dynamic, ImmutableString};
 use serde_json::{Value, json};
 
 use crate::config::Service;
+use crate::engine::moment::Moment;
 use crate::engine::registry::{Namespace, native};
 use crate::error::{Error, nearest};
 use crate::session::Session;
@@ -31,6 +32,17 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// ```
         read fn is_planning(call) -> "bool" {
             call.session().gate().is_planning()
+        }
+
+        /// When the run began. It is the same in both passes of a run that destroys, and when its plan is applied later,
+        /// so it can stand in what is written where `time::now()` cannot.
+        ///
+        /// ```rhai
+        /// ctx::began() <= time::now()
+        /// //=> true
+        /// ```
+        read fn began(call) -> "Moment" {
+            Dynamic::from(Moment(call.session().gate().order().began))
         }
 
         /// The id of the run, once it has begun to change something, or `()`.

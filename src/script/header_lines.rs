@@ -175,7 +175,7 @@ impl<'a> HeaderLines<'a> {
         let (summary, help) = text.trim().split_once("\n\n").unwrap_or((text.trim(), ""));
         (
             summary.replace('\n', " ").trim_end_matches('.').to_owned(),
-            help.trim().to_owned(),
+            flowing(help),
         )
     }
 
@@ -441,4 +441,34 @@ fn spelt(value: &toml::Value, shape: Shape) -> std::result::Result<String, Strin
         .check(&text)
         .map_err(|error| format!("the default does not fit its type: {error}"))?;
     Ok(text)
+}
+
+/// Prose whose paragraphs are one line each, for who wraps it to the width there is. A line that begins with a space, a
+/// dash or a star (a list, an example) stays a line of its own.
+fn flowing(text: &str) -> String {
+    let mut flowing = String::new();
+    for line in text.trim().lines() {
+        let goes_on = !flowing.is_empty()
+            && !flowing.ends_with('\n')
+            && !line.is_empty()
+            && !line.starts_with([' ', '-', '*']);
+        if goes_on {
+            flowing.push(' ');
+        } else if !flowing.is_empty() {
+            flowing.push('\n');
+        }
+        flowing.push_str(line.trim_end());
+    }
+    flowing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::flowing;
+
+    #[test]
+    fn a_paragraph_is_one_line_and_a_list_is_not() {
+        let text = "One\ntwo.\n\nThree\n- a\n- b\n  code\n";
+        assert_eq!(flowing(text), "One two.\n\nThree\n- a\n- b\n  code");
+    }
 }

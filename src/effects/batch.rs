@@ -1,0 +1,117 @@
+//! Steps on many targets that belong together, done together: all looked at, all written down, all done, and what came of
+//! each written down at once.
+
+use futures::StreamExt;
+
+use super::Recorder;
+use super::call::{Call, begun, ended, why};
+use super::hands::{Done, Number, Seen};
+use super::journal::Ended;
+use super::judge::{Judged, judge};
+use super::ledger::{Row, State};
+use super::many::AT_ONCE;
+use crate::error::{Error, Kind, Result};
+
+impl Call<'_> {
+    /// Does these steps, each if its target is still what it was. Gives them with what came of each.
+    pub(super) fn settle_all(&self, open: Vec<Row>) -> Result<Vec<Row>> {
+        if open.is_empty() {
+            return Ok(open);
+        }
+        let recorder = self.recorder()?;
+        if let Some(why) = self.held_back()? {
+            let held = |row| (row, State::Held, Some(why.clone()), None);
+            return self.end_all(&recorder, open.into_iter().map(held).collect());
+        }
+        recorder.check_locks()?;
+        let (ready, judged) = self.look_at_all(&recorder, open)?;
+        let mut settled = self.end_all(&recorder, judged)?;
+        settled.extend(self.carry_out_all(&recorder, ready)?);
+        Ok(settled)
+    }
+
+    /// Looks at every target. Gives the steps that can be done, and those that need not or must not be, with why.
+    fn look_at_all(&self, recorder: &Recorder, open: Vec<Row>) -> Result<(Vec<Ready>, Vec<Came>)> {
+        let looks = futures::stream::iter(open)
+            .map(async |row| {
+                let seen = self.hands.look(&row.change).await;
+                (row, seen)
+            })
+            .buffered(AT_ONCE);
+        let looked: Vec<(Row, Result<Seen>)> =
+            self.session.wait(async { Ok(looks.collect().await) })?;
+        let (mut ready, mut judged) = (Vec::new(), Vec::new());
+        for (row, seen) in looked {
+            let seen = seen?;
+            match judge(&row, &seen) {
+                Judged::AsPlanned => ready.push((row, seen)),
+                Judged::Gone => judged.push((row, State::Gone, None, None)),
+                Judged::Changed(why) => judged.push((row, State::Left, Some(why), None)),
+                Judged::SoAlready => {
+                    let found = self.session.finish(self.found(recorder, &row, &seen))?;
+                    judged.push((row, State::Gone, None, Some(found)));
+                }
+                Judged::DoneAlready => {
+                    let found = self.session.finish(self.found(recorder, &row, &seen))?;
+                    judged.push((row, State::Done, None, Some(found)));
+                }
+            }
+        }
+        Ok((ready, judged))
+    }
+
+    fn carry_out_all(&self, recorder: &Recorder, ready: Vec<Ready>) -> Result<Vec<Row>> {
+        if ready.is_empty() {
+            return Ok(Vec::new());
+        }
+        recorder.begun(ready.iter().map(|(row, seen)| begun(row, seen)).collect())?;
+        let run = recorder.run().id.clone();
+        let doing = futures::stream::iter(ready)
+            .map(async |(row, seen)| {
+                let number = Number {
+                    run: &run,
+                    effect: row.number,
+                };
+                match self.hands.perform(number, &row.change, &seen).await {
+                    Ok(done) => (row, State::Done, None, Some(done)),
+                    Err(error) if error.kind() == Kind::Conflict => {
+                        (row, State::Left, Some(error.to_string()), None)
+                    }
+                    Err(error) => (row, State::Failed, Some(why(&error)), None),
+                }
+            })
+            .buffered(AT_ONCE);
+        let came: Vec<Came> = self.session.finish(async { Ok(doing.collect().await) })?;
+        self.end_all(recorder, came)
+    }
+
+    /// Writes down what came of these steps.
+    fn end_all(&self, recorder: &Recorder, came: Vec<Came>) -> Result<Vec<Row>> {
+        let mut rows = Vec::with_capacity(came.len());
+        let mut all: Vec<Ended> = Vec::with_capacity(came.len());
+        for (mut row, state, why, done) in came {
+            let ended = ended(&row, state, why.as_deref(), done);
+            self.inner()
+                .ledger()?
+                .note(row.number, state, why.as_deref(), &ended.value)?;
+            (row.state, row.why, row.value) = (state, why, ended.value.clone());
+            rows.push(row);
+            all.push(ended);
+        }
+        if !all.is_empty() {
+            recorder.ended(all)?;
+        }
+        Ok(rows)
+    }
+
+    fn recorder(&self) -> Result<std::sync::Arc<Recorder>> {
+        let recorder = self.inner().recorder.clone();
+        recorder.ok_or_else(|| Error::internal("a change without a journal"))
+    }
+}
+
+/// A step and what its target is now.
+type Ready = (Row, Seen);
+
+/// A step and what came of it: how far, why no further, what it made.
+type Came = (Row, State, Option<String>, Option<Done>);
