@@ -10,7 +10,7 @@
 //! | `ledger` | the steps of a run, on disk: the plan that guards the second pass, what is done, what is left |
 //! | `plan` | the plan as a file |
 //! | `run`, `journal`, `store`, `recorder` | who runs what; its account on this machine and in the lake |
-//! | `audit`, `lock` | the audit line; one run at a time |
+//! | `audit`, `lock`, `lease` | the audit line; one run at a time |
 //! | `inverse`, `unknown` | how a change is taken back; what came of one whose end nobody told |
 //!
 //! Who prints a plan or asks the operator is `host`; which function does what is `modules`.
@@ -25,6 +25,7 @@ mod hands;
 mod inverse;
 mod journal;
 mod judge;
+mod lease;
 mod ledger;
 mod local;
 mod lock;

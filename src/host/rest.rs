@@ -140,7 +140,7 @@ pub(super) fn go_on(
 ) -> Result<Arc<Recorder>> {
     let run = account.run()?;
     let store = Store::of(session)?;
-    let places = super::passes::locked(ledger)?;
+    let places = super::opening::locked(ledger)?;
     let locks = Locks::take(session, &store, &places, run, |text| {
         session.console().warn(text);
     })?;

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use super::closing::finish;
 use super::origin::Found;
-use super::passes::{Passes, finish};
+use super::passes::Passes;
 use super::{Host, confirm, rest};
 use crate::effects::{Effect, Row, RunId, State};
 use crate::error::{Error, Kind, Result};

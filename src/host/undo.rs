@@ -3,7 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::passes::{finish, prepare_run};
+use super::closing::finish;
+use super::opening::prepare_run;
 use super::resume::tell;
 use super::{Host, confirm, plan_view, rest};
 use crate::effects::{
