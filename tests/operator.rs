@@ -81,7 +81,8 @@ impl Operator {
         self.ended(child)
     }
 
-    fn ended(&self, mut child: Child) -> Ran {
+    /// Waits for the end of a program that was started.
+    pub fn ended(&self, mut child: Child) -> Ran {
         drop(child.stdin.take());
         let output = child.wait_with_output().unwrap();
         Ran {

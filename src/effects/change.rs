@@ -198,6 +198,7 @@ impl Change {
             Change::WriteObject { content, .. } | Change::WriteFile { content, .. } => {
                 Some(content.size())
             }
+            Change::RestoreObject { was, .. } => was.size(),
             _ => None,
         }
     }

@@ -2,9 +2,9 @@
 //! that stands before. It can be reviewed, kept, and applied once.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
@@ -156,6 +156,11 @@ pub fn write(ledger: &Ledger, header: &PlanHeader, path: &Path) -> Result<String
         .mode(0o600)
         .open(path)
         .map_err(failed)?;
+    // One that was there before may be for others to read.
+    if file.metadata().map_err(failed)?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600))
+            .map_err(failed)?;
+    }
     let mut out = BufWriter::new(file);
     let mut hash = Sha256::new();
     let mut line = |value: &Value| -> Result<()> {

@@ -105,7 +105,7 @@ fn next_part(
         header.confirm.clone(),
     )?;
     next.continues = Some(run);
-    let beside = beside(file, part);
+    let beside = place(file, part);
     session
         .gate()
         .with_ledger(|ledger| write_plan(ledger, &next, &beside))?;
@@ -119,8 +119,11 @@ fn next_part(
     )))
 }
 
-/// The file of a further part: `plan.jsonl` becomes `plan.part-2.jsonl`.
-fn beside(file: &Path, part: i64) -> PathBuf {
+/// The file of a part: of a further one, `plan.jsonl` becomes `plan.part-2.jsonl`.
+pub(super) fn place(file: &Path, part: i64) -> PathBuf {
+    if part == 1 {
+        return file.to_path_buf();
+    }
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let stem = stem.split(".part-").next().unwrap_or(&stem).to_owned();
     let end = file

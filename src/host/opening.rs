@@ -74,21 +74,18 @@ pub(super) fn locked(ledger: &mut Ledger) -> Result<Vec<String>> {
 /// What a run is about to change, for its audit line.
 pub(super) fn counts<'a>(totals: &[Totals], places: &[String]) -> Vec<(&'a str, String)> {
     let sums = sums(totals);
-    let of = |function: &str| -> u64 {
+    // The targets of a group are all in one place.
+    let of = |kinds: &[&str]| -> u64 {
         totals
             .iter()
-            .filter(|total| total.function.starts_with(function))
+            .filter(|total| kinds.iter().any(|kind| total.first.starts_with(kind)))
             .map(|total| total.targets)
             .sum()
     };
     vec![
         ("bucket", places.join(",")),
-        // What brings an object back goes by the name of the command that asked for it.
-        (
-            "objects",
-            (of("s3::") + of("undo") + of("trash")).to_string(),
-        ),
-        ("records", of("stac::").to_string()),
+        ("objects", of(&["s3://"]).to_string()),
+        ("records", of(&["item ", "collection "]).to_string()),
         ("bytes", sums["bytes"].to_string()),
     ]
 }

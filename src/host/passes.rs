@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::closing::finish;
 use super::opening::{counts, keep_plan, locked, prepare};
-use super::{Host, Started, confirm, plan_view};
+use super::{Host, Started, apply, confirm, plan_view};
 use crate::effects::{Audit, Effect, Order, PlanHeader, Recorder, State, write_plan};
 use crate::engine::outcome::Outcome;
 use crate::error::{Error, Kind, Result};
@@ -328,8 +328,14 @@ impl Passes<'_> {
             )
             .hint("bound it: --max-delete N"));
         }
-        confirm::ask(session, globals, &totals, &self.confirm)?;
         let header = self.header(part)?;
+        if let Some(path) = &globals.changes.plan_out {
+            let path = apply::place(path, part);
+            session
+                .gate()
+                .with_ledger(|ledger| write_plan(ledger, &header, &path))?;
+        }
+        confirm::ask(session, globals, &totals, &self.confirm)?;
         match recorder {
             None => prepare(session, &header),
             Some(recorder) => {
