@@ -13,7 +13,7 @@ use pty_process::blocking::{Command, Pty, open};
 use super::operator::{Operator, Ran};
 
 /// How long is waited for what must appear.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A terminal of 40 lines by 120 columns, whose foreground is the program. Left without [`Terminal::finish`], the
 /// program is killed.
