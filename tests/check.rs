@@ -217,3 +217,41 @@ fn a_wrong_type_at_run_time_shows_the_signature() {
         "{stderr}"
     );
 }
+
+#[test]
+fn a_look_into_a_planned_result_that_no_plan_can_tell_is_refused() {
+    let operator = Operator::new();
+    let script = |body: &str| {
+        format!(
+            "//! X.\n//! ```toml\n//! effect = \"destroy\"\n//! ```\nfn main() {{\n    let r = s3::write(\"s3://landing/x\", \"1\");\n    {body}\n}}\n"
+        )
+    };
+    for (body, how) in [
+        ("switch r { 1 => 2, _ => 3 }", "switch"),
+        ("let x = r ?? 1;", "??"),
+        ("let x = s3::write(\"s3://landing/y\", \"1\") ?? 1;", "??"),
+        ("let t = type_of(r);", "type_of"),
+        ("let t = r.type_of();", "type_of"),
+        (
+            "try { if r { s3::delete(\"s3://landing/z\"); } } catch { }",
+            "if",
+        ),
+    ] {
+        operator.work_file("x.rhai", &script(body));
+        let ran = operator.run(&["check", "x.rhai"]);
+        assert!(
+            ran.to_string()
+                .contains(&format!("`{how}` of what a change gives back")),
+            "{body}: {ran}"
+        );
+        assert_eq!(ran.code, Some(1), "{body}: {ran}");
+    }
+    for body in [
+        "r.etag",
+        "let x = s3::try_head(\"s3://landing/y\") ?? 1;",
+        "if r == () { }",
+    ] {
+        operator.work_file("x.rhai", &script(body));
+        let _ = operator.run(&["check", "x.rhai"]).success();
+    }
+}

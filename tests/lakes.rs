@@ -91,7 +91,8 @@ impl Lake {
     /// A name that no other test has used on this lake, in this run or an earlier one.
     pub fn name(stem: &str) -> String {
         let digits = uuid::Uuid::now_v7().simple().to_string();
-        format!("{stem}-{}", &digits[..16])
+        // The last digits are chance; those before are a clock, and count within a millisecond.
+        format!("{stem}-{}{}", &digits[4..12], &digits[24..])
     }
 }
 

@@ -2,8 +2,8 @@
 //! folder and ports of its own.
 //!
 //! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
-//! lake), a `corner` of one is a test's own, and `wire` taps what goes there, by `framing`. `listener` and `fake` stand for
-//! servers that misbehave. Every other file holds tests of one subject.
+//! lake), a `corner` of one is a test's own, `wire` taps what goes there, by `framing`, and `stage` sets the scene for runs
+//! that are killed. `listener` and `fake` stand for servers that misbehave. Every other file holds tests of one subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
 #![allow(
@@ -18,6 +18,7 @@ mod framing;
 mod lakes;
 mod listener;
 mod operator;
+mod stage;
 mod terminal;
 mod wire;
 
@@ -29,6 +30,7 @@ mod defer;
 mod doc;
 mod doctor;
 mod domain;
+mod elsewhere;
 mod engine;
 mod faults;
 mod gate;
@@ -36,7 +38,9 @@ mod interrupt;
 mod inventory;
 mod item_delete;
 mod item_partly;
+mod kill;
 mod large;
+mod log;
 mod output;
 mod readme;
 mod registry;

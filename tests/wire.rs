@@ -241,6 +241,11 @@ impl Wire {
         self.shared.wait("a request held", |state| state.held > 0);
     }
 
+    /// Whether a request is held.
+    pub fn is_held(&self) -> bool {
+        self.shared.lock().held > 0
+    }
+
     /// Lets go what is held. It then reaches the service also where its program is dead.
     pub fn release(&self) {
         let mut state = self.shared.lock();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use super::arguments::LiveNames;
 use super::globals;
 use super::{Action, SandboxAction};
 use crate::effects::Effect;
@@ -137,7 +138,11 @@ fn sandbox() -> Command {
 }
 
 fn run_id(name: &'static str) -> Arg {
-    Arg::new("run").required(true).value_name("RUN").help(name)
+    Arg::new("run")
+        .required(true)
+        .value_name("RUN")
+        .help(name)
+        .add(LiveNames("runs".to_owned()))
 }
 
 fn apply() -> Command {

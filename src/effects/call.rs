@@ -11,7 +11,7 @@ use super::judge::{Judged, judge, refuse_missing, refuse_unmet};
 use super::ledger::{Row, State};
 use super::plan::other_scripts;
 use super::run::script_digests;
-use super::{Change, Effect, Facts, Recorder, object};
+use super::{Change, Effect, Facts, Recorder};
 use crate::error::{Error, Kind, Result};
 use crate::session::Session;
 
@@ -129,7 +129,12 @@ impl Call<'_> {
             .clone()
             .ok_or_else(|| Error::internal("a change without a journal"))?;
         recorder.check_locks()?;
-        let seen = self.session.wait(self.hands.look(&row.change))?;
+        let seen = self.session.wait(async {
+            match row.state {
+                State::Begun => self.hands.look_back(&row.change).await,
+                _ => self.hands.look(&row.change).await,
+            }
+        })?;
         match judge(&row, &seen) {
             Judged::Gone => self.end(&recorder, row, State::Gone, None, None),
             Judged::DoneAlready => {
@@ -147,30 +152,11 @@ impl Call<'_> {
 
     /// What was done by a run that could not say so any more.
     pub(super) async fn found(&self, recorder: &Recorder, row: &Row, seen: &Seen) -> Result<Done> {
-        let mut done = Done {
-            after: seen.facts.clone(),
-            value: match &row.change {
-                Change::PutItem { .. } | Change::PutCollection { .. } => {
-                    seen.image.clone().unwrap_or_default()
-                }
-                _ => Value::Null,
-            },
-            ..Done::default()
+        let number = Number {
+            run: &recorder.run().id,
+            effect: row.number,
         };
-        if let Some(at) = row.change.object() {
-            let number = Number {
-                run: &recorder.run().id,
-                effect: row.number,
-            };
-            let s3 = self.hands.s3()?;
-            let aside = object::place_aside(number, at)?;
-            if object::seen(s3, &aside).await?.facts != Facts::Absent {
-                done.aside = Some(aside);
-            } else if matches!(row.change, Change::DeleteObject { .. }) {
-                done.marker = object::marker_of(s3, at).await?;
-            }
-        }
-        Ok(done)
+        self.hands.found(number, &row.change, seen).await
     }
 
     pub(super) fn held_back(&self) -> Result<Option<String>> {

@@ -21,6 +21,8 @@ pub(super) struct Seen {
     pub(super) image: Option<Value>,
     /// The error for who needs it to be there.
     pub(super) missing: Option<Error>,
+    /// What a copy is made from; looked at only where the copy may have been made already.
+    pub(super) source: Option<Facts>,
 }
 
 impl Default for Seen {
@@ -29,6 +31,7 @@ impl Default for Seen {
             facts: Facts::Absent,
             image: None,
             missing: None,
+            source: None,
         }
     }
 }
@@ -116,6 +119,47 @@ impl Hands {
         } else {
             object::look(self.s3()?, change).await
         }
+    }
+
+    /// The same for a change that may have been made already: what a copy is made from is looked at as well.
+    pub(super) async fn look_back(&self, change: &Change) -> Result<Seen> {
+        let mut seen = self.look(change).await?;
+        if let Change::CopyObject { from, .. } = change {
+            seen.source = Some(object::seen(self.s3()?, from).await?.facts);
+        }
+        Ok(seen)
+    }
+
+    /// What a change made, by a run that could not say so any more.
+    pub(super) async fn found(
+        &self,
+        number: Number<'_>,
+        change: &Change,
+        seen: &Seen,
+    ) -> Result<Done> {
+        let mut done = Done {
+            after: seen.facts.clone(),
+            value: match change {
+                Change::PutItem { .. } | Change::PutCollection { .. } => {
+                    seen.image.clone().unwrap_or_default()
+                }
+                Change::WriteObject { at, .. } | Change::CopyObject { to: at, .. } => {
+                    object::value(at, &seen.facts)
+                }
+                _ => Value::Null,
+            },
+            ..Done::default()
+        };
+        if let Some(at) = change.object() {
+            let s3 = self.s3()?;
+            let aside = object::place_aside(number, at)?;
+            if object::seen(s3, &aside).await?.facts != Facts::Absent {
+                done.aside = Some(aside);
+            } else if matches!(change, Change::DeleteObject { .. }) {
+                done.marker = object::marker_of(s3, at).await?;
+            }
+        }
+        Ok(done)
     }
 
     /// Makes a change to what was seen.

@@ -18,19 +18,21 @@ pub enum Inverse {
     Lost(String),
 }
 
-/// What takes a step back that was begun, whether or not its end is known.
+/// What takes a step back that was begun.
 #[must_use]
 pub fn inverse(step: &Effected) -> Inverse {
     let Some(begun) = &step.begun else {
         return Inverse::Nothing;
     };
-    let ended = step.ended.as_ref();
-    if ended.is_some_and(|ended| ended.state != State::Done) {
+    let Some(ended) = &step.ended else {
+        return Inverse::Lost("nobody knows whether it was done, and it changed since".to_owned());
+    };
+    if ended.state != State::Done {
         return Inverse::Nothing;
     }
     let before = &begun.row.facts;
-    let now = ended.and_then(|ended| ended.now.clone());
-    let aside = ended.and_then(|ended| ended.aside.clone());
+    let now = ended.now.clone();
+    let aside = ended.aside.clone();
     match &begun.row.change {
         Change::DeleteItem { .. } | Change::DeleteCollection { .. } => {
             back_to(begun.image.as_ref(), &begun.row.change, Facts::Absent)
@@ -44,7 +46,7 @@ pub fn inverse(step: &Effected) -> Inverse {
             back_to(begun.image.as_ref(), change, now)
         }
         Change::DeleteObject { at } => {
-            if let Some(marker) = ended.and_then(|ended| ended.marker.clone()) {
+            if let Some(marker) = ended.marker.clone() {
                 let change = Change::RemoveVersion {
                     at: at.clone(),
                     version: marker.clone(),

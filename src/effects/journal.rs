@@ -2,6 +2,7 @@
 //! `runs/<run>.jsonl` in the state folder, for its owner alone, on disk before anything is changed; `store` keeps the
 //! same lines in the lake.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -127,11 +128,7 @@ impl Journals {
 
     /// Begins the journal of a run. It must not be there yet.
     pub fn begin(&self, run: &RunId) -> Result<Journal> {
-        let mut folders = fs::DirBuilder::new();
-        folders.recursive(true).mode(0o700);
-        folders
-            .create(&self.folder)
-            .map_err(|error| unwritable(&self.folder, &error))?;
+        make(&self.folder)?;
         self.open(run, OpenOptions::new().write(true).create_new(true))
     }
 
@@ -175,7 +172,7 @@ impl Journals {
     /// Marks a plan as used on this machine. One that was used is refused.
     pub fn use_nonce(&self, nonce: &str, run: &RunId) -> Result<()> {
         let folder = self.folder.join("nonces");
-        fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, &error))?;
+        make(&folder)?;
         let path = folder.join(nonce);
         match OpenOptions::new()
             .write(true)
@@ -227,11 +224,22 @@ impl Journals {
         let path = self.path(run);
         let file = File::open(&path).map_err(|error| Error::io("read", &path, &error))?;
         let mut account = Account::new()?;
-        for line in BufReader::new(file).lines() {
-            account.take(&line.map_err(|error| Error::io("read", &path, &error))?)?;
+        // A cut may go through a letter.
+        for line in BufReader::new(file).split(b'\n') {
+            let line = line.map_err(|error| Error::io("read", &path, &error))?;
+            account.take(&String::from_utf8_lossy(&line))?;
         }
         account.checked(run)
     }
+}
+
+/// Makes a folder for its owner alone.
+fn make(folder: &Path) -> Result<()> {
+    let mut folders = fs::DirBuilder::new();
+    folders.recursive(true).mode(0o700);
+    folders
+        .create(folder)
+        .map_err(|error| unwritable(folder, &error))
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Error {
@@ -262,6 +270,10 @@ pub struct Account {
     pub finished: Option<(String, Option<String>)>,
     /// The audit lines.
     pub audits: Vec<String>,
+    /// How many lines it was read from.
+    pub lines: usize,
+    /// How many pieces of it the lake had, when they were read.
+    pub pieces: usize,
     steps: Connection,
 }
 
@@ -281,13 +293,15 @@ impl Account {
         steps
             .execute_batch(
                 "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
-                CREATE TABLE step (number INTEGER PRIMARY KEY, begun TEXT, ended TEXT)",
+                CREATE TABLE step (number INTEGER PRIMARY KEY, target TEXT, begun TEXT, ended TEXT)",
             )
             .map_err(|error| broken(&error))?;
         Ok(Account {
             run: None,
             finished: None,
             audits: Vec::new(),
+            lines: 0,
+            pieces: 0,
             steps,
         })
     }
@@ -302,15 +316,14 @@ impl Account {
         let Ok(line) = serde_json::from_str::<Line>(line) else {
             return Ok(());
         };
+        self.lines += 1;
         match line {
             Line::Run(run) => self.run = Some(*run),
+            // The same lines are on this machine and in the lake.
+            Line::Audit(line) if self.audits.contains(&line) => {}
             Line::Audit(line) => self.audits.push(line),
-            Line::Begun(all) => all.iter().try_for_each(|begun| {
-                self.keep("begun", begun.row.number, &serde_json::to_string(begun))
-            })?,
-            Line::Ended(all) => all.iter().try_for_each(|ended| {
-                self.keep("ended", ended.number, &serde_json::to_string(ended))
-            })?,
+            Line::Begun(all) => all.iter().try_for_each(|begun| self.take_begun(begun))?,
+            Line::Ended(all) => all.iter().try_for_each(|ended| self.take_ended(ended))?,
             Line::Part { .. } => {}
             Line::Resumed { .. } => self.finished = None,
             Line::Finished { outcome, why, .. } => self.finished = Some((outcome, why)),
@@ -318,15 +331,44 @@ impl Account {
         Ok(())
     }
 
-    fn keep(&self, column: &str, number: i64, text: &serde_json::Result<String>) -> Result<()> {
+    fn take_begun(&self, begun: &Begun) -> Result<()> {
+        let keep = "INSERT INTO step (number, target, begun) VALUES (?1, ?2, ?3)
+                    ON CONFLICT (number) DO UPDATE SET begun = ?3";
+        let (number, target) = (begun.row.number, &begun.row.target);
+        self.keep(keep, number, target, serde_json::to_string(begun))
+    }
+
+    /// Takes in what came of a step. What was done stays done, whatever a later look found.
+    pub fn take_ended(&self, ended: &Ended) -> Result<()> {
+        let keep = "INSERT INTO step (number, target, ended) VALUES (?1, ?2, ?3)
+                    ON CONFLICT (number) DO UPDATE SET ended = ?3
+                    WHERE ended IS NULL OR json_extract(ended, '$.state') <> 'done'";
+        let text = serde_json::to_string(ended);
+        self.keep(keep, ended.number, &ended.target, text)
+    }
+
+    fn keep(
+        &self,
+        keep: &str,
+        number: i64,
+        target: &str,
+        text: serde_json::Result<String>,
+    ) -> Result<()> {
         let Ok(text) = text else { return Ok(()) };
-        let keep = format!(
-            "INSERT INTO step (number, {column}) VALUES (?1, ?2) ON CONFLICT (number) DO UPDATE SET {column} = ?2"
-        );
         self.steps
-            .prepare_cached(&keep)
-            .and_then(|mut keep| keep.execute(params![number, text]))
+            .prepare_cached(keep)
+            .and_then(|mut keep| keep.execute(params![number, target, text]))
             .map(drop)
+            .map_err(|error| broken(&error))
+    }
+
+    /// The targets that more than one step changes.
+    pub fn repeated(&self) -> Result<BTreeSet<String>> {
+        let find = "SELECT target FROM step GROUP BY target HAVING count(*) > 1";
+        let mut find = self.steps.prepare(find).map_err(|error| broken(&error))?;
+        let targets = find.query_map([], |row| row.get(0));
+        targets
+            .and_then(Iterator::collect)
             .map_err(|error| broken(&error))
     }
 

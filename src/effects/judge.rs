@@ -55,11 +55,13 @@ pub(super) fn judge(row: &Row, seen: &Seen) -> Judged {
             Judged::Gone
         };
     }
-    // A run that was killed may have done it and not said so.
-    if row.state == State::Begun && is_made(&row.change, seen) {
+    let is_unchanged = row.facts.still(&seen.facts);
+    // A run that was killed may have done it and not said so. What nobody has touched it has not, or to no effect.
+    let may_be_done = !is_unchanged || matches!(row.facts, Facts::ByStep { .. });
+    if row.state == State::Begun && may_be_done && is_made(&row.change, seen) {
         return Judged::DoneAlready;
     }
-    if row.facts.still(&seen.facts) {
+    if is_unchanged {
         return Judged::AsPlanned;
     }
     // Somebody did the same: nothing is left to do, and nothing of this run's to take back.
@@ -85,6 +87,10 @@ fn is_made(change: &Change, seen: &Seen) -> bool {
             let bytes = content.bytes().unwrap_or_default();
             let md5 = hex::encode(<md5::Md5 as md5::Digest>::digest(&bytes));
             *size == content.size() && etag.as_deref() == Some(md5.as_str())
+        }
+        (Change::CopyObject { .. }, now @ Facts::Object { .. }, _) => {
+            let source = seen.source.as_ref();
+            source.is_some_and(|source| object::is_copy(now, source))
         }
         (Change::WriteFile { content, .. }, Facts::File { sha256 }, _) => {
             sha256 == content.sha256()

@@ -19,12 +19,11 @@ pub(super) fn look(path: &Path) -> Result<Seen> {
                 sha256: digest(&bytes),
             },
             image: serde_json::to_value(Payload::new(bytes)).ok(),
-            missing: None,
+            ..Seen::default()
         }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Seen {
-            facts: Facts::Absent,
-            image: None,
             missing: Some(Error::io("find", path, &error)),
+            ..Seen::default()
         }),
         Err(error) => Err(Error::io("read", path, &error)),
     }

@@ -10,7 +10,8 @@
 //! | `ledger` | the steps of a run, on disk: the plan that guards the second pass, what is done, what is left |
 //! | `plan` | the plan as a file |
 //! | `run`, `journal`, `store`, `recorder` | who runs what; its account on this machine and in the lake |
-//! | `audit`, `lock`, `inverse` | the audit line; one run at a time; how a change is taken back |
+//! | `audit`, `lock`, `lease` | the audit line; one run at a time |
+//! | `inverse`, `unknown` | how a change is taken back; what came of one whose end nobody told |
 //!
 //! Who prints a plan or asks the operator is `host`; which function does what is `modules`.
 
@@ -24,6 +25,7 @@ mod hands;
 mod inverse;
 mod journal;
 mod judge;
+mod lease;
 mod ledger;
 mod local;
 mod lock;
@@ -36,6 +38,7 @@ mod record;
 mod recorder;
 mod run;
 mod store;
+mod unknown;
 
 pub use audit::Audit;
 pub use change::Change;
@@ -52,6 +55,7 @@ pub use plan::{Plan, PlanHeader, sums, write as write_plan};
 pub use recorder::Recorder;
 pub use run::{Order, Origin, Run, RunId, Scene, script_digest};
 pub use store::Store;
+pub use unknown::find_out;
 
 /// What a function, at most, does to the world.
 #[derive(

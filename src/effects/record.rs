@@ -27,12 +27,11 @@ pub(super) async fn look(stac: &Stac, change: &Change) -> Result<Seen> {
         Ok(record) => Ok(Seen {
             facts: Facts::of_record(&record),
             image: Some(without_server_links(&record)),
-            missing: None,
+            ..Seen::default()
         }),
         Err(error) if error.kind() == Kind::NotFound => Ok(Seen {
-            facts: Facts::Absent,
-            image: None,
             missing: Some(error),
+            ..Seen::default()
         }),
         Err(error) => Err(error),
     }
@@ -78,11 +77,20 @@ pub(super) async fn perform(
         after: if made.is_null() {
             Facts::Absent
         } else {
-            Facts::of_record(&made)
+            kept(stac, change, &made).await?
         },
         value: made,
         ..Done::default()
     })
+}
+
+/// What the server will say of the record that it has just made: 8.0 it may give back as 8. What somebody else has made of
+/// it by now is none of this run's.
+async fn kept(stac: &Stac, change: &Change, made: &Value) -> Result<Facts> {
+    match look(stac, change).await?.image {
+        Some(found) if holds(&found, made) => Ok(Facts::of_record(&found)),
+        _ => Ok(Facts::of_record(made)),
+    }
 }
 
 /// What somebody else deleted between the look and the request is deleted.

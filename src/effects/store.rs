@@ -3,6 +3,7 @@
 //!
 //! An object cannot be appended to: a journal is a row of small objects, one for each time it was written.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use futures::StreamExt;
@@ -96,10 +97,9 @@ impl Store {
             .map(drop)
     }
 
-    /// The runs that are kept, the oldest first.
-    pub async fn runs(&self) -> Result<Vec<RunId>> {
-        // The first piece of each is enough to know of it, but a listing gives them all.
-        let mut runs: Vec<RunId> = Vec::new();
+    /// The runs that are kept, and of how many pieces their journals are.
+    pub async fn runs(&self) -> Result<BTreeMap<RunId, usize>> {
+        let mut runs = BTreeMap::new();
         for key in self.keys("runs/").await? {
             let Some(run) = key
                 .split('/')
@@ -109,12 +109,8 @@ impl Store {
             else {
                 continue;
             };
-            if runs.last() != Some(&run) {
-                runs.push(run);
-            }
+            *runs.entry(run).or_default() += 1;
         }
-        runs.sort();
-        runs.dedup();
         Ok(runs)
     }
 
@@ -134,16 +130,23 @@ impl Store {
 
     /// Reads the journal of a run.
     pub async fn read(&self, run: &RunId) -> Result<Account> {
-        let mut keys = self.keys(&format!("runs/{run}/")).await?;
-        if keys.is_empty() {
-            return Err(Error::new(
-                Kind::NotFound,
-                format!("there is no run {run}, neither on this machine nor in the lake"),
-            )
-            .hint("`dashictl log list` shows the runs there are"));
-        }
-        keys.sort();
         let mut account = Account::new()?;
+        self.add(run, &mut account).await?;
+        if account.pieces > 0 {
+            return account.checked(run);
+        }
+        Err(Error::new(
+            Kind::NotFound,
+            format!("there is no run {run}, neither on this machine nor in the lake"),
+        )
+        .hint("`dashictl log list` shows the runs there are"))
+    }
+
+    /// Adds to the account of a run what the lake knows of it.
+    pub async fn add(&self, run: &RunId, account: &mut Account) -> Result<()> {
+        let mut keys = self.keys(&format!("runs/{run}/")).await?;
+        keys.sort();
+        account.pieces = keys.len();
         for key in keys {
             let bytes = self
                 .s3
@@ -153,7 +156,7 @@ impl Store {
                 .lines()
                 .try_for_each(|line| account.take(line))?;
         }
-        account.checked(run)
+        Ok(())
     }
 
     /// How many pieces of a run's journal there are.

@@ -3,8 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::closing::finish;
+use super::opening::prepare;
 use super::origin::Found;
-use super::passes::{Passes, finish, prepare};
+use super::passes::Passes;
 use super::{Host, confirm, plan_view};
 use crate::effects::{Effect, Plan, PlanHeader, State, write_plan};
 use crate::error::{Error, Kind, Result};

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::{self, LiveNames, Wanted};
 use crate::config::{Config, Environment, Flags, KEYS};
-use crate::effects::Gate;
+use crate::effects::{Gate, Journals};
 use crate::engine::interrupt::Interrupt;
 use crate::error::{Error, Result};
 use crate::output::{Colour, Console};
@@ -121,6 +121,7 @@ fn live(source: &str) -> Vec<CompletionCandidate> {
     let flags = typed_flags();
     let names = match (source, Config::load(&flags, &environment)) {
         ("contexts", _) => contexts(&environment),
+        ("runs", _) => runs(&environment),
         (_, Ok(config)) => remembered(source, config, &environment),
         (_, Err(_)) => Vec::new(),
     };
@@ -173,6 +174,17 @@ fn without_values(words: Vec<OsString>) -> Vec<OsString> {
         .zip(is_value)
         .map(|(word, is_value)| if is_value { "-".into() } else { word })
         .collect()
+}
+
+/// The runs of this machine, the newest first.
+fn runs(environment: &Environment) -> Vec<String> {
+    let journals = environment
+        .state_dir()
+        .map(|folder| Journals::below(&folder));
+    let runs = journals
+        .and_then(|journals| journals.runs())
+        .unwrap_or_default();
+    runs.iter().rev().map(ToString::to_string).collect()
 }
 
 fn contexts(environment: &Environment) -> Vec<String> {

@@ -15,23 +15,19 @@ pub(super) fn list(host: &Host, limit: usize) -> Result<u8> {
     let started = host.start(Effect::Read)?;
     let session = &started.session;
     let journals = session.journals()?;
-    let mut runs: BTreeMap<RunId, bool> = journals
-        .runs()?
-        .into_iter()
-        .map(|run| (run, true))
-        .collect();
+    // Each with the number of its pieces in the lake.
+    let mut runs: BTreeMap<RunId, usize> =
+        journals.runs()?.into_iter().map(|run| (run, 0)).collect();
     match in_lake(session) {
-        Ok(elsewhere) => elsewhere.into_iter().for_each(|run| {
-            runs.entry(run).or_insert(false);
-        }),
+        Ok(in_lake) => runs.extend(in_lake),
         Err(error) => session.console().warn(&format!(
             "only the runs of this machine are listed: {error}"
         )),
     }
     let mut rows = Vec::new();
-    for (run, is_here) in runs.into_iter().rev().take(limit) {
-        match rest::account(session, &run) {
-            Ok(account) => rows.push(row(&account, is_here)?),
+    for (run, pieces) in runs.into_iter().rev().take(limit) {
+        match account(session, &run, pieces) {
+            Ok(account) => rows.push(row(&account, journals.has(&run))?),
             // One that is damaged must not hide the others.
             Err(error) => session.console().warn(&error.to_string()),
         }
@@ -43,7 +39,16 @@ pub(super) fn list(host: &Host, limit: usize) -> Result<u8> {
     host.console.show(&outcome)
 }
 
-fn in_lake(session: &Session) -> Result<Vec<RunId>> {
+/// The account of a run. The lake is asked for it only where it knows more of the run than this machine.
+fn account(session: &Session, run: &RunId, pieces: usize) -> Result<Account> {
+    match rest::here(session, run)? {
+        Some(Ok(account)) if account.lines >= pieces => Ok(account),
+        Some(Err(error)) if pieces == 0 => Err(error),
+        _ => rest::account(session, run),
+    }
+}
+
+fn in_lake(session: &Session) -> Result<BTreeMap<RunId, usize>> {
     let store = Store::of(session)?;
     session.wait(store.runs())
 }
@@ -72,7 +77,16 @@ pub(super) fn show(host: &Host, run: &str) -> Result<u8> {
     let id = RunId::parse(run)?;
     let started = host.start(Effect::Read)?;
     let session = &started.session;
-    let account = rest::account(session, &id)?;
+    let account = match (rest::account(session, &id), rest::here(session, &id)?) {
+        (Ok(account), _) => account,
+        (Err(error), Some(Ok(account))) => {
+            session.console().warn(&format!(
+                "only what this machine knows of it is shown: {error}"
+            ));
+            account
+        }
+        (Err(error), _) => return Err(error),
+    };
     let mut rows = Vec::new();
     account.steps(false, |number, step| {
         let begun = step.begun.as_ref();

@@ -3,11 +3,13 @@
 
 mod apply;
 pub mod check;
+mod closing;
 pub mod complete;
 mod confirm;
 pub mod doc;
 mod lock;
 mod log;
+mod opening;
 mod origin;
 mod passes;
 mod plan_view;

@@ -4,19 +4,44 @@
 use std::sync::Arc;
 
 use crate::effects::{
-    Account, Change, Ended, Ledger, Locks, Plan, PlanHeader, Recorder, Run, RunId, State, Store,
+    Account, Audit, Change, Ended, Ledger, Locks, Order, Origin, Plan, PlanHeader, Recorder, Row,
+    Run, RunId, State, Store,
 };
 use crate::error::{Error, Kind, Result};
 use crate::session::Session;
 
-/// The journal of a run: on this machine, else in the lake.
+/// The journal of a run: what this machine knows of it, and what the lake does. Somebody may have gone on with it elsewhere,
+/// and a run that was killed may have told its last step here alone.
 pub(super) fn account(session: &Session, run: &RunId) -> Result<Account> {
-    let journals = session.journals()?;
-    if journals.has(run) {
-        return journals.read(run);
+    let in_lake = || session.wait(Store::of(session)?.read(run));
+    let mut account = match here(session, run)? {
+        None => return in_lake(),
+        // One that is damaged here may be whole in the lake.
+        Some(Err(error)) => return in_lake().map_err(|_| error),
+        Some(Ok(account)) => account,
+    };
+    // A run without a plan is kept where it was made, and nowhere else.
+    if account.run()?.nonce.is_some() {
+        session.wait(Store::of(session)?.add(run, &mut account))?;
     }
-    let store = Store::of(session)?;
-    session.wait(store.read(run))
+    Ok(account)
+}
+
+/// What this machine knows of a run, if it knows of it.
+pub(super) fn here(session: &Session, run: &RunId) -> Result<Option<Result<Account>>> {
+    let journals = session.journals()?;
+    Ok(journals.has(run).then(|| journals.read(run)))
+}
+
+/// Fails where a run went on between being read and now, when its locks are ours.
+pub(super) fn check_unchanged(session: &Session, account: &Account) -> Result<()> {
+    let run = &account.run()?.id;
+    let pieces = session.wait(Store::of(session)?.segments(run))?;
+    if pieces == account.pieces {
+        return Ok(());
+    }
+    let message = format!("run {run} went on while it was read");
+    Err(Error::new(Kind::Conflict, message).hint("try again"))
 }
 
 /// Fails where a run was not made on this lake.
@@ -41,9 +66,9 @@ pub(super) fn steps(session: &Session, account: &Account) -> Result<Option<(Plan
             ledger.begin_part();
         }
         plan.ledger.rows(true, |row| {
+            let row = taken_over(account, row)?;
             let known = row.change.fingerprint(&row.function);
-            let number = ledger.add(&known, &row)?;
-            take_over(account, &mut ledger, number)
+            ledger.add(&known, &row).map(drop)
         })?;
         last = Some(plan.header);
     }
@@ -59,17 +84,24 @@ pub(super) fn steps(session: &Session, account: &Account) -> Result<Option<(Plan
     }
 }
 
-/// Notes how far the journal says a step has come.
-fn take_over(account: &Account, ledger: &mut Ledger, number: i64) -> Result<()> {
-    let Some(step) = account.step(number)? else {
-        return Ok(());
+/// A step of the plan, as far as the journal says it has come.
+fn taken_over(account: &Account, mut row: Row) -> Result<Row> {
+    let Some(step) = account.step(row.number)? else {
+        return Ok(row);
     };
     match step.ended {
-        // What failed is tried again, and what was held back for it.
-        Some(ended) if matches!(ended.state, State::Failed | State::Held) => Ok(()),
-        Some(ended) => ledger.note(number, ended.state, ended.why.as_deref(), &ended.value),
-        None => ledger.note(number, State::Begun, None, &serde_json::Value::Null),
+        Some(ended) if !matches!(ended.state, State::Failed | State::Held) => {
+            (row.state, row.why, row.value) = (ended.state, ended.why, ended.value);
+        }
+        // What failed may have been done, and only its answer been lost; what was not is tried again, and with it what
+        // was held back.
+        _ => {
+            if let Some(begun) = step.begun {
+                (row.state, row.facts) = (State::Begun, begun.row.facts);
+            }
+        }
     }
+    Ok(row)
 }
 
 /// A part of a run's plan; fetched from the lake where this machine does not have it.
@@ -101,16 +133,40 @@ pub(super) fn add_done(session: &Session, run: &RunId, ledger: &mut Ledger) -> R
 }
 
 /// Goes on with a run's journal, with its locks held.
-pub(super) fn go_on(session: &Session, run: &Run, ledger: &mut Ledger) -> Result<Arc<Recorder>> {
+pub(super) fn go_on(
+    session: &Session,
+    account: &Account,
+    ledger: &mut Ledger,
+) -> Result<Arc<Recorder>> {
+    let run = account.run()?;
     let store = Store::of(session)?;
-    let places = super::passes::locked(ledger)?;
+    let places = super::opening::locked(ledger)?;
     let locks = Locks::take(session, &store, &places, run, |text| {
         session.console().warn(text);
     })?;
-    let pieces = session.wait(store.segments(&run.id))?;
-    let recorder = Recorder::resume(session, run.clone(), Some(store), pieces)?;
+    check_unchanged(session, account)?;
+    let recorder = Recorder::resume(session, run.clone(), Some(store), account.pieces)?;
     recorder.hold(locks);
+    recorder.announce(audit(session, run, ledger, &places)?)?;
     Ok(Arc::new(recorder))
+}
+
+/// Who goes on with a run stands on record before the first change, like who began it.
+fn audit(session: &Session, run: &Run, ledger: &Ledger, places: &[String]) -> Result<Audit> {
+    let order = Order {
+        command: format!("dashictl resume {}", run.id),
+        origin: Origin::Host,
+        ..run.order.clone()
+    };
+    let acting = Run {
+        id: run.id.clone(),
+        script: run.script.clone(),
+        undoes: run.undoes.clone(),
+        ..Run::begin(session, order, None)?
+    };
+    let open = ledger.count(true, Some(State::Open))? + ledger.count(true, Some(State::Begun))?;
+    let counts = [("bucket", places.join(",")), ("open", open.to_string())];
+    Ok(Audit::of(&acting, &counts))
 }
 
 /// Leaves alone every object of what is left that the catalogue refers to by now, other than by the records that are to

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use super::closing::finish;
 use super::origin::Found;
-use super::passes::{Passes, finish};
+use super::passes::Passes;
 use super::{Host, confirm, rest};
 use crate::effects::{Effect, Row, RunId, State};
 use crate::error::{Error, Kind, Result};
@@ -38,11 +39,17 @@ pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
         )));
     };
     let left = !ledger.unsettled_after(0, 1)?.is_empty();
-    if !left && (header.partial.is_none() || account.finished.is_some()) {
+    // A run that was killed after its last change has not said yet that it is over, nor let its locks go; and one that was
+    // stopped between two parts of its plan is not over.
+    let is_over = account
+        .finished
+        .as_ref()
+        .is_some_and(|(outcome, _)| header.partial.is_none() || outcome == "done");
+    if !left && is_over {
         session.console().say("nothing is left to do");
         return Ok(0);
     }
-    let recorder = rest::go_on(session, &run, &mut ledger)?;
+    let recorder = rest::go_on(session, &account, &mut ledger)?;
     rest::leave_referenced(session, &recorder, &mut ledger)?;
     let gate = session.gate();
     gate.set_order(run.order.clone());

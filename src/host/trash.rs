@@ -7,7 +7,8 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::passes::{finish, prepare};
+use super::closing::finish;
+use super::opening::prepare;
 use super::resume::tell;
 use super::{Host, confirm, plan_view};
 use crate::effects::{

@@ -1,12 +1,15 @@
 //! `dashictl undo RUN`: takes a run back, the last step first. What somebody has changed since is left as it is. An undo
 //! is a run like any other: it is journalled, and can itself be taken back.
 
-use super::passes::{finish, prepare_run};
+use std::collections::{HashMap, HashSet};
+
+use super::closing::finish;
+use super::opening::prepare_run;
 use super::resume::tell;
 use super::{Host, confirm, plan_view, rest};
 use crate::effects::{
     Account, Change, Effect, Effected, Facts, Inverse, Ledger, Order, Origin, PlanHeader, Row, Run,
-    RunId, State, inverse,
+    RunId, State, find_out, inverse,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -20,6 +23,7 @@ pub(super) fn perform(host: &Host, run: &str) -> Result<u8> {
     let undone = account.run()?.clone();
     rest::check_scene(session, &undone)?;
     confirm::refuse_mixed(&host.globals, session.config(), &format!("undo {id}"))?;
+    find_out(session, &account)?;
     let (ledger, lost) = backwards(&account)?;
     for why in &lost {
         session.console().warn(why);
@@ -48,7 +52,8 @@ pub(super) fn perform(host: &Host, run: &str) -> Result<u8> {
     run.undoes = Some(id);
     let recorder = prepare_run(session, &header, run)?;
     gate.begin_guarded(std::sync::Arc::clone(&recorder), false, None)?;
-    let done = gate.perform_rest(session, |row| tell(session, row));
+    let done = rest::check_unchanged(session, &account)
+        .and_then(|()| gate.perform_rest(session, |row| tell(session, row)));
     lost_or(lost, finish(session, &recorder, done.map(|()| 0)))
 }
 
@@ -56,14 +61,21 @@ pub(super) fn perform(host: &Host, run: &str) -> Result<u8> {
 fn backwards(account: &Account) -> Result<(Ledger, Vec<String>)> {
     let mut ledger = Ledger::new()?;
     let mut lost = Vec::new();
+    let nets = nets(account)?;
     // A record must not come back before its objects, nor an object go before the record that names it.
     for class in [Class::Objects, Class::Records, Class::Removals] {
-        account.steps(true, |_, step| {
+        account.steps(true, |number, step| {
             match inverse(&step) {
                 Inverse::Lost(why) if class == Class::Objects => {
                     lost.push(lost_sentence(&step, &why));
                 }
-                Inverse::Change(change, facts) if Class::of(&change) == class => {
+                Inverse::Change(change, mut facts) if Class::of(&change) == class => {
+                    if let Some(net) = nets.get(&change.target()) {
+                        if net.first != number {
+                            return Ok(());
+                        }
+                        facts.clone_from(&net.now);
+                    }
                     let row = row(*change, facts, class as usize);
                     ledger.add(&row.change.fingerprint(&row.function), &row)?;
                 }
@@ -73,6 +85,35 @@ fn backwards(account: &Account) -> Result<(Ledger, Vec<String>)> {
         })?;
     }
     Ok((ledger, lost))
+}
+
+/// A target that several steps changed: what it was before the first is brought back, if it is what the last made of it.
+struct Net {
+    first: i64,
+    now: Facts,
+}
+
+fn nets(account: &Account) -> Result<HashMap<String, Net>> {
+    let repeated = account.repeated()?;
+    let mut nets: HashMap<String, Net> = HashMap::new();
+    let mut single = HashSet::new();
+    account.steps(false, |number, step| {
+        let Inverse::Change(change, now) = inverse(&step) else {
+            return Ok(());
+        };
+        let target = change.target();
+        // The versions of an object go one by one.
+        if matches!(*change, Change::RemoveVersion { .. }) {
+            single.insert(target);
+        } else if repeated.contains(&target) {
+            let net = nets.entry(target);
+            net.and_modify(|net| net.now.clone_from(&now))
+                .or_insert(Net { first: number, now });
+        }
+        Ok(())
+    })?;
+    nets.retain(|target, _| !single.contains(target));
+    Ok(nets)
 }
 
 /// What is taken back first.

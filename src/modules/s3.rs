@@ -1,5 +1,7 @@
 //! `s3::` — the object store: buckets, listings, objects, versioning.
 
+use std::collections::BTreeSet;
+
 use futures::StreamExt;
 use rhai::{Array, Dynamic, ImmutableString};
 use serde_json::json;
@@ -11,7 +13,7 @@ use crate::engine::registry::{Namespace, native};
 use crate::engine::stream::{Stream, Values};
 use crate::engine::value::{one_line, to_json, type_name};
 use crate::error::{Error, Kind, Result};
-use crate::lake::Lake;
+use crate::lake::{Lake, ObjectRef};
 use crate::session::Session;
 
 /// Reading more of an object than this into a script must be asked for.
@@ -335,7 +337,7 @@ fn unreferenced(call: &Call, asked: Asked) -> Result<Asked> {
 
 /// The objects that are to be deleted, as they come.
 enum Targets<'a> {
-    Some(&'a Lake, std::vec::IntoIter<Dynamic>),
+    Some(&'a Lake, std::vec::IntoIter<Dynamic>, BTreeSet<ObjectRef>),
     Stream(&'a Lake, Box<Values>),
 }
 
@@ -350,7 +352,7 @@ impl<'a> Targets<'a> {
             Some(all) => all.clone(),
             None => vec![objects.clone()],
         };
-        Ok(Targets::Some(lake, all.into_iter()))
+        Ok(Targets::Some(lake, all.into_iter(), BTreeSet::new()))
     }
 }
 
@@ -359,7 +361,17 @@ impl Iterator for Targets<'_> {
 
     fn next(&mut self) -> Option<Result<Asked>> {
         match self {
-            Targets::Some(lake, all) => all.next().map(|object| target(lake, &object)),
+            // One that is named twice is deleted once.
+            Targets::Some(lake, all, seen) => all.find_map(|object| match target(lake, &object) {
+                Ok(asked) => {
+                    let is_new = asked
+                        .change
+                        .object()
+                        .is_none_or(|at| seen.insert(at.clone()));
+                    is_new.then_some(Ok(asked))
+                }
+                Err(error) => Some(Err(error)),
+            }),
             Targets::Stream(lake, values) => values.next().map(|value| {
                 let object = value.map_err(|error| caught(&error, ""))?;
                 target(lake, &object)

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Ident, Position, Stmt};
 
 use super::arity::{Arities, arities, functions_of, global_functions};
+use super::hidden_look::hidden_looks;
 use super::literal::{literal, literal_kind};
 use super::parse;
 use super::program::Program;
@@ -66,6 +67,7 @@ pub fn check(engine: &Engine, session: &Session, program: &Program) -> Result<Ch
         }
         true
     });
+    checker.hidden_looks(&ast);
     checker.errors.sort_by_key(position_of);
     let Checker {
         errors, warnings, ..
@@ -279,6 +281,35 @@ impl<'a> Checker<'a> {
                 error.hint(format!("`dashictl doc {root}` lists what there is")),
                 at,
             );
+        }
+    }
+
+    /// What a plan pass would answer wrongly without a word. A run that only writes has no plan but in a dry run: there it
+    /// is worth a warning.
+    fn hidden_looks(&mut self, ast: &AST) {
+        let registry = std::sync::Arc::clone(&self.engine.registry);
+        let changes = |call: &FnCallExpr| {
+            let path = if call.namespace.is_empty() {
+                call.name.to_string()
+            } else {
+                format!("{}::{}", call.namespace.root(), call.name)
+            };
+            let mut found = registry.find(&path);
+            found.any(|function| function.effect > Effect::Read)
+        };
+        for look in hidden_looks(ast, changes) {
+            let message = format!(
+                "`{}` of what a change gives back: a plan cannot tell it",
+                look.how
+            );
+            let error = Error::usage(message)
+                .hint("look into it by a property or a comparison, where the plan ends and goes on with the real result");
+            if self.effect == Effect::Destroy {
+                self.error(error, look.at);
+            } else {
+                let error = with_excerpt(self.placed(error, look.at), self.session);
+                self.warnings.push(error);
+            }
         }
     }
 

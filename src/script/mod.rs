@@ -5,6 +5,7 @@ mod arity;
 pub mod check;
 pub mod header;
 mod header_lines;
+mod hidden_look;
 pub mod library;
 mod literal;
 mod parse;

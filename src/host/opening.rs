@@ -1,0 +1,107 @@
+//! What stands before the first change of a confirmed plan: its locks, its journal here and in the lake, its nonce, its
+//! audit line. Where one of them fails, nothing is changed.
+
+use std::sync::Arc;
+
+use crate::effects::{
+    Audit, Ledger, Locks, PlanHeader, Recorder, Run, Store, Totals, held, sums, write_plan,
+};
+use crate::error::Result;
+use crate::session::Session;
+
+/// What stands before the first change of a confirmed plan: its locks, its journal here and in the lake, its nonce, its
+/// audit line. Where one of them fails, nothing is changed.
+pub(super) fn prepare(session: &Session, header: &PlanHeader) -> Result<Arc<Recorder>> {
+    let mut run = Run::begin(session, header.order.clone(), Some(header.nonce.clone()))?;
+    // A plan that comes from a file has read its scripts in another process.
+    run.script.clone_from(&header.script);
+    prepare_run(session, header, run)
+}
+
+/// The same for a run that is known already.
+pub(super) fn prepare_run(
+    session: &Session,
+    header: &PlanHeader,
+    run: Run,
+) -> Result<Arc<Recorder>> {
+    let (mut places, totals) = session
+        .gate()
+        .with_ledger(|ledger| Ok((locked(ledger)?, ledger.totals(false)?)))?
+        .unwrap_or_default();
+    let id = run.id.clone();
+    // What stays on this machine asks nothing of the lake.
+    let store = (!places.is_empty())
+        .then(|| Store::of(session))
+        .transpose()?;
+    // A run that is still at it holds locks of more than it has changed so far.
+    if let (Some(undone), Some(store)) = (&run.undoes, &store) {
+        let held = session.wait(held(store))?.into_iter();
+        places.extend(
+            held.filter(|holder| holder.run == undone.as_str())
+                .map(|holder| holder.lock),
+        );
+        places.sort();
+        places.dedup();
+    }
+    let warn = |text: &str| session.console().warn(text);
+    let locks = store
+        .as_ref()
+        .map(|store| Locks::take(session, store, &places, &run, warn))
+        .transpose()?;
+    let recorder = Arc::new(Recorder::begin(session, run, store.clone())?);
+    if let Some(locks) = locks {
+        recorder.hold(locks);
+    }
+    session.journals()?.use_nonce(&header.nonce, &id)?;
+    if let Some(store) = &store {
+        session.finish(store.use_nonce(&header.nonce, &id))?;
+    }
+    keep_plan(session, &recorder, header)?;
+    let audit = Audit::of(recorder.run(), &counts(&totals, &places));
+    recorder.announce(audit)?;
+    Ok(recorder)
+}
+
+/// What a run locks: its buckets, or the catalogue where it changes records alone.
+pub(super) fn locked(ledger: &mut Ledger) -> Result<Vec<String>> {
+    let mut places = ledger.places()?;
+    if places.len() > 1 {
+        places.retain(|place| place != "catalogue");
+    }
+    Ok(places)
+}
+
+/// What a run is about to change, for its audit line.
+pub(super) fn counts<'a>(totals: &[Totals], places: &[String]) -> Vec<(&'a str, String)> {
+    let sums = sums(totals);
+    let of = |function: &str| -> u64 {
+        totals
+            .iter()
+            .filter(|total| total.function.starts_with(function))
+            .map(|total| total.targets)
+            .sum()
+    };
+    vec![
+        ("bucket", places.join(",")),
+        // What brings an object back goes by the name of the command that asked for it.
+        (
+            "objects",
+            (of("s3::") + of("undo") + of("trash")).to_string(),
+        ),
+        ("records", of("stac::").to_string()),
+        ("bytes", sums["bytes"].to_string()),
+    ]
+}
+
+/// Writes a part of the plan down, here and in the lake.
+pub(super) fn keep_plan(session: &Session, recorder: &Recorder, header: &PlanHeader) -> Result<()> {
+    let run = &recorder.run().id;
+    let path = session.journals()?.plan_path(run, header.part);
+    session
+        .gate()
+        .with_ledger(|ledger| write_plan(ledger, header, &path))?;
+    if let Some(store) = recorder.store() {
+        session.finish(store.write_plan(run, header.part, &path))?;
+    }
+    Ok(())
+}

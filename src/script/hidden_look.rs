@@ -1,0 +1,62 @@
+//! The ways to look into the result of a change that a plan pass cannot see, found in the text: `switch`, `??`, `type_of`
+//! and a bare condition. The engine tells the host nothing of them, so that a plan would go on as if it knew.
+
+use std::collections::BTreeSet;
+
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+
+/// One such look: what it is, and where.
+pub(crate) struct HiddenLook {
+    /// How it is written, as in `switch`.
+    pub(crate) how: &'static str,
+    /// Where it stands.
+    pub(crate) at: Position,
+}
+
+/// The hidden looks of a script, at calls that change something or at variables that hold what such a call gave back.
+pub(crate) fn hidden_looks(ast: &AST, changes: impl Fn(&FnCallExpr) -> bool) -> Vec<HiddenLook> {
+    let mut holders = BTreeSet::new();
+    ast.walk(&mut |path: &[ASTNode]| {
+        if let Some(ASTNode::Stmt(Stmt::Var(variable, _, _))) = path.last()
+            && is_change(&variable.1, &changes)
+        {
+            holders.insert(variable.0.name.to_string());
+        }
+        true
+    });
+    let is_result = |expression: &Expr| match expression {
+        Expr::Variable(variable, _, _) => holders.contains(variable.1.as_str()),
+        other => is_change(other, &changes),
+    };
+    let mut looks = Vec::new();
+    ast.walk(&mut |path: &[ASTNode]| {
+        let look = path.last().and_then(|node| look(node, &is_result));
+        looks.extend(look.map(|(how, at)| HiddenLook { how, at }));
+        true
+    });
+    looks
+}
+
+fn is_change(expression: &Expr, changes: &impl Fn(&FnCallExpr) -> bool) -> bool {
+    matches!(expression, Expr::FnCall(call, _) if changes(call))
+}
+
+fn look(node: &ASTNode, is_result: &impl Fn(&Expr) -> bool) -> Option<(&'static str, Position)> {
+    match node {
+        ASTNode::Stmt(Stmt::Switch(switch, at)) if is_result(&switch.0) => Some(("switch", *at)),
+        ASTNode::Stmt(Stmt::If(flow, at)) if is_result(&flow.expr) => Some(("if", *at)),
+        ASTNode::Stmt(Stmt::While(flow, at)) if is_result(&flow.expr) => Some(("while", *at)),
+        ASTNode::Expr(Expr::Coalesce(parts, at)) if parts.first().is_some_and(is_result) => {
+            Some(("??", *at))
+        }
+        ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at)) => {
+            let asks = call.name == "type_of" && call.args.first().is_some_and(is_result);
+            asks.then_some(("type_of", *at))
+        }
+        ASTNode::Expr(Expr::Dot(dot, _, at)) if is_result(&dot.lhs) => {
+            let asks = matches!(&dot.rhs, Expr::MethodCall(call, _) if call.name == "type_of");
+            asks.then_some(("type_of", *at))
+        }
+        _ => None,
+    }
+}
