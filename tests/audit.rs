@@ -293,11 +293,24 @@ fn what_is_taken_back_or_ended_for_good_is_counted_too() {
     let run = fields(audits(&destroy().stderr)[0])["run"].clone();
     let undo = operator.run(&["undo", &run, "--yes"]);
     let run = fields(audits(&destroy().stderr)[0])["run"].clone();
-    let line = ["trash", "purge", "--run", &run, "--older-than", "0s", "--apply", "--yes"];
+    let line = [
+        "trash",
+        "purge",
+        "--run",
+        &run,
+        "--older-than",
+        "0s",
+        "--apply",
+        "--yes",
+    ];
     let purge = operator.run(&line);
     for ran in [undo, purge] {
         let fields = fields(audits(&ran.stderr)[0]);
-        assert_eq!((&*fields["objects"], &*fields["bytes"]), ("1", "4"), "{ran}");
+        assert_eq!(
+            (&*fields["objects"], &*fields["bytes"]),
+            ("1", "4"),
+            "{ran}"
+        );
         let _ = ran.success();
     }
 }
