@@ -45,11 +45,11 @@ on_both_lakes! {
         assert!(planned.stderr.contains(&why) && !planned.stdout.contains("s3::delete"), "{planned}");
         assert_eq!(tapped.s3.changes(), []);
         let mut terminal = operator.on_terminal(&["run", "x.rhai", "--apply"]);
-        terminal.expect("1     write");
+        terminal.expect("1  s3::write (write");
         terminal.expect("Type 'default' to do this:");
         assert_eq!(writes(&tapped, &folder, "new"), 0);
         terminal.type_line("default");
-        terminal.expect("2     destroy");
+        terminal.expect("2  s3::delete (destroy");
         terminal.expect("context default: 2 targets");
         terminal.expect("Type 'default' to do this:");
         assert_eq!(folder.names(operator), ["a", "b", "new"]);
@@ -149,7 +149,7 @@ fn a_no_at_the_second_question_leaves_the_second_part_undone() {
     let mut terminal = tapped.operator.on_terminal(&["run", "x.rhai", "--apply"]);
     terminal.expect("Type 'default' to do this:");
     terminal.type_line("default");
-    terminal.expect("2     destroy");
+    terminal.expect("2  s3::delete (destroy");
     terminal.expect("Type 'default' to do this:");
     terminal.type_line("no");
     let ran = terminal.finish();
@@ -166,9 +166,9 @@ fn a_no_at_the_second_question_leaves_the_second_part_undone() {
 fn every_look_into_what_is_not_known_yet_ends_the_plan() {
     let operator = Operator::in_context("sandbox");
     for look in [
-        "if r { }",
+        "let q = [r]; if q[0] { }",
         "if !r { }",
-        "while r { break; }",
+        "let q = [r]; while q[0] { break; }",
         "for x in r { }",
         "for n in 0..r { }",
         "r && true",
@@ -250,14 +250,14 @@ fn who_reads_a_record_that_the_plan_changes_ends_the_plan() {
     }
 }
 
-/// What the host cannot see: the plan goes on as if it knew. The guard keeps to it.
+/// What neither the check nor the host can see: the plan goes on as if it knew. The guard keeps to it.
 #[test]
 fn what_only_the_real_result_leads_to_is_not_done() {
     let operator = Operator::in_context("sandbox");
     for (n, look) in [
-        "type_of(r) == \"map\"",
-        "switch type_of(r) { \"map\" => true, _ => false }",
-        "(r ?? #{ size: 0 }) != () && false || type_of(r) == \"map\"",
+        "type_of(x) == \"map\"",
+        "switch type_of(x) { \"map\" => true, _ => false }",
+        "[x].map(|x| x.type_of())[0] == \"map\"",
     ]
     .into_iter()
     .enumerate()
@@ -265,16 +265,13 @@ fn what_only_the_real_result_leads_to_is_not_done() {
         let folder = Folder::new("unseen");
         folder.put_all(&operator, &["a", "b"], "text");
         let script = format!(
-            "let r = s3::write(\"{}\", \"{n}\"); if {look} {{ {}; }} else {{ {}; }}",
+            "fn sees(x) {{ {look} }} let r = s3::write(\"{}\", \"{n}\"); if sees(r) {{ {}; }} else {{ {}; }}",
             folder.uri("new"),
             folder.delete(&["a"]),
             folder.delete(&["b"]),
         );
         let line = ["eval", "--effect", "destroy", &script];
         let planned = operator.run(&line);
-        if planned.stderr.contains("this is not the whole plan") {
-            continue;
-        }
         assert!(
             planned.stdout.contains(&folder.uri("b")) && !planned.stdout.contains(&folder.uri("a")),
             "{look}: {planned}"
