@@ -34,7 +34,7 @@ impl Call<'_> {
     fn look_at_all(&self, recorder: &Recorder, open: Vec<Row>) -> Result<(Vec<Ready>, Vec<Came>)> {
         let looks = futures::stream::iter(open)
             .map(async |row| {
-                let seen = self.hands.look(&row.change).await;
+                let seen = self.hands.look_again(&row).await;
                 (row, seen)
             })
             .buffered(AT_ONCE);

@@ -129,12 +129,7 @@ impl Call<'_> {
             .clone()
             .ok_or_else(|| Error::internal("a change without a journal"))?;
         recorder.check_locks()?;
-        let seen = self.session.wait(async {
-            match row.state {
-                State::Begun => self.hands.look_back(&row.change).await,
-                _ => self.hands.look(&row.change).await,
-            }
-        })?;
+        let seen = self.session.wait(self.hands.look_again(&row))?;
         match judge(&row, &seen) {
             Judged::Gone => self.end(&recorder, row, State::Gone, None, None),
             Judged::DoneAlready => {

@@ -5,6 +5,7 @@
 //! looked at again right before.
 
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -388,10 +389,13 @@ impl Gate {
                 return Ok(());
             };
             let (step, function, after) = (first.step, first.function.clone(), first.after.clone());
+            // Objects of one step are done together, each once; all else one by one.
+            let mut targets = HashSet::new();
             let rows: Vec<Row> = match first.change.object() {
                 Some(_) => rows
                     .into_iter()
-                    .take_while(|row| row.step == step)
+                    .take_while(|row| row.step == step && row.change.object().is_some())
+                    .take_while(|row| targets.insert(row.target.clone()))
                     .collect(),
                 None => rows.into_iter().take(1).collect(),
             };

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use serde_json::Value;
 
 use super::gate::lock;
+use super::ledger::{Row, State};
 use super::{Change, Facts, Permit, RunId, local, object, record};
 use crate::clients::s3::S3;
 use crate::clients::stac::Stac;
@@ -121,10 +122,11 @@ impl Hands {
         }
     }
 
-    /// The same for a change that may have been made already: what a copy is made from is looked at as well.
-    pub(super) async fn look_back(&self, change: &Change) -> Result<Seen> {
-        let mut seen = self.look(change).await?;
-        if let Change::CopyObject { from, .. } = change {
+    /// What the target of a planned step is now. Where the step may have been done already, what a copy is made from is
+    /// looked at as well.
+    pub(super) async fn look_again(&self, row: &Row) -> Result<Seen> {
+        let mut seen = self.look(&row.change).await?;
+        if let (State::Begun, Change::CopyObject { from, .. }) = (row.state, &row.change) {
             seen.source = Some(object::seen(self.s3()?, from).await?.facts);
         }
         Ok(seen)
