@@ -7,7 +7,7 @@ use std::path::Path;
 use super::lakes::{Lake, on_both_lakes};
 use super::operator::{Operator, Ran};
 use super::stage::{Point, Service, Stage, assert_same, journals, runs};
-use super::wire::{Request, lines, reply};
+use super::wire::{Hook, Request, lines, reply};
 
 on_both_lakes! {
     fn a_run_made_elsewhere_is_listed_shown_and_taken_back(lake) {
@@ -19,7 +19,9 @@ on_both_lakes! {
         let listed = other.run(&["log", "list", "--json"]).json();
         assert_eq!((&listed[0]["run"], &listed[0]["here"]), (&run.as_str().into(), &false.into()), "{listed:#}");
         let shown = |operator: &Operator| {
-            let mut shown = operator.run(&["log", "show", &run, "--json"]).json();
+            let ran = operator.run(&["log", "show", &run, "--json"]);
+            let stdout = stage.tapped.operator.anonymous(ran.success().as_bytes());
+            let mut shown: serde_json::Value = serde_json::from_str(&stdout).unwrap();
             shown.as_object_mut().unwrap().remove("here");
             shown
         };
@@ -63,7 +65,7 @@ on_both_lakes! {
         let (stage, name) = staged(lake);
         let first = &stage.tapped.operator;
         stage.forget();
-        stage.tapped.stac.at_change(1, super::wire::Hook::Hold);
+        stage.tapped.stac.at_change(1, Hook::Hold);
         let child = first.start(&stage.order(&name));
         stage.tapped.stac.wait_until_held();
         let run = runs(first).pop_last().unwrap();
@@ -74,6 +76,33 @@ on_both_lakes! {
         stage.tapped.stac.release();
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{output:?}");
+    }
+
+    fn a_run_that_comes_to_its_end_while_another_resumes_it_is_left_to_itself(lake) {
+        let (stage, name) = staged(lake);
+        let before = stage.snapshot(&name);
+        let (first, other) = (&stage.tapped.operator, stage.somebody_else());
+        stage.forget();
+        stage.tapped.stac.at_change(1, Hook::Hold);
+        let child = first.start(&stage.order(&name));
+        stage.tapped.stac.wait_until_held();
+        let run = runs(first).pop_last().unwrap();
+        // The other has read the journal and is about to take the lock.
+        let store = &stage.tapped.s3;
+        store.forget();
+        store.counting(|request| request.target.contains("/probes/")).at_change(0, Hook::Hold);
+        let resuming = other.start(&["resume", &run]);
+        store.wait_until_held();
+        stage.tapped.stac.release();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        store.release();
+        let output = resuming.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && stderr.contains("went on while it was read"), "{stderr}");
+        assert!(other.run(&["resume", &run]).success().is_empty());
+        let _ = other.run(&["undo", &run]).success();
+        assert_same(&stage.snapshot(&name), &before, &run);
     }
 
     fn state_is_kept_where_the_configuration_says_for_its_owner_alone(lake) {

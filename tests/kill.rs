@@ -53,6 +53,21 @@ on_both_lakes! {
         });
     }
 
+    fn a_run_that_ended_between_two_parts_of_its_plan_is_gone_on_with(lake) {
+        let stage = Stage::new(lake);
+        let names = stage.data(2);
+        let operator = &stage.tapped.operator;
+        operator.run(&stage.chained(&names[0])).success();
+        let (order, bound) = (stage.chained(&names[1]), ["--max-delete", "0"]);
+        let stderr = operator.run(&[&order[..5], &bound].concat()).failure(4);
+        assert!(stderr.contains("--max-delete"), "{stderr}");
+        let run = runs(operator).pop_last().unwrap();
+        let resumed = operator.run(&["resume", &run, "--yes", "--max-delete", "5"]);
+        assert!(resumed.stderr.contains(&format!("[audit] dashictl resume {run}")), "{resumed}");
+        let _ = resumed.success();
+        assert_same(&stage.snapshot(&names[1]), &stage.snapshot(&names[0]), &run);
+    }
+
     fn after_ctrl_c_the_batch_in_flight_is_finished_and_the_rest_resumed(lake) {
         let show = Whole::of(lake);
         let name = show.stage.data(1).remove(0);

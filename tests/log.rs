@@ -5,7 +5,7 @@ use std::fs;
 use super::lakes::Lake;
 use super::operator::Operator;
 use super::stage::{Service, Stage, journals, runs};
-use super::wire::reply;
+use super::wire::{Request, reply};
 
 /// Writes an object: a run that is kept on this machine alone.
 fn write(operator: &Operator, key: &str) -> String {
@@ -137,6 +137,36 @@ fn what_was_done_left_alone_and_failed_is_shown_with_its_reasons() {
             .iter()
             .all(|change| change.method != "DELETE")
     );
+}
+
+#[test]
+fn a_run_of_this_machine_is_shown_also_when_the_lake_does_not_answer() {
+    let stage = Stage::new(Lake::Sandbox);
+    let name = stage.data(1).remove(0);
+    let operator = &stage.tapped.operator;
+    operator.run(&stage.order(&name)).success();
+    let run = runs(operator).pop_last().unwrap();
+    let refuse = |_: &Request| {
+        Some(reply(
+            "403 Forbidden",
+            "<Error><Code>AccessDenied</Code></Error>",
+        ))
+    };
+    stage.tapped.s3.answering(refuse);
+    let shown = operator.run(&["log", "show", &run, "--json"]);
+    assert!(
+        shown.stderr.contains("only what this machine knows"),
+        "{shown}"
+    );
+    assert_eq!(shown.json()["outcome"], "done");
+    let listed = operator.run(&["log", "list", "--json"]);
+    assert!(
+        listed.stderr.contains("only the runs of this machine"),
+        "{listed}"
+    );
+    assert_eq!(listed.json()[0]["run"], run.as_str());
+    let stderr = stage.somebody_else().run(&["log", "show", &run]).failure(1);
+    assert!(stderr.contains("AccessDenied"), "{stderr}");
 }
 
 #[test]

@@ -128,6 +128,9 @@ impl S3 {
             head.bucket(&from.bucket).key(&from.key).send()
         };
         let head = self.reading(&asked, ask).await?;
+        if from.key.ends_with('/') && head.content_length() == Some(0) {
+            return self.copy_marker(permit, to, &head).await;
+        }
         if head.content_length().unwrap_or(0) > COPY_LIMIT {
             return self.copy_in_parts(permit, from, to, &head).await;
         }
@@ -149,6 +152,22 @@ impl S3 {
                 .map(|etag| unquoted(etag).to_owned()),
             version_id: answer.version_id().map(str::to_owned),
         })
+    }
+
+    /// The same for the empty object that stands for a folder, which some stores (SeaweedFS) show and refuse to copy.
+    async fn copy_marker(
+        &self,
+        permit: Permit,
+        to: &ObjectRef,
+        head: &HeadObjectOutput,
+    ) -> Result<Written> {
+        let metadata = head.metadata().cloned().unwrap_or_default();
+        let content = Content {
+            bytes: bytes::Bytes::new(),
+            content_type: head.content_type().map(str::to_owned),
+            metadata: metadata.into_iter().collect(),
+        };
+        self.put(permit, to, &content, &Condition::None).await
     }
 
     /// The same for an object that one request cannot copy.

@@ -143,6 +143,9 @@ impl Hands {
                 Change::PutItem { .. } | Change::PutCollection { .. } => {
                     seen.image.clone().unwrap_or_default()
                 }
+                Change::WriteObject { at, .. } | Change::CopyObject { to: at, .. } => {
+                    object::value(at, &seen.facts)
+                }
                 _ => Value::Null,
             },
             ..Done::default()

@@ -145,13 +145,28 @@ pub(super) fn condition(
 
 /// What is there after a write.
 async fn made(s3: &S3, at: &ObjectRef, aside: Option<ObjectRef>) -> Result<Done> {
-    let head = s3.head(&at.bucket, &at.key).await?;
+    let after = Facts::of_object(&s3.head(&at.bucket, &at.key).await?);
     Ok(Done {
-        after: Facts::of_object(&head),
-        value: json!({"uri": at.to_string(), "etag": head["etag"], "version_id": head["version_id"], "size": head["size"]}),
+        value: value(at, &after),
+        after,
         aside,
         marker: None,
     })
+}
+
+/// What a write or copy gives back.
+pub(super) fn value(at: &ObjectRef, made: &Facts) -> Value {
+    match made {
+        Facts::Object {
+            size,
+            etag,
+            version,
+            ..
+        } => {
+            json!({"uri": at.to_string(), "etag": etag, "version_id": version, "size": size})
+        }
+        _ => Value::Null,
+    }
 }
 
 /// Puts aside what a write would replace, where nothing else keeps it.

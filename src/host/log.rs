@@ -77,7 +77,16 @@ pub(super) fn show(host: &Host, run: &str) -> Result<u8> {
     let id = RunId::parse(run)?;
     let started = host.start(Effect::Read)?;
     let session = &started.session;
-    let account = rest::account(session, &id)?;
+    let account = match (rest::account(session, &id), rest::here(session, &id)?) {
+        (Ok(account), _) => account,
+        (Err(error), Some(Ok(account))) => {
+            session.console().warn(&format!(
+                "only what this machine knows of it is shown: {error}"
+            ));
+            account
+        }
+        (Err(error), _) => return Err(error),
+    };
     let mut rows = Vec::new();
     account.steps(false, |number, step| {
         let begun = step.begun.as_ref();

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::effects::{
-    Account, Change, Ended, Ledger, Locks, Plan, PlanHeader, Recorder, Row, Run, RunId, State,
-    Store,
+    Account, Audit, Change, Ended, Ledger, Locks, Order, Origin, Plan, PlanHeader, Recorder, Row,
+    Run, RunId, State, Store,
 };
 use crate::error::{Error, Kind, Result};
 use crate::session::Session;
@@ -147,7 +147,26 @@ pub(super) fn go_on(
     check_unchanged(session, account)?;
     let recorder = Recorder::resume(session, run.clone(), Some(store), account.pieces)?;
     recorder.hold(locks);
+    recorder.announce(audit(session, run, ledger, &places)?)?;
     Ok(Arc::new(recorder))
+}
+
+/// Who goes on with a run stands on record before the first change, like who began it.
+fn audit(session: &Session, run: &Run, ledger: &Ledger, places: &[String]) -> Result<Audit> {
+    let order = Order {
+        command: format!("dashictl resume {}", run.id),
+        origin: Origin::Host,
+        ..run.order.clone()
+    };
+    let acting = Run {
+        id: run.id.clone(),
+        script: run.script.clone(),
+        undoes: run.undoes.clone(),
+        ..Run::begin(session, order, None)?
+    };
+    let open = ledger.count(true, Some(State::Open))? + ledger.count(true, Some(State::Begun))?;
+    let counts = [("bucket", places.join(",")), ("open", open.to_string())];
+    Ok(Audit::of(&acting, &counts))
 }
 
 /// Leaves alone every object of what is left that the catalogue refers to by now, other than by the records that are to

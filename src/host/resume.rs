@@ -39,8 +39,13 @@ pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
         )));
     };
     let left = !ledger.unsettled_after(0, 1)?.is_empty();
-    // A run that was killed after its last change has not said yet that it is over, nor let its locks go.
-    if !left && account.finished.is_some() {
+    // A run that was killed after its last change has not said yet that it is over, nor let its locks go; and one that was
+    // stopped between two parts of its plan is not over.
+    let is_over = account
+        .finished
+        .as_ref()
+        .is_some_and(|(outcome, _)| header.partial.is_none() || outcome == "done");
+    if !left && is_over {
         session.console().say("nothing is left to do");
         return Ok(0);
     }
