@@ -135,7 +135,7 @@ on_both_lakes! {
         let first = tapped.s3.changes().into_iter().find(|request| request.target.starts_with("/landing/")).unwrap();
         assert!(push.order < first.order && push.answer == Some(204), "{push:?}\n{first:?}");
         kill(child);
-        assert_eq!(in_loki(&tapped.served.addresses.loki, &fields["run"]), [line.clone()]);
+        assert_eq!(in_loki(&tapped.served.addresses.loki, &fields["run"]), std::slice::from_ref(&line));
         assert_eq!(in_journals(&tapped.operator), [line]);
         assert_eq!(folder.names(&tapped.served.operator()), ["a"]);
         tapped.s3.release();

@@ -199,9 +199,10 @@ fn a_store_that_ignores_conditions_is_found_out_and_runs_here_are_kept_apart_all
     let _ = ran.success();
     assert_eq!(folder.names(&other), [""; 0]);
     let probes = lines(&tapped.s3.changes());
-    let left = probes.iter().filter(|line| line.contains("/probes/"));
+    let mut left = probes.iter().filter(|line| line.contains("/probes/"));
     assert!(
-        left.last().is_some_and(|line| line.starts_with("DELETE ")),
+        left.next_back()
+            .is_some_and(|line| line.starts_with("DELETE ")),
         "{probes:?}"
     );
 }

@@ -156,7 +156,7 @@ fn an_expired_plan_is_refused() {
     let file = operator.work().join("plan.jsonl");
     edit(&file, |_| {});
     edit(&file, |lines| {
-        lines[0]["expires"] = json!("2020-01-01T00:00:00Z")
+        lines[0]["expires"] = json!("2020-01-01T00:00:00Z");
     });
     let stderr = apply(&operator).failure(5);
     assert!(
@@ -165,7 +165,7 @@ fn an_expired_plan_is_refused() {
     );
     assert!(stderr.contains("--plan-out FILE"), "{stderr}");
     edit(&file, |lines| {
-        lines[0]["expires"] = json!("2999-01-01T00:00:00Z")
+        lines[0]["expires"] = json!("2999-01-01T00:00:00Z");
     });
     assert_eq!(folder.names(&operator), ["a", "b"]);
     apply(&operator).success();
@@ -211,7 +211,7 @@ fn a_plan_names_no_file_of_this_machine() {
     plan(&folder, &operator).success();
     let aim = operator.home().join("aim");
     edit(&operator.work().join("plan.jsonl"), |lines| {
-        lines[0]["nonce"] = json!(aim)
+        lines[0]["nonce"] = json!(aim);
     });
     assert!(
         apply(&operator)
