@@ -86,12 +86,17 @@ pub struct Walked {
 /// A lake that takes data in is never quite still. So it is not the whole catalogue that must stand still, but each
 /// collection while its items are read, and the listing goes on until it names no collection that was not read.
 pub async fn walk(stac: &Stac, mut visit: impl FnMut(Record<'_>) -> Result<()>) -> Result<Walked> {
+    let mut shown = BTreeMap::new();
     // Asked first: what is made while the walk goes on can only add to what is read.
-    let total = stac.count(json!({})).await.map_err(unread)?;
-    if total <= FEW
-        && let Some(walked) = at_once(stac, total, &mut visit).await?
-    {
-        return Ok(walked);
+    let mut total = stac.count(json!({})).await.map_err(unread)?;
+    for _ in 0..TRIES {
+        if total > FEW {
+            break;
+        }
+        match at_once(stac, total, &mut shown, &mut visit).await? {
+            Ok(walked) => return Ok(walked),
+            Err(now) => total = now,
+        }
     }
     let mut read: BTreeMap<String, u64> = BTreeMap::new();
     for _ in 0..ROUNDS {
@@ -110,16 +115,15 @@ pub async fn walk(stac: &Stac, mut visit: impl FnMut(Record<'_>) -> Result<()>) 
     ))
 }
 
-/// Reads the items of all collections in one search, which asks much less of a catalogue of many small collections.
-/// Nothing where it changes meanwhile, or where the search does not give each item once (pgstac loses its place where two
-/// collections have an item of the same id): then they are read one collection after the other.
+/// Reads the items of all collections in one search, which asks much less of a catalogue of many small collections. Gives
+/// how many items there are by now where they changed meanwhile, or where the search does not give each item once (pgstac
+/// loses its place where two collections have an item of the same id). `shown` are the collections that were visited.
 async fn at_once(
     stac: &Stac,
     total: u64,
+    shown: &mut BTreeMap<String, u64>,
     visit: &mut impl FnMut(Record<'_>) -> Result<()>,
-) -> Result<Option<Walked>> {
-    let none = BTreeMap::new();
-    let listed = list_collections(stac, &none, visit).await?;
+) -> Result<std::result::Result<Walked, u64>> {
     let hasher = RandomState::new();
     let mut seen: Vec<u64> = Vec::new();
     let mut pages = stac.search(json!({
@@ -140,15 +144,19 @@ async fn at_once(
             })?;
         }
         if number(seen.len()) > total {
-            return Ok(None);
+            break;
         }
     }
     seen.sort_unstable();
     seen.dedup();
+    // After the items: one that was made meanwhile has a collection that is listed now.
+    let listed = list_collections(stac, shown, visit).await?;
+    shown.extend(listed.iter().map(|id| (id.clone(), 0)));
     let after = stac.count(json!({})).await.map_err(unread)?;
-    let still = list_collections(stac, &none, &mut |_| Ok(())).await?;
-    let is_whole = number(seen.len()) == total && after == total && still == listed;
-    Ok(is_whole.then(|| Walked {
+    if number(seen.len()) != total || after != total {
+        return Ok(Err(after));
+    }
+    Ok(Ok(Walked {
         collections: number(listed.len()),
         items: total,
     }))
