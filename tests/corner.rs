@@ -154,6 +154,19 @@ impl Corner {
     }
 }
 
+impl Drop for Corner {
+    /// A walk of the real lake, which all tests share, is not to become longer with each test.
+    fn drop(&mut self) {
+        let url = format!("{}/collections/{}", self.served.addresses.stac, self.domain);
+        if !std::thread::panicking() {
+            dashictl::clients::tls::install_provider();
+            let http = reqwest::Client::builder().no_proxy().build().unwrap();
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let _ = runtime.block_on(http.delete(url).send());
+        }
+    }
+}
+
 /// The fates of the rows of `item delete --json`, by target.
 pub fn fate<'a>(rows: &'a Value, target: &str) -> &'a str {
     let rows = rows.as_array().unwrap();

@@ -12,8 +12,8 @@ use pty_process::blocking::{Command, Pty, open};
 
 use super::operator::{Operator, Ran};
 
-/// How long is waited for what must appear.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long is waited for what must appear: a busy machine walks the whole real lake meanwhile.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A terminal of 40 lines by 120 columns, whose foreground is the program. Left without [`Terminal::finish`], the
 /// program is killed.
