@@ -246,6 +246,13 @@ fn a_look_into_a_planned_result_that_no_plan_can_tell_is_refused() {
         );
         assert_eq!(ran.code, Some(1), "{body}: {ran}");
     }
+    // Another function's variable of the same name is another variable.
+    operator.work_file(
+        "y.rhai",
+        "//! Y.\n//! ```toml\n//! effect = \"destroy\"\n//! ```\nfn main() { kind(1) }\nfn kind(r) { type_of(r) }\n\
+         fn other() { let r = fs::write(\"x\", \"\"); r }\n",
+    );
+    let _ = operator.run(&["check", "y.rhai"]).success();
     for body in [
         "r.etag",
         "let x = s3::try_head(\"s3://landing/y\") ?? 1;",

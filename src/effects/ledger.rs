@@ -350,6 +350,15 @@ impl Ledger {
             .map_err(broken)
     }
 
+    /// How many steps that are still to be done lose something.
+    pub fn left_to_destroy(&self) -> Result<u64> {
+        let count = "SELECT count(*) FROM effect
+                     WHERE effect = 'destroy' AND state NOT IN ('done', 'gone', 'left')";
+        self.database
+            .query_row(count, [], |row| row.get(0))
+            .map_err(broken)
+    }
+
     /// How many steps lose something, of all parts that this process has planned.
     pub fn destroyed(&self) -> Result<u64> {
         self.database

@@ -49,6 +49,7 @@ pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
         session.console().say("nothing is left to do");
         return Ok(0);
     }
+    confirm::refuse_too_many(&host.globals, ledger.left_to_destroy()?)?;
     let recorder = rest::go_on(session, &account, &mut ledger)?;
     rest::leave_referenced(session, &recorder, &mut ledger)?;
     let gate = session.gate();
