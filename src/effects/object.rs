@@ -87,7 +87,9 @@ pub(super) async fn perform(
             };
             let aside = make_way(hands, permit, number, at, &seen.facts).await?;
             s3.put(permit, at, &content, &condition).await?;
-            made(s3, at, aside).await
+            let made = made(s3, at, aside).await?;
+            whole(at, &made, content.bytes.len() as u64)?;
+            Ok(made)
         }
         Change::CopyObject { from, to, only_new } => {
             condition(to, &seen.facts, *only_new, None)?;
@@ -152,6 +154,19 @@ async fn made(s3: &S3, at: &ObjectRef, aside: Option<ObjectRef>) -> Result<Done>
         aside,
         marker: None,
     })
+}
+
+/// Fails where the store kept something else than was written: SeaweedFS drops the bytes of a key that ends in a slash.
+fn whole(at: &ObjectRef, made: &Done, size: u64) -> Result<()> {
+    if made.after.size() == Some(size) {
+        return Ok(());
+    }
+    let kept = made.after.size().unwrap_or(0);
+    Err(Error::new(
+        Kind::Protocol,
+        format!("{at} was written with {size} bytes, and the store holds {kept}"),
+    )
+    .hint("somebody else may have written it at the same time; a key that ends in a slash is a folder to some stores"))
 }
 
 /// What a write or copy gives back.
