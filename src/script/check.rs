@@ -211,13 +211,8 @@ impl<'a> Checker<'a> {
             .copied();
         let known: BTreeSet<usize> = known.collect();
         if known.is_empty() {
-            let names: Vec<&str> = self
-                .own
-                .keys()
-                .chain(self.global.keys())
-                .map(String::as_str)
-                .collect();
-            let near = nearest(name, names.iter().copied()).map(str::to_owned);
+            let names = self.own.keys().chain(self.global.keys());
+            let near = nearest(name, names.map(String::as_str)).map(str::to_owned);
             let error =
                 Error::usage(format!("there is no function '{name}'")).suggest(near.as_deref());
             self.error(error, position);
@@ -228,36 +223,22 @@ impl<'a> Checker<'a> {
 
     fn qualified(&mut self, call: &FnCallExpr, position: Position) {
         let root = call.namespace.root();
-        let path = format!("{root}::{}", call.name);
-        if let Some(functions) = self.imports.get(root) {
-            let Some(functions) = functions.clone() else {
+        let path = path_of(call);
+        let functions = if let Some(imported) = self.imports.get(root) {
+            let Some(functions) = imported.clone() else {
                 return;
             };
-            self.known_in(
-                &path,
-                &call.name,
-                call.args.len(),
-                &functions,
-                root,
-                position,
-            );
+            functions
         } else if let Some(namespace) = self.engine.registry.namespace(root) {
-            let functions = arities(
-                namespace
-                    .functions
-                    .iter()
-                    .map(|function| (function.name, function.arities())),
-            );
+            let functions = namespace.functions.iter();
+            let functions = arities(functions.map(|function| (function.name, function.arities())));
             self.options_and_effect(call, &path, call.args.len(), position);
-            self.known_in(
-                &path,
-                &call.name,
-                call.args.len(),
-                &functions,
-                root,
-                position,
-            );
-        }
+            functions
+        } else {
+            return;
+        };
+        let count = call.args.len();
+        self.known_in(&path, &call.name, count, &functions, root, position);
     }
 
     /// Whether a module has such a function, and whether it takes so many arguments.
@@ -289,13 +270,10 @@ impl<'a> Checker<'a> {
     fn hidden_looks(&mut self, ast: &AST) {
         let registry = std::sync::Arc::clone(&self.engine.registry);
         let changes = |call: &FnCallExpr| {
-            let path = if call.namespace.is_empty() {
-                call.name.to_string()
-            } else {
-                format!("{}::{}", call.namespace.root(), call.name)
-            };
-            let mut found = registry.find(&path);
-            found.any(|function| function.effect > Effect::Read)
+            let path = path_of(call);
+            registry
+                .find(&path)
+                .any(|function| function.effect > Effect::Read)
         };
         for look in hidden_looks(ast, changes) {
             let message = format!(
@@ -307,8 +285,7 @@ impl<'a> Checker<'a> {
             if self.effect == Effect::Destroy {
                 self.error(error, look.at);
             } else {
-                let error = with_excerpt(self.placed(error, look.at), self.session);
-                self.warnings.push(error);
+                self.warning(error, look.at);
             }
         }
     }
@@ -369,8 +346,7 @@ impl<'a> Checker<'a> {
             Error::usage(format!("no type is known to have a method '{name}'"))
                 .suggest(near.as_deref())
         };
-        let error = with_excerpt(self.placed(error, position), self.session);
-        self.warnings.push(error);
+        self.warning(error, position);
     }
 
     /// For a native function: the keys of a literal options map, and whether the header allows its effect.
@@ -385,13 +361,10 @@ impl<'a> Checker<'a> {
             .engine
             .registry
             .find(path)
-            .filter(|function| !function.method)
+            .filter(|function| !function.method && function.arities().contains(&count))
             .cloned()
             .collect();
-        let Some(function) = functions
-            .iter()
-            .find(|function| function.arities().contains(&count))
-        else {
+        let Some(function) = functions.first() else {
             return;
         };
         // What the run made itself it may take away; whether it did is the gate's to know.
@@ -400,12 +373,7 @@ impl<'a> Checker<'a> {
             let error = beyond_header(function, self.effect);
             self.error(error, position);
         }
-        if functions
-            .iter()
-            .filter(|function| function.arities().contains(&count))
-            .count()
-            == 1
-        {
+        if functions.len() == 1 {
             self.literals(call, function);
         }
         if function.options.is_empty() || count != function.parameters.len() + 1 {
@@ -467,21 +435,38 @@ impl<'a> Checker<'a> {
         if error.kind() != Kind::EffectRefused {
             error.detail_mut().kind = Kind::Usage;
         }
-        let error = with_excerpt(self.placed(error, position), self.session);
+        let error = self.placed(error, position);
         self.errors.push(error);
     }
 
+    /// Notes what may be wrong.
+    fn warning(&mut self, error: Error, position: Position) {
+        let error = self.placed(error, position);
+        self.warnings.push(error);
+    }
+
+    /// The error with its place and the text there.
     fn placed(&self, error: Error, position: Position) -> Error {
         let at = position.line().map(|line| Place {
             source: self.source.to_owned(),
             line,
             column: position.position().unwrap_or(0),
         });
-        error.traced(Trace {
+        let trace = Trace {
             at,
             excerpt: None,
             calls: Vec::new(),
-        })
+        };
+        with_excerpt(error.traced(trace), self.session)
+    }
+}
+
+/// A function as it is called, as in `stac::items`.
+fn path_of(call: &FnCallExpr) -> String {
+    if call.namespace.is_empty() {
+        call.name.to_string()
+    } else {
+        format!("{}::{}", call.namespace.root(), call.name)
     }
 }
 
