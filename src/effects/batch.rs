@@ -8,8 +8,8 @@ use super::call::{Call, begun, ended, why};
 use super::hands::{Done, Number, Seen};
 use super::journal::Ended;
 use super::judge::{Judged, judge};
-use super::ledger::{Row, State};
 use super::many::AT_ONCE;
+use super::row::{Row, State};
 use crate::error::{Error, Kind, Result};
 
 impl Call<'_> {
@@ -30,6 +30,23 @@ impl Call<'_> {
         Ok(settled)
     }
 
+    /// What a look at its target says of a step.
+    pub(super) fn judged(&self, recorder: &Recorder, row: Row, seen: Seen) -> Result<Looked> {
+        Ok(Looked::Over(match judge(&row, &seen) {
+            Judged::AsPlanned => return Ok(Looked::Ready(row, seen)),
+            Judged::Gone => (row, State::Gone, None, None),
+            Judged::Changed(why) => (row, State::Left, Some(why), None),
+            Judged::SoAlready => {
+                let found = self.session.finish(self.found(recorder, &row, &seen))?;
+                (row, State::Gone, None, Some(found))
+            }
+            Judged::DoneAlready => {
+                let found = self.session.finish(self.found(recorder, &row, &seen))?;
+                (row, State::Done, None, Some(found))
+            }
+        }))
+    }
+
     /// Looks at every target. Gives the steps that can be done, and those that need not or must not be, with why.
     fn look_at_all(&self, recorder: &Recorder, open: Vec<Row>) -> Result<(Vec<Ready>, Vec<Came>)> {
         let looks = futures::stream::iter(open)
@@ -42,19 +59,9 @@ impl Call<'_> {
             self.session.wait(async { Ok(looks.collect().await) })?;
         let (mut ready, mut judged) = (Vec::new(), Vec::new());
         for (row, seen) in looked {
-            let seen = seen?;
-            match judge(&row, &seen) {
-                Judged::AsPlanned => ready.push((row, seen)),
-                Judged::Gone => judged.push((row, State::Gone, None, None)),
-                Judged::Changed(why) => judged.push((row, State::Left, Some(why), None)),
-                Judged::SoAlready => {
-                    let found = self.session.finish(self.found(recorder, &row, &seen))?;
-                    judged.push((row, State::Gone, None, Some(found)));
-                }
-                Judged::DoneAlready => {
-                    let found = self.session.finish(self.found(recorder, &row, &seen))?;
-                    judged.push((row, State::Done, None, Some(found)));
-                }
+            match self.judged(recorder, row, seen?)? {
+                Looked::Ready(row, seen) => ready.push((row, seen)),
+                Looked::Over(came) => judged.push(came),
             }
         }
         Ok((ready, judged))
@@ -85,6 +92,14 @@ impl Call<'_> {
         self.end_all(recorder, came)
     }
 
+    /// Writes down what came of a step.
+    pub(super) fn end(&self, recorder: &Recorder, came: Came) -> Result<Row> {
+        let mut ended = self.end_all(recorder, vec![came])?;
+        ended
+            .pop()
+            .ok_or_else(|| Error::internal("a step that came to nothing"))
+    }
+
     /// Writes down what came of these steps.
     fn end_all(&self, recorder: &Recorder, came: Vec<Came>) -> Result<Vec<Row>> {
         let mut rows = Vec::with_capacity(came.len());
@@ -104,7 +119,7 @@ impl Call<'_> {
         Ok(rows)
     }
 
-    fn recorder(&self) -> Result<std::sync::Arc<Recorder>> {
+    pub(super) fn recorder(&self) -> Result<std::sync::Arc<Recorder>> {
         let recorder = self.inner().recorder.clone();
         recorder.ok_or_else(|| Error::internal("a change without a journal"))
     }
@@ -113,5 +128,13 @@ impl Call<'_> {
 /// A step and what its target is now.
 type Ready = (Row, Seen);
 
+/// A step whose target was looked at.
+pub(super) enum Looked {
+    /// It can be done.
+    Ready(Row, Seen),
+    /// It need not be done, or must not.
+    Over(Came),
+}
+
 /// A step and what came of it: how far, why no further, what it made.
-type Came = (Row, State, Option<String>, Option<Done>);
+pub(super) type Came = (Row, State, Option<String>, Option<Done>);

@@ -4,12 +4,13 @@ use std::sync::MutexGuard;
 
 use serde_json::Value;
 
+use super::batch::Looked;
 use super::gate::{Answer, Asked, Gate, Inner, NAMED, lock, step_of};
 use super::hands::{Done, Hands, Number, Seen};
 use super::journal::{Begun, Ended};
-use super::judge::{Judged, judge, refuse_missing, refuse_unmet};
-use super::ledger::{Row, State};
+use super::judge::{refuse_missing, refuse_unmet};
 use super::plan::other_scripts;
+use super::row::{Row, State};
 use super::run::script_digests;
 use super::{Change, Effect, Facts, Recorder};
 use crate::error::{Error, Kind, Result};
@@ -31,18 +32,12 @@ impl Call<'_> {
     }
 
     pub(super) fn row(&self, step: usize, change: Change, facts: Facts) -> Row {
+        let planned = Row::planned(step, change, facts);
         Row {
-            number: 0,
-            step,
             function: self.function.to_owned(),
-            effect: self.effect.max(change.effect()),
-            target: change.target(),
-            change,
-            facts,
+            effect: self.effect.max(planned.effect),
             after: self.after.clone(),
-            state: State::Open,
-            why: None,
-            value: Value::Null,
+            ..planned
         }
     }
 
@@ -119,29 +114,15 @@ impl Call<'_> {
 
     /// Does one step of the plan, if its target is still what it was; writes down what came of it.
     pub(super) fn settle(&self, row: Row) -> Result<Row> {
-        let held_back = self.held_back()?;
-        if let Some(why) = held_back {
-            return self.leave(row, &why);
+        let recorder = self.recorder()?;
+        if let Some(why) = self.held_back()? {
+            return self.end(&recorder, (row, State::Held, Some(why), None));
         }
-        let recorder = self
-            .inner()
-            .recorder
-            .clone()
-            .ok_or_else(|| Error::internal("a change without a journal"))?;
         recorder.check_locks()?;
         let seen = self.session.wait(self.hands.look_again(&row))?;
-        match judge(&row, &seen) {
-            Judged::Gone => self.end(&recorder, row, State::Gone, None, None),
-            Judged::DoneAlready => {
-                let done = self.session.finish(self.found(&recorder, &row, &seen))?;
-                self.end(&recorder, row, State::Done, None, Some(done))
-            }
-            Judged::SoAlready => {
-                let done = self.session.finish(self.found(&recorder, &row, &seen))?;
-                self.end(&recorder, row, State::Gone, None, Some(done))
-            }
-            Judged::Changed(why) => self.end(&recorder, row, State::Left, Some(why), None),
-            Judged::AsPlanned => self.carry_out(&recorder, row, seen),
+        match self.judged(&recorder, row, seen)? {
+            Looked::Ready(row, seen) => self.carry_out(&recorder, row, seen),
+            Looked::Over(came) => self.end(&recorder, came),
         }
     }
 
@@ -167,14 +148,6 @@ impl Call<'_> {
         Ok(None)
     }
 
-    pub(super) fn leave(&self, row: Row, why: &str) -> Result<Row> {
-        let recorder = self.inner().recorder.clone();
-        match recorder {
-            Some(recorder) => self.end(&recorder, row, State::Held, Some(why.to_owned()), None),
-            None => Err(Error::internal("a change without a journal")),
-        }
-    }
-
     /// Makes a change whose target was just looked at.
     fn carry_out(&self, recorder: &Recorder, row: Row, seen: Seen) -> Result<Row> {
         recorder.begun(vec![begun(&row, &seen)])?;
@@ -189,38 +162,15 @@ impl Call<'_> {
             .session
             .finish(self.hands.perform(number, &row.change, &seen))
         {
-            Ok(done) => self.end(recorder, row, State::Done, None, Some(done)),
+            Ok(done) => self.end(recorder, (row, State::Done, None, Some(done))),
             Err(error) if error.kind() == Kind::Conflict && row.effect == Effect::Destroy => {
-                self.end(recorder, row, State::Left, Some(error.to_string()), None)
+                self.end(recorder, (row, State::Left, Some(error.to_string()), None))
             }
             Err(error) => {
-                self.end(recorder, row, State::Failed, Some(why(&error)), None)?;
+                self.end(recorder, (row, State::Failed, Some(why(&error)), None))?;
                 Err(error)
             }
         }
-    }
-
-    /// Writes down what came of a step.
-    pub(super) fn end(
-        &self,
-        recorder: &Recorder,
-        row: Row,
-        state: State,
-        why: Option<String>,
-        done: Option<Done>,
-    ) -> Result<Row> {
-        let ended = ended(&row, state, why.as_deref(), done);
-        let value = ended.value.clone();
-        recorder.ended(vec![ended])?;
-        self.inner()
-            .ledger()?
-            .note(row.number, state, why.as_deref(), &value)?;
-        Ok(Row {
-            state,
-            why,
-            value,
-            ..row
-        })
     }
 
     /// Performs a change as it comes: looks, writes down, does, writes down.

@@ -4,17 +4,16 @@
 //! destroy goes twice: the first pass notes, the second performs what the first noted and nothing else, each target
 //! looked at again right before.
 
-use std::collections::BTreeSet;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
 use super::call::Call;
 use super::hands::Hands;
-use super::ledger::{Row, State};
 use super::many::{BATCH, Many};
 use super::plan::other_scripts;
+use super::row::{Row, State};
 use super::run::Order;
 use super::{Audit, Change, Effect, Facts, Ledger, Recorder, Run};
 use crate::error::{Error, Kind, Result};
@@ -418,15 +417,9 @@ impl Inner {
     fn begin_pass(&mut self) -> Result<()> {
         self.beyond.clear();
         self.beyond_count = 0;
-        self.steps = 0;
         let ledger = self.ledger()?;
         ledger.begin_pass();
-        let last = ledger
-            .totals(true)?
-            .into_iter()
-            .map(|total| total.step)
-            .max();
-        self.steps = last.unwrap_or(0);
+        self.steps = ledger.last_step()?;
         Ok(())
     }
 

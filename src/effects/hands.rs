@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use serde_json::Value;
 
 use super::gate::lock;
-use super::ledger::{Row, State};
+use super::row::{Row, State};
 use super::{Change, Facts, Permit, RunId, local, object, record};
 use crate::clients::s3::S3;
 use crate::clients::stac::Stac;

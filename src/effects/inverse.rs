@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::journal::Effected;
-use super::ledger::State;
+use super::account::Effected;
 use super::object::of_version;
+use super::row::State;
 use super::{Change, Facts, Payload};
 
 /// What takes a step back.

@@ -1,7 +1,7 @@
 //! Whether a step may be done: what its target must be, and whether it still is what was planned.
 
 use super::hands::Seen;
-use super::ledger::{Row, State};
+use super::row::{Row, State};
 use super::{Change, Facts, object, record};
 use crate::error::Result;
 

@@ -1,19 +1,15 @@
 //! The steps of one run, in order, on disk: what is planned, what is done, what was left alone and why. In the plan pass
 //! it becomes the plan; in the second pass it is the guard; when a run is resumed it tells what is left.
-//!
-//! SQLite's private temporary database: it spills to a file that nobody else sees and that is gone with the process, so
-//! that a plan of a million deletes costs no memory.
 
-use rusqlite::{Connection, OptionalExtension, params};
-use serde::{Deserialize, Serialize};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 use serde_json::Value;
 
 use super::change::Fingerprint;
-use super::{Change, Effect, Facts};
-use crate::error::{Error, Kind, Result};
+use super::row::{Row, State, Totals};
+use super::scratch;
+use crate::error::{Error, Result};
 
 const TABLES: &str = "
-PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096;
 CREATE TABLE effect (
     number INTEGER PRIMARY KEY, part INTEGER NOT NULL, step INTEGER NOT NULL, known BLOB NOT NULL,
     function TEXT NOT NULL, effect TEXT NOT NULL, target TEXT NOT NULL, place TEXT NOT NULL, bytes INTEGER,
@@ -21,146 +17,9 @@ CREATE TABLE effect (
 );
 CREATE INDEX effect_known ON effect (known, number);
 CREATE INDEX effect_target ON effect (target);";
-
-/// How far a step has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Planned.
-    Open,
-    /// Begun; whether it was done is not known.
-    Begun,
-    /// Done.
-    Done,
-    /// Nothing was left to do: the target was gone already.
-    Gone,
-    /// Left alone: it was not as planned.
-    Left,
-    /// Held back: what must come before it was not wholly done. When that is, it can be done.
-    Held,
-    /// Tried in vain.
-    Failed,
-}
-
-impl State {
-    /// Its name in plans, journals and tables.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            State::Open => "open",
-            State::Begun => "begun",
-            State::Done => "done",
-            State::Gone => "gone",
-            State::Left => "left",
-            State::Held => "held",
-            State::Failed => "failed",
-        }
-    }
-
-    fn from_name(name: &str) -> State {
-        [
-            State::Begun,
-            State::Done,
-            State::Gone,
-            State::Left,
-            State::Held,
-            State::Failed,
-        ]
-        .into_iter()
-        .find(|state| state.name() == name)
-        .unwrap_or(State::Open)
-    }
-
-    /// Whether it has come as far as it comes in this run.
-    #[must_use]
-    pub fn is_over(self) -> bool {
-        !matches!(self, State::Open | State::Begun)
-    }
-
-    /// Whether nothing is left to do.
-    #[must_use]
-    pub fn is_settled(self) -> bool {
-        matches!(self, State::Done | State::Gone)
-    }
-}
-
-/// One step on one target.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// Its number in the run, from 1.
-    pub number: i64,
-    /// The call of the script that asked for it, from 1. A call with many targets is one step.
-    pub step: usize,
-    /// The function that was called.
-    pub function: String,
-    /// What it does to the world.
-    pub effect: Effect,
-    /// What it is done to.
-    pub target: String,
-    /// The change.
-    pub change: Change,
-    /// What the target was seen to be when it was planned.
-    pub facts: Facts,
-    /// The steps that must be wholly done before it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub after: Vec<usize>,
-    /// How far it has come.
-    #[serde(skip, default = "open")]
-    pub state: State,
-    /// Why it was left alone or failed.
-    #[serde(skip)]
-    pub why: Option<String>,
-    /// What it gave back.
-    #[serde(skip)]
-    pub value: Value,
-}
-
-fn open() -> State {
-    State::Open
-}
-
-impl Row {
-    /// The bytes at stake: what is written, or what the target holds.
-    #[must_use]
-    pub fn bytes(&self) -> Option<u64> {
-        self.change.writes().or(self.facts.size())
-    }
-
-    /// Where its target is: a bucket, the catalogue, or this machine.
-    #[must_use]
-    pub fn place(&self) -> String {
-        match self.change.object() {
-            Some(at) => at.bucket.clone(),
-            None if self.change.is_record() => super::lock::CATALOGUE.to_owned(),
-            None => String::new(),
-        }
-    }
-}
-
-/// The steps of one call, added up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Totals {
-    /// The call of the script.
-    pub step: usize,
-    /// The function.
-    pub function: String,
-    /// What it does to the world.
-    pub effect: String,
-    /// How many targets.
-    pub targets: u64,
-    /// How many bytes they hold, or are written.
-    pub bytes: u64,
-    /// The first target.
-    pub first: String,
-    /// The last target.
-    pub last: String,
-    /// How many are settled, left and failed.
-    pub done: u64,
-    /// How many were left alone.
-    pub left: u64,
-    /// How many failed.
-    pub failed: u64,
-}
+/// What a row is read from, as `Columns` takes it.
+const SELECT: &str = "SELECT number, detail, state, why, value FROM effect";
+const WHAT: &str = "the steps of this run";
 
 /// The steps of a run.
 pub struct Ledger {
@@ -172,10 +31,8 @@ pub struct Ledger {
 impl Ledger {
     /// An empty one.
     pub fn new() -> Result<Ledger> {
-        let database = Connection::open("").map_err(broken)?;
-        database.execute_batch(TABLES).map_err(broken)?;
         Ok(Ledger {
-            database,
+            database: scratch::database(TABLES, WHAT)?,
             part: 1,
             pass: 0,
         })
@@ -231,16 +88,8 @@ impl Ledger {
 
     /// The next step of this fingerprint that this pass has not asked for; it counts as asked for now.
     pub fn ask(&mut self, known: &Fingerprint) -> Result<Option<Row>> {
-        let find = "SELECT number, detail, state, why, value FROM effect WHERE known = ?1 AND asked < ?2 ORDER BY number LIMIT 1";
-        let found = self
-            .database
-            .prepare_cached(find)
-            .and_then(|mut find| {
-                find.query_row(params![known.as_slice(), self.pass], columns)
-                    .optional()
-            })
-            .map_err(broken)?;
-        let Some(row) = found.map(Columns::row).transpose()? else {
+        let find = "WHERE known = ?1 AND asked < ?2 ORDER BY number LIMIT 1";
+        let Some(row) = self.first(find, params![known.as_slice(), self.pass])? else {
             return Ok(None);
         };
         self.database
@@ -267,28 +116,56 @@ impl Ledger {
     }
 
     /// The steps in order: of the part that is being planned, or all.
-    pub fn rows(&self, all: bool, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+    pub fn rows(&self, all: bool, each: impl FnMut(Row) -> Result<()>) -> Result<()> {
         let part = if all { 0 } else { self.part };
+        self.each("WHERE part >= ?1 ORDER BY number", params![part], each)
+    }
+
+    /// Every row that is found, in order.
+    fn each(
+        &self,
+        find: &str,
+        by: impl Params,
+        mut each: impl FnMut(Row) -> Result<()>,
+    ) -> Result<()> {
         let mut find = self
             .database
-            .prepare_cached("SELECT number, detail, state, why, value FROM effect WHERE part >= ?1 ORDER BY number")
+            .prepare_cached(&format!("{SELECT} {find}"))
             .map_err(broken)?;
-        let rows = find.query_map(params![part], columns).map_err(broken)?;
-        for row in rows {
+        for row in find.query_map(by, columns).map_err(broken)? {
             each(row.map_err(broken)?.row()?)?;
         }
         Ok(())
     }
 
+    /// The first row that is found.
+    fn first(&self, find: &str, by: impl Params) -> Result<Option<Row>> {
+        let found = self
+            .database
+            .prepare_cached(&format!("{SELECT} {find}"))
+            .and_then(|mut find| find.query_row(by, columns).optional())
+            .map_err(broken)?;
+        found.map(Columns::row).transpose()
+    }
+
+    /// One value.
+    fn value<T: rusqlite::types::FromSql>(&self, find: &str, by: impl Params) -> Result<T> {
+        self.database
+            .prepare_cached(find)
+            .and_then(|mut find| find.query_row(by, |row| row.get(0)))
+            .map_err(broken)
+    }
+
     /// The next steps in order after `number` that are not settled, so many at most.
     pub fn unsettled_after(&self, number: i64, most: usize) -> Result<Vec<Row>> {
-        let find = "SELECT number, detail, state, why, value FROM effect
-                    WHERE number > ?1 AND state NOT IN ('done', 'gone', 'left') ORDER BY number LIMIT ?2";
-        let mut find = self.database.prepare_cached(find).map_err(broken)?;
-        let rows = find
-            .query_map(params![number, most], columns)
-            .map_err(broken)?;
-        rows.map(|row| row.map_err(broken)?.row()).collect()
+        let find =
+            "WHERE number > ?1 AND state NOT IN ('done', 'gone', 'left') ORDER BY number LIMIT ?2";
+        let mut rows = Vec::new();
+        self.each(find, params![number, most], |row| {
+            rows.push(row);
+            Ok(())
+        })?;
+        Ok(rows)
     }
 
     /// The steps of each call, added up, in order: of the part that is being planned, or of all.
@@ -331,43 +208,30 @@ impl Ledger {
     }
 
     fn target(&self, number: i64) -> Result<String> {
-        self.database
-            .prepare_cached("SELECT target FROM effect WHERE number = ?1")
-            .and_then(|mut find| find.query_row(params![number], |row| row.get(0)))
-            .map_err(broken)
+        self.value(
+            "SELECT target FROM effect WHERE number = ?1",
+            params![number],
+        )
     }
 
     /// How many steps there are in a state, in the part that is being planned or in all.
     pub fn count(&self, all: bool, state: Option<State>) -> Result<u64> {
         let part = if all { 0 } else { self.part };
-        self.database
-            .prepare_cached(
-                "SELECT count(*) FROM effect WHERE part >= ?1 AND (?2 IS NULL OR state = ?2)",
-            )
-            .and_then(|mut count| {
-                count.query_row(params![part, state.map(State::name)], |row| row.get(0))
-            })
-            .map_err(broken)
+        let count = "SELECT count(*) FROM effect WHERE part >= ?1 AND (?2 IS NULL OR state = ?2)";
+        self.value(count, params![part, state.map(State::name)])
     }
 
     /// How many steps that are still to be done lose something.
     pub fn left_to_destroy(&self) -> Result<u64> {
         let count = "SELECT count(*) FROM effect
                      WHERE effect = 'destroy' AND state NOT IN ('done', 'gone', 'left')";
-        self.database
-            .query_row(count, [], |row| row.get(0))
-            .map_err(broken)
+        self.value(count, [])
     }
 
     /// How many steps lose something, of all parts that this process has planned.
     pub fn destroyed(&self) -> Result<u64> {
-        self.database
-            .query_row(
-                "SELECT count(*) FROM effect WHERE part > 0 AND effect = 'destroy'",
-                [],
-                |row| row.get(0),
-            )
-            .map_err(broken)
+        let count = "SELECT count(*) FROM effect WHERE part > 0 AND effect = 'destroy'";
+        self.value(count, [])
     }
 
     /// Where the targets are: buckets, and the catalogue.
@@ -384,21 +248,19 @@ impl Ledger {
 
     /// The last step that changes a target, if one does.
     pub fn last_of(&self, target: &str) -> Result<Option<Row>> {
-        let find = "SELECT number, detail, state, why, value FROM effect WHERE target = ?1 ORDER BY number DESC LIMIT 1";
-        let found = self
-            .database
-            .prepare_cached(find)
-            .and_then(|mut find| find.query_row(params![target], columns).optional())
-            .map_err(broken)?;
-        found.map(Columns::row).transpose()
+        let find = "WHERE target = ?1 ORDER BY number DESC LIMIT 1";
+        self.first(find, params![target])
     }
 
     /// Whether a call of the script has steps that are not settled.
     pub fn is_incomplete(&self, step: usize) -> Result<bool> {
-        self.database
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM effect WHERE step = ?1 AND state NOT IN ('done', 'gone'))")
-            .and_then(|mut find| find.query_row(params![step], |row| row.get(0)))
-            .map_err(broken)
+        let find = "SELECT EXISTS (SELECT 1 FROM effect WHERE step = ?1 AND state NOT IN ('done', 'gone'))";
+        self.value(find, params![step])
+    }
+
+    /// The last call of the script that has steps; 0 where none has.
+    pub fn last_step(&self) -> Result<usize> {
+        self.value("SELECT coalesce(max(step), 0) FROM effect", [])
     }
 }
 
@@ -438,9 +300,7 @@ impl Columns {
 }
 
 fn broken(error: rusqlite::Error) -> Error {
-    Error::new(Kind::Io, "the steps of this run could not be kept on disk")
-        .cause(error.to_string())
-        .hint("make room in the folder for temporary files (TMPDIR or SQLITE_TMPDIR)")
+    scratch::broken(WHAT, &error)
 }
 
 fn unreadable(error: &serde_json::Error) -> Error {
@@ -450,6 +310,7 @@ fn unreadable(error: &serde_json::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::effects::{Change, Facts};
     use crate::lake::ObjectRef;
 
     fn row(step: usize, key: &str) -> Row {
@@ -457,33 +318,19 @@ mod tests {
             bucket: "b".to_owned(),
             key: key.to_owned(),
         };
-        let change = Change::DeleteObject { at };
-        Row {
-            number: 0,
-            step,
-            function: change.function().to_owned(),
-            effect: change.effect(),
-            target: change.target(),
-            facts: Facts::of_object(&serde_json::json!({"size": 10})),
-            change,
-            after: Vec::new(),
-            state: State::Open,
-            why: None,
-            value: Value::Null,
-        }
+        let facts = Facts::of_object(&serde_json::json!({"size": 10}));
+        Row::planned(step, Change::DeleteObject { at }, facts)
     }
 
     fn add(ledger: &mut Ledger, row: &Row) -> i64 {
-        ledger
-            .add(&row.change.fingerprint(&row.function), row)
-            .unwrap()
+        ledger.add(&row.fingerprint(), row).unwrap()
     }
 
     #[test]
     fn what_was_planned_twice_can_be_asked_for_twice_in_each_pass() {
         let mut ledger = Ledger::new().unwrap();
         let step = row(1, "a");
-        let known = step.change.fingerprint(&step.function);
+        let known = step.fingerprint();
         add(&mut ledger, &step);
         add(&mut ledger, &step);
         for _ in 0..2 {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::gate::{Answer, Asked, Gate, Mode, Step, lock, step_of};
 use super::hands::{Hands, Seen};
-use super::ledger::{Row, State};
+use super::row::{Row, State};
 use super::{Change, Effect, Facts};
 use crate::error::Result;
 use crate::session::Session;

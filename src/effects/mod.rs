@@ -7,14 +7,15 @@
 //! | `change`, `payload`, `facts` | a change as data; what it writes; what its target was seen to be |
 //! | `record`, `object`, `local` | how each kind of target is looked at and changed |
 //! | `gate`, `call`, `many`, `batch`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
-//! | `ledger` | the steps of a run, on disk: the plan that guards the second pass, what is done, what is left |
+//! | `row`, `ledger`, `scratch` | one step; the steps of a run, on disk: the plan that guards the second pass, what is done and left |
 //! | `plan` | the plan as a file |
-//! | `run`, `journal`, `store`, `recorder` | who runs what; its account on this machine and in the lake |
+//! | `run`, `journal`, `store`, `recorder`, `account` | who runs what; its journal here and in the lake, written and read |
 //! | `audit`, `lock`, `lease` | the audit line; one run at a time |
 //! | `inverse`, `unknown` | how a change is taken back; what came of one whose end nobody told |
 //!
 //! Who prints a plan or asks the operator is `host`; which function does what is `modules`.
 
+mod account;
 mod audit;
 mod batch;
 mod call;
@@ -36,23 +37,27 @@ mod permit;
 mod plan;
 mod record;
 mod recorder;
+mod row;
 mod run;
+mod scratch;
 mod store;
 mod unknown;
 
+pub use account::{Account, Effected};
 pub use audit::Audit;
 pub use change::Change;
 pub use facts::Facts;
 pub use gate::{Answer, Asked, Gate, Step};
 pub use inverse::{Inverse, inverse};
-pub use journal::{Account, Begun, Effected, Ended, Journals};
-pub use ledger::{Ledger, Row, State, Totals};
+pub use journal::{Begun, Ended, Journals};
+pub use ledger::Ledger;
 pub use lock::{Holder, Locks, break_lock, held, holder_of};
 pub use object::TRASH;
 pub use payload::Payload;
 pub use permit::Permit;
 pub use plan::{Plan, PlanHeader, sums, write as write_plan};
 pub use recorder::Recorder;
+pub use row::{Row, State, Totals};
 pub use run::{Order, Origin, Run, RunId, Scene, script_digest};
 pub use store::Store;
 pub use unknown::find_out;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::ledger::Row;
+use super::row::Row;
 use super::run::{Order, Scene, script_digest, script_digests};
 use super::{Ledger, RunId, Totals};
 use crate::error::{Error, Kind, Result};
@@ -231,7 +231,7 @@ impl Plan {
             let row: Row = serde_json::from_str(&line)
                 .map_err(|error| damaged("a line is no step").cause(error.to_string()))?;
             hash.update(format!("{line}\n"));
-            ledger.add(&row.change.fingerprint(&row.function), &row)?;
+            ledger.add(&row.fingerprint(), &row)?;
         }
         Ok(Plan { header, ledger })
     }

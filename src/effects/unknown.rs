@@ -1,10 +1,11 @@
 //! Steps whose end nobody told: the run was killed, or the answer was lost. A look at the target tells what came of them.
 
+use super::Account;
 use super::call::ended;
 use super::hands::{Hands, Number};
-use super::journal::{Account, Begun, Ended};
+use super::journal::{Begun, Ended};
 use super::judge::{Judged, judge};
-use super::ledger::{Row, State};
+use super::row::{Row, State};
 use crate::error::Result;
 use crate::session::Session;
 

@@ -67,7 +67,7 @@ pub(super) fn steps(session: &Session, account: &Account) -> Result<Option<(Plan
         }
         plan.ledger.rows(true, |row| {
             let row = taken_over(account, row)?;
-            let known = row.change.fingerprint(&row.function);
+            let known = row.fingerprint();
             ledger.add(&known, &row).map(drop)
         })?;
         last = Some(plan.header);
@@ -127,7 +127,7 @@ pub(super) fn add_done(session: &Session, run: &RunId, ledger: &mut Ledger) -> R
         };
         let mut row = begun.row;
         (row.state, row.why, row.value) = (ended.state, ended.why, ended.value);
-        let known = row.change.fingerprint(&row.function);
+        let known = row.fingerprint();
         ledger.add_earlier(&known, &row)
     })
 }

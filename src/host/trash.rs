@@ -136,23 +136,8 @@ fn planned(session: &Session, run: Option<&RunId>, before: Timestamp) -> Result<
             bucket: bucket.to_owned(),
             key: object["key"].as_str().unwrap_or_default().to_owned(),
         };
-        let change = Change::PurgeObject { at };
-        let row = Row {
-            number: 0,
-            step: 1,
-            function: change.function().to_owned(),
-            effect: Effect::Destroy,
-            target: change.target(),
-            change,
-            facts: Facts::of_object(object),
-            after: Vec::new(),
-            state: State::Open,
-            why: None,
-            value: Value::Null,
-        };
-        ledger
-            .add(&row.change.fingerprint(&row.function), &row)
-            .map(drop)
+        let row = Row::planned(1, Change::PurgeObject { at }, Facts::of_object(object));
+        ledger.add(&row.fingerprint(), &row).map(drop)
     })?;
     Ok(ledger)
 }

@@ -9,7 +9,7 @@ use super::resume::tell;
 use super::{Host, confirm, plan_view, rest};
 use crate::effects::{
     Account, Change, Effect, Effected, Facts, Inverse, Ledger, Order, Origin, PlanHeader, Row, Run,
-    RunId, State, find_out, inverse,
+    RunId, find_out, inverse,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -76,8 +76,8 @@ fn backwards(account: &Account) -> Result<(Ledger, Vec<String>)> {
                         }
                         facts.clone_from(&net.now);
                     }
-                    let row = row(*change, facts, class as usize);
-                    ledger.add(&row.change.fingerprint(&row.function), &row)?;
+                    let row = Row::planned(class as usize, *change, facts);
+                    ledger.add(&row.fingerprint(), &row)?;
                 }
                 _ => {}
             }
@@ -140,22 +140,6 @@ fn lost_sentence(step: &Effected, why: &str) -> String {
         "{} cannot be brought back: {why}",
         target.unwrap_or_default()
     )
-}
-
-fn row(change: Change, facts: Facts, step: usize) -> Row {
-    Row {
-        number: 0,
-        step,
-        function: change.function().to_owned(),
-        effect: change.effect(),
-        target: change.target(),
-        change,
-        facts,
-        after: Vec::new(),
-        state: State::Open,
-        why: None,
-        value: serde_json::Value::Null,
-    }
 }
 
 /// What cannot be brought back makes an undo that went well a partial one.

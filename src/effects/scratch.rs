@@ -1,0 +1,26 @@
+//! SQLite's private temporary database: it spills to a file that nobody else sees and that is gone with the process, so
+//! that a run of a million steps costs no memory.
+
+use rusqlite::Connection;
+
+use crate::error::{Error, Kind, Result};
+
+/// An empty one with these tables. What fails is told as `what` could not be kept.
+pub(super) fn database(tables: &str, what: &str) -> Result<Connection> {
+    let open = || {
+        let database = Connection::open("")?;
+        database.execute_batch(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096;",
+        )?;
+        database.execute_batch(tables)?;
+        Ok(database)
+    };
+    open().map_err(|error| broken(what, &error))
+}
+
+/// That `what`, as in `the steps of this run`, could not be kept or read.
+pub(super) fn broken(what: &str, error: &rusqlite::Error) -> Error {
+    Error::new(Kind::Io, format!("{what} could not be kept on disk"))
+        .cause(error.to_string())
+        .hint("make room in the folder for temporary files (TMPDIR or SQLITE_TMPDIR)")
+}
