@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::lake::ObjectRef;
 
 /// CopyObject copies no more at once.
-const COPY_LIMIT: i64 = 5 << 30;
+const COPY_LIMIT: u64 = 5 << 30;
 /// The parts of a larger copy.
 const COPY_PART: i64 = 1 << 30;
 
@@ -114,26 +114,44 @@ impl S3 {
         self.changing(&asked, ask).await.map(drop)
     }
 
-    /// Copies an object inside the store, with its media type and metadata, if its ETag is still `etag`.
+    /// Copies an object inside the store, with its media type and metadata, if its ETag is still `etag`. Where its size is
+    /// known to the caller, one request is enough for all but the very small and the very large.
     pub async fn copy(
         &self,
         permit: Permit,
         from: &ObjectRef,
         to: &ObjectRef,
         etag: Option<&str>,
+        size: Option<u64>,
     ) -> Result<Written> {
+        if size.is_none_or(|size| size == 0 || size > COPY_LIMIT) {
+            let head = self.head_before_copy(from).await?;
+            let size = head.content_length().unwrap_or(0).unsigned_abs();
+            if size == 0 && from.key.ends_with('/') {
+                return self.copy_marker(permit, to, &head).await;
+            }
+            if size > COPY_LIMIT {
+                return self.copy_in_parts(permit, from, to, &head).await;
+            }
+        }
+        self.copy_whole(from, to, etag).await
+    }
+
+    async fn head_before_copy(&self, from: &ObjectRef) -> Result<HeadObjectOutput> {
         let asked = self.asked("HeadObject", from);
         let ask = || {
             let head = self.client().head_object();
             head.bucket(&from.bucket).key(&from.key).send()
         };
-        let head = self.reading(&asked, ask).await?;
-        if from.key.ends_with('/') && head.content_length() == Some(0) {
-            return self.copy_marker(permit, to, &head).await;
-        }
-        if head.content_length().unwrap_or(0) > COPY_LIMIT {
-            return self.copy_in_parts(permit, from, to, &head).await;
-        }
+        self.reading(&asked, ask).await
+    }
+
+    async fn copy_whole(
+        &self,
+        from: &ObjectRef,
+        to: &ObjectRef,
+        etag: Option<&str>,
+    ) -> Result<Written> {
         let asked = self.asked("CopyObject", format!("{from} to {to}"));
         let ask = || {
             self.client()

@@ -77,6 +77,15 @@ impl Facts {
         }
     }
 
+    /// Its ETag, if it is an object that has one.
+    #[must_use]
+    pub fn etag(&self) -> Option<&str> {
+        match self {
+            Facts::Object { etag, .. } => etag.as_deref(),
+            _ => None,
+        }
+    }
+
     /// An object as HEAD or a listing describes it.
     #[must_use]
     pub fn of_object(row: &Value) -> Facts {

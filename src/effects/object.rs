@@ -94,7 +94,7 @@ pub(super) async fn perform(
         Change::CopyObject { from, to, only_new } => {
             condition(to, &seen.facts, *only_new, None)?;
             let aside = make_way(hands, permit, number, to, &seen.facts).await?;
-            s3.copy(permit, from, to, None).await?;
+            s3.copy(permit, from, to, None, None).await?;
             made(s3, to, aside).await
         }
         Change::DeleteObject { at } => delete(hands, permit, number, at, &seen.facts).await,
@@ -211,11 +211,8 @@ async fn put_aside(
     }
     let aside = place_aside(number, at)?;
     let s3 = hands.s3()?;
-    let etag = match there {
-        Facts::Object { etag, .. } => etag.as_deref(),
-        _ => None,
-    };
-    s3.copy(permit, at, &aside, etag).await?;
+    s3.copy(permit, at, &aside, there.etag(), there.size())
+        .await?;
     let (copy, now) = futures::try_join!(seen(s3, &aside), seen(s3, at))?;
     if !is_copy(&copy.facts, there) {
         return Err(Error::new(
@@ -284,11 +281,7 @@ async fn delete(
     } else {
         put_aside(hands, permit, number, at, there).await?
     };
-    let etag = match there {
-        Facts::Object { etag, .. } => etag.as_deref(),
-        _ => None,
-    };
-    let marker = settled(s3, permit, at, etag).await?;
+    let marker = settled(s3, permit, at, there.etag()).await?;
     Ok(Done {
         marker: marker.filter(|_| versions),
         aside,
@@ -348,7 +341,8 @@ async fn restore(
         ));
     }
     let aside = make_way(hands, permit, number, to, &there.facts).await?;
-    s3.copy(permit, from, to, None).await?;
+    s3.copy(permit, from, to, None, original.facts.size())
+        .await?;
     let back = made(s3, to, aside).await?;
     if !is_copy(&back.after, &original.facts) {
         return Err(Error::new(
