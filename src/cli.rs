@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command};
 
-use crate::config::Environment;
+use crate::config::{Environment, quoted};
 use crate::error::{Error, Result};
 use crate::output::Colour;
 use crate::script::header::Header;
@@ -115,20 +115,10 @@ fn command_line(arguments: &[OsString]) -> String {
                     typed.next();
                 }
             }
-            None => words.push(shell_word(&word)),
+            None => words.push(quoted(&word)),
         }
     }
     words.join(" ")
-}
-
-/// A word as a shell takes it.
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
 
 /// The whole tree of commands.

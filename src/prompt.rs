@@ -11,6 +11,18 @@ pub fn is_possible() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// Fails unless the word is typed after a question, or another spelling of it.
+pub fn demand(session: &Session, question: &str, word: &str, also: &str) -> Result<()> {
+    let typed = ask(session, question)?;
+    let typed = typed.trim();
+    if typed == word || typed == also {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "'{typed}' is not '{word}': nothing was done"
+    )))
+}
+
 /// The line that is typed after a question.
 pub fn ask(session: &Session, question: &str) -> Result<String> {
     let mut stderr = io::stderr().lock();

@@ -92,7 +92,9 @@ on_both_lakes! {
         plan(&operator, &folder.delete_all());
         folder.put_all(&operator, &["aa", "c"], "new");
         let ran = apply(&operator);
-        assert!(ran.stderr.contains("2 done. 2 that appeared since the plan were not touched."), "{ran}");
+        let named = ["aa", "c"].map(|name| folder.uri(name)).join(", ");
+        let told = format!("2 done. 2 that appeared since the plan were not touched: {named}. Take it back");
+        assert!(ran.stderr.contains(&told), "{ran}");
         let _ = ran.success();
         assert_eq!(folder.names(&operator), ["aa", "c"]);
     }

@@ -28,6 +28,20 @@ on_both_lakes! {
         at_each(&points, &show.stage, |point, name| show.kill_and_undo(point, name));
     }
 
+    fn a_lock_that_a_run_could_not_let_go_any_more_goes_when_it_is_resumed(lake) {
+        let show = Whole::of(lake);
+        let name = show.stage.data(1).remove(0);
+        let released = show.points.iter().rfind(|point| point.service == Service::Store && point.swallowed);
+        let run = show.kill(*released.unwrap(), &name).unwrap();
+        let locks = || show.operator().run(&["lock", "list", "--json"]).json();
+        assert_eq!(locks()[0]["run"], run);
+        let _ = show.resumed(&run).success();
+        assert_eq!(locks(), serde_json::json!([]));
+        let again = show.resumed(&run);
+        assert!(again.stderr.contains("nothing is left to do"), "{again}");
+        let _ = again.success();
+    }
+
     fn a_run_whose_plan_has_parts_is_resumed_to_the_same_end(lake) {
         let stage = Stage::new(lake);
         let name = stage.data(1).remove(0);

@@ -49,6 +49,26 @@ fn the_newest_runs_are_listed_first() {
 }
 
 #[test]
+fn what_threads_write_at_once_is_one_run() {
+    let operator = Lake::Sandbox.operator();
+    let script = "let all = []; for n in 0..16 { all.push(n); }
+        parallel(all, 16, |n| s3::write(`s3://landing/thread/${n}`, `${n}`)); ()";
+    for n in 1..=4 {
+        operator
+            .run(&["eval", "--effect", "write", script])
+            .success();
+        let rows = operator.run(&["log", "list", "--json"]).json();
+        let outcomes: Vec<&str> = rows
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|row| row["outcome"].as_str())
+            .collect();
+        assert_eq!(outcomes, vec!["done"; n]);
+    }
+}
+
+#[test]
 fn a_machine_without_runs_lists_none() {
     let operator = Lake::Sandbox.operator();
     assert_eq!(

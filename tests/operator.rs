@@ -81,6 +81,17 @@ impl Operator {
         self.ended(child)
     }
 
+    /// Runs a command line that the program has printed, as it stands, in a shell.
+    pub fn copied(&self, line: &str) -> Ran {
+        let folder = program().parent().unwrap().to_string_lossy();
+        let mut shell = Command::new("sh");
+        self.surround(&mut shell);
+        let child = shell
+            .args(["-c", &format!("PATH='{folder}':$PATH; {line}")])
+            .spawn();
+        self.ended(child.unwrap())
+    }
+
     /// Waits for the end of a program that was started.
     pub fn ended(&self, mut child: Child) -> Ran {
         drop(child.stdin.take());
@@ -100,20 +111,25 @@ impl Operator {
     /// The command line, with pipes and the operator's environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
-        command
-            .env_clear()
-            .env("HOME", self.home())
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.envs(&self.variables).current_dir(self.work());
+        self.surround(&mut command);
         if let Some(context) = &self.context {
             command.args(["--context", context]);
         }
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    /// Gives a program the operator's environment, and pipes.
+    fn surround(&self, command: &mut Command) {
+        command
+            .env_clear()
+            .env("HOME", self.home())
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(&self.variables)
+            .current_dir(self.work())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        command
     }
 
     /// What was printed, with the folders of this test under the names they have for everybody.
@@ -165,6 +181,14 @@ impl Ran {
     pub fn json(self) -> serde_json::Value {
         let stdout = self.success();
         serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error} in:\n{stdout}"))
+    }
+
+    /// What is printed on stderr between these two, which must be there.
+    pub fn told(&self, before: &str, after: &str) -> String {
+        let rest = self.stderr.split_once(before);
+        let told = rest.and_then(|(_, rest)| rest.split_once(after));
+        let (told, _) = told.unwrap_or_else(|| panic!("no {before:?} … {after:?}: {self}"));
+        told.to_owned()
     }
 
     /// The standard error of a run that must have ended with this code.

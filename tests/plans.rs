@@ -60,9 +60,32 @@ on_both_lakes! {
         assert!(shown.contains(&folder.uri("a")) && shown.contains(&folder.uri("b")), "{shown}");
         assert_eq!(folder.names(&operator), ["a", "b"]);
         let ran = apply(&operator);
-        assert!(ran.stderr.contains("2 done. Take it back: dashictl undo "), "{ran}");
+        let undo = ran.told("2 done. Take it back: ", "\n");
         let _ = ran.success();
         assert_eq!(folder.names(&operator), [""; 0]);
+        let ran = operator.copied(&undo);
+        assert_eq!(folder.names(&operator), ["a", "b"], "{undo}\n{ran}");
+    }
+
+    fn what_is_said_to_be_typed_next_can_be_typed_as_it_stands(lake) {
+        let (folder, operator) = with_two(lake, "typed");
+        let script = folder.delete_all();
+        let ran = operator.run(&["eval", "--effect", "destroy", "--plan-out", "a plan.jsonl", &script]);
+        let apply = ran.told("is in a plan.jsonl: `", "`");
+        let ran = operator.copied(&format!("{apply} --yes"));
+        assert_eq!(folder.names(&operator), [""; 0], "{apply}\n{ran}");
+        folder.put(&operator, "a", "somebody else's");
+        // What somebody put there since is in the way of the undo.
+        let ran = operator.copied(&ran.told("Take it back: ", "\n"));
+        let log = ran.told("what was done: ", "\n");
+        let anew = ran.told("plan it anew: ", "\n");
+        let stderr = ran.failure(4);
+        assert!(!stderr.contains("do what is left"), "{stderr}");
+        let shown = operator.copied(&log).success();
+        assert!(shown.contains(&folder.uri("a")), "{shown}");
+        folder.remove(&operator, "a");
+        operator.copied(&anew).success();
+        assert_eq!(folder.names(&operator), ["a", "b"]);
     }
 
     fn a_plan_is_good_once_also_for_somebody_else(lake) {
@@ -392,16 +415,10 @@ fn a_plan_of_many_objects_shows_its_ends_is_applied_and_is_taken_back() {
     }
     let ran = apply(&operator);
     assert!(ran.stderr.contains("520 done."), "{ran}");
-    let run = ran
-        .stderr
-        .split("dashictl undo ")
-        .nth(1)
-        .unwrap()
-        .trim()
-        .to_owned();
+    let undo = ran.told("Take it back: ", "\n");
     let _ = ran.success();
     assert_eq!(folder.names(&operator), [""; 0]);
-    operator.run(&["undo", &run, "--yes"]).success();
+    operator.copied(&undo).success();
     assert_eq!(folder.names(&operator).len(), MANY);
     let read = format!("s3::read(\"{}\")", folder.uri("1519"));
     assert_eq!(operator.run(&["eval", &read]).success(), "519\n");

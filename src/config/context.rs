@@ -13,6 +13,9 @@ pub(crate) const DEFAULT: &str = "default";
 /// The context of the embedded lake; no block of the file may have this name.
 pub(crate) const SANDBOX: &str = "sandbox";
 
+/// The flag that names one.
+pub(crate) const FLAG: &str = "--context";
+
 /// A context and what named it.
 #[derive(Debug, Clone)]
 pub(crate) struct Choice {
@@ -30,7 +33,7 @@ impl Choice {
             (Some(name), _) if name.is_empty() => {
                 return Err(Error::usage("--context needs the name of a context"));
             }
-            (Some(name), _) => (name.as_str(), Some("--context")),
+            (Some(name), _) => (name.as_str(), Some(FLAG)),
             (None, Some(name)) => (name, Some("DASHI_CONTEXT")),
             (None, None) => (DEFAULT, None),
         };

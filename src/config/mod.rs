@@ -42,6 +42,7 @@ pub use origin::Origin;
 pub use secret::Secret;
 pub use services::{S3Settings, Service, ServiceSettings, Transport};
 pub use setting::Setting;
+pub use words::quoted;
 
 use crate::error::{Error, Kind, Result};
 use context::Choice;
@@ -176,6 +177,22 @@ impl Config {
     #[must_use]
     pub fn context_is_named(&self) -> bool {
         self.choice.named_by.is_some()
+    }
+
+    /// A command line that finds the same lake: with the context and the settings that flags gave this one.
+    #[must_use]
+    pub fn command_line(&self, command: &str) -> String {
+        let mut words = vec!["dashictl".to_owned()];
+        if self.choice.named_by == Some(context::FLAG) {
+            words.extend([context::FLAG.to_owned(), quoted(self.context())]);
+        }
+        for setting in self.settings() {
+            if let Origin::Flag(flag) = &setting.origin {
+                words.extend([flag.clone(), quoted(&setting.display())]);
+            }
+        }
+        words.push(command.to_owned());
+        words.join(" ")
     }
 
     /// Whether this is the embedded lake.

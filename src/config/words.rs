@@ -1,4 +1,4 @@
-//! Splitting a command line into words, as a shell does it without expanding anything.
+//! A command line as words, as a shell splits it without expanding anything, and a word as a shell takes it.
 
 /// The words of a command, quoted as in the POSIX shell: blanks separate, `'..'` keeps all, a backslash keeps the next
 /// character, inside `".."` only before `"`, `\`, `$` and a backtick. Nothing is expanded. The error says what is left
@@ -48,6 +48,17 @@ fn double_quoted(rest: &mut std::str::Chars, word: &mut String) -> Result<(), &'
     Err("has a \" that is never closed")
 }
 
+/// A word as a shell takes it: in quotes where it has anything in it that a shell would read.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +81,23 @@ mod tests {
         for (line, words) in cases {
             assert_eq!(split(line).unwrap(), words, "{line}");
         }
+    }
+
+    #[test]
+    fn a_quoted_word_is_split_to_itself() {
+        for word in [
+            "prod",
+            "a b",
+            "it's",
+            "",
+            "$HOME",
+            "k8s://dashi/stac:80",
+            "'",
+            "\\",
+        ] {
+            assert_eq!(split(&quoted(word)).unwrap(), [word]);
+        }
+        assert_eq!(quoted("http://127.0.0.1:9000"), "http://127.0.0.1:9000");
     }
 
     #[test]

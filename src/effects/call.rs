@@ -166,10 +166,12 @@ impl Call<'_> {
             Err(error) if error.kind() == Kind::Conflict && row.effect == Effect::Destroy => {
                 self.end(recorder, (row, State::Left, Some(error.to_string()), None))
             }
-            Err(error) => {
-                self.end(recorder, (row, State::Failed, Some(why(&error)), None))?;
-                Err(error)
-            }
+            Err(error) => match self.end(recorder, (row, State::Failed, Some(why(&error)), None)) {
+                Ok(_) => Err(error),
+                Err(unwritten) => {
+                    Err(error.cause(format!("nor could that be written down: {unwritten}")))
+                }
+            },
         }
     }
 
@@ -264,7 +266,7 @@ pub(super) fn answered(row: Row) -> Result<Answer> {
 }
 
 /// Why what the plan does not hold is not done.
-const NOT_PLANNED: &str = "it is not in the plan";
+pub(super) const NOT_PLANNED: &str = "it is not in the plan";
 
 /// The answer for a change that is left alone. Who deletes needs nothing of it; who makes something waits for it.
 pub(super) fn left(change: &Change, why: &str) -> Result<Answer> {

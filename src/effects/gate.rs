@@ -19,8 +19,8 @@ use super::{Audit, Change, Effect, Facts, Ledger, Recorder, Run};
 use crate::error::{Error, Kind, Result};
 use crate::session::Session;
 
-/// What was asked for beyond the plan is named so often at most.
-pub(super) const NAMED: usize = 1000;
+/// Of what was asked for beyond the plan, so many are named.
+pub(super) const NAMED: usize = 3;
 
 /// A call whose change is only planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +93,8 @@ pub(super) struct Inner {
 /// The gate of one run.
 pub struct Gate {
     most: Effect,
+    /// Held while a run that performs as it goes begins: of two threads at once, one begins it for both.
+    beginning: Mutex<()>,
     pub(super) inner: Mutex<Inner>,
 }
 
@@ -110,6 +112,7 @@ impl Gate {
     fn new(most: Effect, mode: Mode) -> Gate {
         Gate {
             most,
+            beginning: Mutex::new(()),
             inner: Mutex::new(Inner {
                 mode,
                 steps: 0,
@@ -192,6 +195,12 @@ impl Gate {
     /// Looks at the steps; nothing where there are none.
     pub fn with_ledger<T>(&self, look: impl FnOnce(&mut Ledger) -> Result<T>) -> Result<Option<T>> {
         lock(&self.inner).ledger.as_mut().map(look).transpose()
+    }
+
+    /// Begins the next part of the plan.
+    pub fn begin_part(&self) -> Result<()> {
+        lock(&self.inner).ledger()?.begin_part();
+        Ok(())
     }
 
     /// Fails where the pass was ended because a script is none of those that made its plan.
@@ -350,23 +359,14 @@ impl Gate {
 
     /// The recorder of a run that performs as it goes, which begins with its first change.
     pub(super) fn recorder_now(&self, session: &Session, change: &Change) -> Result<Arc<Recorder>> {
-        let (existing, order) = {
-            let inner = lock(&self.inner);
-            (inner.recorder.clone(), inner.order.clone())
-        };
-        if let Some(recorder) = existing {
+        let _beginning = lock(&self.beginning);
+        if let Some(recorder) = self.recorder() {
             return Ok(recorder);
         }
         session.endpoints()?;
-        let run = Run::begin(session, order, None)?;
+        let run = Run::begin(session, self.order(), None)?;
         let recorder = Arc::new(Recorder::begin(session, run, None)?);
-        {
-            let mut inner = lock(&self.inner);
-            if let Some(other) = &inner.recorder {
-                return Ok(Arc::clone(other));
-            }
-            inner.recorder = Some(Arc::clone(&recorder));
-        }
+        lock(&self.inner).recorder = Some(Arc::clone(&recorder));
         // What stays on this machine is nobody else's business.
         if change.is_record() || change.object().is_some() {
             let first = [("first", change.target())];

@@ -101,7 +101,7 @@ pub(super) fn place(store: &Store, name: &str) -> ObjectRef {
 pub(super) fn take(session: &Session, store: &Store, name: &str, run: &Run) -> Result<Lease> {
     let at = place(store, name);
     let holder = Holder::new(name, run);
-    let etag = session.wait(acquire(store.s3(), &at, &holder))?;
+    let etag = session.wait(acquire(session, store.s3(), &at, &holder))?;
     let now = Instant::now();
     let state = Arc::new(Mutex::new(Held {
         at,
@@ -126,7 +126,12 @@ pub(super) fn take(session: &Session, store: &Store, name: &str, run: &Run) -> R
 }
 
 /// Writes the lock where there is none, or over one whose holder is gone.
-async fn acquire(s3: &S3, at: &ObjectRef, holder: &Holder) -> Result<Option<String>> {
+async fn acquire(
+    session: &Session,
+    s3: &S3,
+    at: &ObjectRef,
+    holder: &Holder,
+) -> Result<Option<String>> {
     let text = serde_json::to_string(holder).unwrap_or_default();
     let put = async |condition: Condition| {
         s3.put(Permit::granted(), at, &content(text.clone()), &condition)
@@ -143,12 +148,12 @@ async fn acquire(s3: &S3, at: &ObjectRef, holder: &Holder) -> Result<Option<Stri
         || age > LASTS
         || found.is_dead(&holder.host);
     if !is_over {
-        return Err(found.refusal());
+        return Err(found.refusal(session.config()));
     }
     match put(etag.map_or(Condition::Absent, Condition::Matches)).await {
         Ok(written) => Ok(written.etag),
         Err(error) if matches!(error.detail().status, Some(404 | 409 | 412)) => {
-            Err(found.refusal())
+            Err(found.refusal(session.config()))
         }
         Err(error) => Err(error),
     }

@@ -14,12 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use super::lease::{self, Lease};
 use super::{Permit, Run, Store};
+use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
 use crate::session::Session;
 
 /// The name of the lock of runs that change records alone.
-pub(super) const CATALOGUE: &str = "catalogue";
+pub const CATALOGUE: &str = "catalogue";
 
 /// A lock that was not renewed for so long is its holder's no more.
 pub(super) const LASTS: Duration = Duration::from_mins(1);
@@ -77,7 +78,8 @@ impl Holder {
         self.host == host && pid.is_none_or(is_gone)
     }
 
-    pub(super) fn refusal(&self) -> Error {
+    /// That it is held, and the command that breaks it.
+    pub(super) fn refusal(&self, config: &Config) -> Error {
         let message = format!(
             "'{}' is locked by run {} ({}) of {} on {}, process {}, since {}",
             self.lock, self.run, self.command, self.actor, self.host, self.pid, self.since
@@ -88,8 +90,8 @@ impl Holder {
                 self.expires
             ))
             .hint(format!(
-                "if that run is gone for good: dashictl lock break {}",
-                self.lock
+                "if that run is gone for good: {}",
+                config.command_line(&format!("lock break {}", self.lock))
             ))
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use super::call::Call;
+use super::call::{Call, NOT_PLANNED};
 use super::gate::{Answer, Asked, Gate, Mode, Step, lock, step_of};
 use super::hands::{Hands, Seen};
 use super::row::{Row, State};
@@ -59,7 +59,7 @@ impl Outcomes {
 
 /// A call with many targets, batch by batch.
 pub(super) struct Many<'a> {
-    call: Option<Hands>,
+    hands: Option<Hands>,
     gate: &'a Gate,
     session: &'a Session,
     function: &'a str,
@@ -82,7 +82,7 @@ impl<'a> Many<'a> {
     ) -> Many<'a> {
         let mode = lock(&gate.inner).mode;
         Many {
-            call: None,
+            hands: None,
             gate,
             session,
             function,
@@ -106,7 +106,7 @@ impl<'a> Many<'a> {
         let Some(first) = batch.first() else {
             return Ok(());
         };
-        let hands = match self.call.take() {
+        let hands = match self.hands.take() {
             Some(hands) => hands,
             None => Hands::of(self.session, &first.change)?,
         };
@@ -123,7 +123,7 @@ impl<'a> Many<'a> {
             Mode::Guarded => self.perform_planned(&call, batch)?,
             Mode::Performing => self.perform_now(&call, batch)?,
         }
-        self.call = Some(hands);
+        self.hands = Some(hands);
         Ok(())
     }
 
@@ -230,8 +230,9 @@ impl<'a> Many<'a> {
         for asked in fresh {
             // Of a call that the plan holds, what it does not hold has appeared since; any other call is beyond it.
             call.beyond(&asked.change, self.is_known)?;
-            let (target, why) = (asked.change.target(), "it is not in the plan");
-            self.outcomes.count(State::Left, &target, None, Some(why));
+            let target = asked.change.target();
+            self.outcomes
+                .count(State::Left, &target, None, Some(NOT_PLANNED));
         }
         Ok(())
     }

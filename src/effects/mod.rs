@@ -51,7 +51,7 @@ pub use gate::{Answer, Asked, Gate, Step};
 pub use inverse::{Inverse, inverse};
 pub use journal::{Begun, Ended, Journals};
 pub use ledger::Ledger;
-pub use lock::{Holder, Locks, break_lock, held, holder_of};
+pub use lock::{CATALOGUE, Holder, Locks, break_lock, held, holder_of};
 pub use object::TRASH;
 pub use payload::Payload;
 pub use permit::Permit;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
-use super::journal::{Begun, Ended, Journal, Journals, Line};
+use super::journal::{Begun, Ended, Journal, Line};
 use super::{Audit, Effect, Locks, Run, State, Store, audit};
 use crate::error::{Error, Result};
 use crate::session::Session;
@@ -29,7 +29,7 @@ pub struct Recorder {
 impl Recorder {
     /// Begins the journal of a run: on this machine, and in the lake where `store` is given.
     pub fn begin(session: &Session, run: Run, store: Option<Store>) -> Result<Recorder> {
-        let journals = Journals::below(&session.environment().state_dir()?);
+        let journals = session.journals()?;
         let journal = journals.begin(&run.id)?;
         let recorder = Recorder::over(session, run, store, journal, "0");
         recorder.write(&Line::Run(Box::new(recorder.run.clone())))?;
@@ -43,7 +43,7 @@ impl Recorder {
         store: Option<Store>,
         pieces: usize,
     ) -> Result<Recorder> {
-        let journals = Journals::below(&session.environment().state_dir()?);
+        let journals = session.journals()?;
         let is_new_here = !journals.has(&run.id);
         let journal = journals.go_on(&run.id)?;
         let mine = Run::begin(session, run.order.clone(), None)?;

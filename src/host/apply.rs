@@ -8,11 +8,11 @@ use super::opening::prepare;
 use super::origin::Found;
 use super::passes::Passes;
 use super::{Host, confirm, plan_view};
+use crate::config::quoted;
 use crate::effects::{Effect, Plan, PlanHeader, State, write_plan};
 use crate::error::{Error, Kind, Result};
 use crate::script::check::check;
 use crate::script::library::Library;
-use crate::script::run;
 
 /// Applies the plan in a file.
 pub(super) fn perform(host: &Host, library: &Library, file: &Path) -> Result<u8> {
@@ -24,8 +24,7 @@ pub(super) fn perform(host: &Host, library: &Library, file: &Path) -> Result<u8>
     let started = host.start(header.order.effect.max(Effect::Write))?;
     let session = &started.session;
     if !host.globals.dry_run {
-        let command = format!("apply {}", file.display());
-        confirm::refuse_unconfirmed(&host.globals, session.config(), &command)?;
+        confirm::refuse_unconfirmed(&host.globals, session.config(), &command(file))?;
     }
     header.check(session)?;
     // Before anything is asked of a service: what a changed script would do is of no interest.
@@ -55,19 +54,8 @@ pub(super) fn perform(host: &Host, library: &Library, file: &Path) -> Result<u8>
         arguments: header.order.arguments.clone(),
         confirm: header.confirm.clone(),
     };
-    session.begin_pass();
-    gate.begin_guarded(
-        std::sync::Arc::clone(&recorder),
-        header.partial.is_some(),
-        Some(header.scripts.clone()),
-    )?;
-    let outcome = run::run(
-        &started.engine,
-        session,
-        passes.program.clone(),
-        passes.arguments.clone(),
-    );
-    let ended = passes.show_guarded(outcome);
+    let scripts = Some(header.scripts.clone());
+    let ended = passes.guarded(&recorder, header.partial.is_some(), scripts);
     let goes_on = session.interrupt().part_end().is_some() && ended.is_ok();
     let ended = if goes_on {
         next_part(&passes, &header, file, recorder.run().id.clone())
@@ -86,10 +74,7 @@ fn next_part(
 ) -> Result<u8> {
     let session = &passes.started.session;
     let part = header.part + 1;
-    session.gate().with_ledger(|ledger| {
-        ledger.begin_part();
-        Ok(())
-    })?;
+    session.gate().begin_part()?;
     passes.plan(part)?;
     let open = session
         .gate()
@@ -97,13 +82,7 @@ fn next_part(
     if open.unwrap_or(0) == 0 {
         return Ok(0);
     }
-    let mut next = PlanHeader::new(
-        session,
-        header.order.clone(),
-        part,
-        session.interrupt().part_end(),
-        header.confirm.clone(),
-    )?;
+    let mut next = passes.header(part)?;
     next.continues = Some(run);
     let beside = place(file, part);
     session
@@ -114,9 +93,14 @@ fn next_part(
         "this plan is done, and the rest could only be planned now",
     )
     .hint(format!(
-        "look at it, then: dashictl apply {}",
-        beside.display()
+        "look at it, then: {}",
+        session.config().command_line(&command(&beside))
     )))
+}
+
+/// The command that applies the plan in a file.
+pub(super) fn command(file: &Path) -> String {
+    format!("apply {}", quoted(&file.to_string_lossy()))
 }
 
 /// The file of a part: of a further one, `plan.jsonl` becomes `plan.part-2.jsonl`.

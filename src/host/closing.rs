@@ -1,19 +1,19 @@
 //! The end of a run that changed something: what was not done is told and written down, the locks are let go, and what
 //! came of it all becomes the exit code.
 
-use crate::effects::{Effect, Recorder, RunId, State};
+use crate::effects::{Effect, Recorder, Run, State};
 use crate::error::{Error, Kind, Result};
 use crate::prompt;
 use crate::session::Session;
 
 /// The end of a run that changed something: what was not done is told, written down, and the exit code.
 pub(super) fn finish(session: &Session, recorder: &Recorder, ended: Result<u8>) -> Result<u8> {
-    let run = recorder.run().id.clone();
+    let run = recorder.run();
     let mut account = Accounted::of(session)?;
     if ended.is_ok() {
         account.unasked = recorder.leave_unasked(session)?;
     }
-    let (outcome, result) = judged(session, &run, &account, ended);
+    let (outcome, result) = judged(session, run, &account, ended);
     let why = result.as_ref().err().map(ToString::to_string);
     let written = recorder.finish(outcome, why, &account.counts());
     let result = match (result, written) {
@@ -21,12 +21,16 @@ pub(super) fn finish(session: &Session, recorder: &Recorder, ended: Result<u8>) 
         (Ok(_), Err(error)) => {
             Err(error.hint("what was done is done: only the end of the journal is missing"))
         }
-        (Err(error), _) => Err(error),
+        (Err(error), Ok(())) => Err(error),
+        (Err(error), Err(unwritten)) => {
+            Err(error.cause(format!("the end of the journal is missing: {unwritten}")))
+        }
     };
     // Who only wrote is told on a terminal, where it helps, and not in a script's log.
-    let tells = recorder.run().order.effect == Effect::Destroy || prompt::is_possible();
+    let tells = run.order.effect == Effect::Destroy || prompt::is_possible();
     if result.is_ok() && tells {
-        session.console().note(&account.sentence(&run));
+        let undo = session.config().command_line(&format!("undo {}", run.id));
+        session.console().note(&account.sentence(&undo));
     }
     result
 }
@@ -34,24 +38,22 @@ pub(super) fn finish(session: &Session, recorder: &Recorder, ended: Result<u8>) 
 /// What came of a run, and its exit code: partly done is its own.
 fn judged(
     session: &Session,
-    run: &RunId,
+    run: &Run,
     account: &Accounted,
     ended: Result<u8>,
 ) -> (&'static str, Result<u8>) {
-    let again = |error: Error| {
-        error
-            .hint(format!("what was done: dashictl log show {run}"))
-            .hint(format!("do what is left: dashictl resume {run}"))
-            .hint(format!("take it back: dashictl undo {run}"))
-    };
+    let is_over = ended.is_ok();
+    let again = |error| ways_on(session, run, account, is_over, error);
     match ended {
-        Ok(code) if account.left + account.failed == 0 => ("done", Ok(code)),
+        Ok(code) if account.left + account.held + account.failed == 0 => ("done", Ok(code)),
         Ok(_) => {
             let error = Error::new(
                 Kind::Partial,
                 format!(
                     "partly done: {} done, {} left alone, {} failed",
-                    account.done, account.left, account.failed
+                    account.done + account.gone,
+                    account.left + account.held,
+                    account.failed
                 ),
             );
             let error = account
@@ -61,7 +63,7 @@ fn judged(
             ("partly", Err(again(error)))
         }
         Err(error) if error.kind() == Kind::Interrupted => ("interrupted", Err(again(error))),
-        Err(mut error) if account.done > 0 => {
+        Err(mut error) if account.done + account.gone > 0 => {
             error.detail_mut().kind = Kind::Partial;
             ("partly", Err(again(error)))
         }
@@ -69,16 +71,49 @@ fn judged(
     }
 }
 
+/// What can be done about a run that did not do all it was to. One that is over has asked for every step.
+fn ways_on(
+    session: &Session,
+    run: &Run,
+    account: &Accounted,
+    is_over: bool,
+    error: Error,
+) -> Error {
+    let line = |command: &str| {
+        session
+            .config()
+            .command_line(&format!("{command} {}", run.id))
+    };
+    let mut error = error.hint(format!("what was done: {}", line("log show")));
+    if run.nonce.is_none() {
+        error = error.hint("do what is left: run it again, what it did is found in place");
+    } else if !is_over || account.held + account.failed > 0 {
+        error = error.hint(format!("do what is left: {}", line("resume")));
+    }
+    if account.left > 0 {
+        error = error.hint(format!(
+            "what was left alone is not what was planned any more; plan it anew: {}",
+            run.order.command
+        ));
+    }
+    error.hint(format!("take it back: {}", line("undo")))
+}
+
 /// The steps of a run, counted.
 #[derive(Default)]
 struct Accounted {
     done: u64,
+    /// So already, when it was come to.
+    gone: u64,
+    /// Not what was planned any more.
     left: u64,
+    /// Not done because what comes before was not.
+    held: u64,
     failed: u64,
-    bytes: u64,
     /// Why the first of them were not done.
     reasons: Vec<String>,
-    beyond: u64,
+    /// How many things appeared since the plan, and some of them.
+    beyond: (u64, Vec<String>),
     /// Planned steps that the script did not ask for again.
     unasked: usize,
 }
@@ -90,18 +125,17 @@ impl Accounted {
     fn of(session: &Session) -> Result<Accounted> {
         let gate = session.gate();
         let mut account = Accounted {
-            beyond: gate.beyond().0,
+            beyond: gate.beyond(),
             ..Accounted::default()
         };
         gate.with_ledger(|ledger| {
-            account.done =
-                ledger.count(true, Some(State::Done))? + ledger.count(true, Some(State::Gone))?;
-            account.left =
-                ledger.count(true, Some(State::Left))? + ledger.count(true, Some(State::Held))?;
-            account.failed = ledger.count(true, Some(State::Failed))?
-                + ledger.count(true, Some(State::Begun))?;
-            account.bytes = ledger.totals(true)?.iter().map(|total| total.bytes).sum();
-            if account.left + account.failed > 0 {
+            let count = |state| ledger.count(true, Some(state));
+            account.done = count(State::Done)?;
+            account.gone = count(State::Gone)?;
+            account.left = count(State::Left)?;
+            account.held = count(State::Held)?;
+            account.failed = count(State::Failed)? + count(State::Begun)?;
+            if account.left + account.held + account.failed > 0 {
                 ledger.rows(true, |row| {
                     if matches!(row.state, State::Left | State::Held | State::Failed)
                         && account.reasons.len() < Self::REASONS
@@ -122,16 +156,17 @@ impl Accounted {
 
     fn counts(&self) -> [(&'static str, u64); 3] {
         [
-            ("done", self.done),
-            ("left", self.left),
+            ("done", self.done + self.gone),
+            ("left", self.left + self.held),
             ("failed", self.failed),
         ]
     }
 
-    fn sentence(&self, run: &RunId) -> String {
-        let beyond = match self.beyond {
-            0 => String::new(),
-            count => format!(" {count} that appeared since the plan were not touched."),
+    fn sentence(&self, undo: &str) -> String {
+        let done = match (self.done, self.gone) {
+            (done, 0) => format!("{done} done."),
+            (0, gone) => format!("Nothing was to be done: {gone} were so already."),
+            (done, gone) => format!("{done} done, {gone} were so already."),
         };
         let unasked = match self.unasked {
             0 => String::new(),
@@ -139,9 +174,25 @@ impl Accounted {
                 format!(" {count} of the plan were not asked for again, and left as they are.")
             }
         };
-        format!(
-            "{} done.{beyond}{unasked} Take it back: dashictl undo {run}",
-            self.done
-        )
+        let back = match self.done {
+            0 => String::new(),
+            _ => format!(" Take it back: {undo}"),
+        };
+        format!("{done}{}{unasked}{back}", self.appeared())
+    }
+
+    /// What appeared since the plan.
+    fn appeared(&self) -> String {
+        let (count, named) = &self.beyond;
+        if *count == 0 {
+            return String::new();
+        }
+        let more = if *count > named.len() as u64 {
+            ", …"
+        } else {
+            ""
+        };
+        let named = named.join(", ");
+        format!(" {count} that appeared since the plan were not touched: {named}{more}.")
     }
 }

@@ -94,15 +94,8 @@ pub(super) fn ask(
     if globals.yes {
         return Ok(());
     }
-    let typed = prompt::ask(session, &format!("Type '{}' to do this:", short(word)))?;
-    let typed = typed.trim();
-    if typed == word || typed == short(word) {
-        return Ok(());
-    }
-    Err(Error::usage(format!(
-        "'{typed}' is not '{}': nothing was done",
-        short(word)
-    )))
+    let question = format!("Type '{}' to do this:", short(word));
+    prompt::demand(session, &question, short(word), word)
 }
 
 /// The last part of a path such as `domain/id`, which is what a person calls it.

@@ -45,18 +45,17 @@ pub(super) fn break_one(host: &Host, name: &str) -> Result<u8> {
         let question = format!(
             "A run that still lives stops when its lock is broken. Type '{name}' to break it:"
         );
-        let typed = prompt::ask(session, &question)?;
-        if typed.trim() != name {
-            return Err(Error::usage(format!(
-                "'{}' is not '{name}': nothing was done",
-                typed.trim()
-            )));
-        }
+        prompt::demand(session, &question, name, name)?;
     }
     let holder = session.wait(break_lock(&store, name))?;
     session.console().note(&format!(
-        "the lock '{name}' of run {} ({} on {}) is broken; `dashictl log show {}` says what it did",
-        holder.run, holder.actor, holder.host, holder.run
+        "the lock '{name}' of run {} ({} on {}) is broken; what it did: {}",
+        holder.run,
+        holder.actor,
+        holder.host,
+        session
+            .config()
+            .command_line(&format!("log show {}", holder.run))
     ));
     Ok(0)
 }

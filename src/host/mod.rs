@@ -149,6 +149,17 @@ impl Host<'_> {
         passes.run(order)
     }
 
+    /// What was typed, of a command of the host that may destroy.
+    fn order(&self, session: &Session) -> Order {
+        Order {
+            command: session.redact(&self.command),
+            origin: Origin::Host,
+            arguments: Map::new(),
+            effect: Effect::Destroy,
+            began: session.now(),
+        }
+    }
+
     /// The session and engine of a run that may do at most `effect`.
     fn start(&self, effect: Effect) -> Result<Started> {
         let config = Config::load(&self.globals.flags, self.environment)?;

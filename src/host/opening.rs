@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::effects::{
-    Audit, Ledger, Locks, PlanHeader, Recorder, Run, Store, Totals, held, sums, write_plan,
+    Audit, CATALOGUE, Ledger, Locks, PlanHeader, Recorder, Run, Store, Totals, held, sums,
+    write_plan,
 };
 use crate::error::Result;
 use crate::session::Session;
@@ -66,7 +67,7 @@ pub(super) fn prepare_run(
 pub(super) fn locked(ledger: &mut Ledger) -> Result<Vec<String>> {
     let mut places = ledger.places()?;
     if places.len() > 1 {
-        places.retain(|place| place != "catalogue");
+        places.retain(|place| place != CATALOGUE);
     }
     Ok(places)
 }

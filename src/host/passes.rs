@@ -1,6 +1,7 @@
 //! How a script is run: once where it reads or writes, once without effect where it is only planned, twice where it
 //! destroys and that is wanted. What a pass does with a change is `effects`'; asking is `confirm`'s.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,7 +165,8 @@ impl Passes<'_> {
         })
     }
 
-    fn header(&self, part: i64) -> Result<PlanHeader> {
+    /// The header of a part of the plan that was just made.
+    pub(super) fn header(&self, part: i64) -> Result<PlanHeader> {
         let session = self.session();
         PlanHeader::new(
             session,
@@ -193,8 +195,9 @@ impl Passes<'_> {
                 .gate()
                 .with_ledger(|ledger| write_plan(ledger, header, path))?;
             console.note(&format!(
-                "nothing was changed. The plan is in {}: `dashictl apply {0}` does it, once, until {}",
+                "nothing was changed. The plan is in {}: `{}` does it, once, until {}",
                 path.display(),
+                session.config().command_line(&apply::command(path)),
                 header.expires
             ));
             return Ok(());
@@ -244,33 +247,28 @@ impl Passes<'_> {
                 }
             };
             recorder = Some(Arc::clone(&begun));
-            let done = self.guarded(&begun, partial.is_some());
+            let done = self.guarded(&begun, partial.is_some(), None);
             if self.session().interrupt().part_end().is_none() || done.is_err() {
                 return finish(self.session(), &begun, done);
             }
-            self.session().gate().with_ledger(|ledger| {
-                ledger.begin_part();
-                Ok(())
-            })?;
+            self.session().gate().begin_part()?;
             part += 1;
         }
     }
 
-    /// The pass that performs what is planned.
-    fn guarded(&self, recorder: &Arc<Recorder>, partial: bool) -> Result<u8> {
+    /// The pass that performs what is planned, and shows what the script gave back unless it ended where the next part of
+    /// the plan begins. `scripts` as in [`Gate::begin_guarded`](crate::effects::Gate::begin_guarded).
+    pub(super) fn guarded(
+        &self,
+        recorder: &Arc<Recorder>,
+        partial: bool,
+        scripts: Option<BTreeSet<String>>,
+    ) -> Result<u8> {
         let session = self.session();
         session.begin_pass();
-        session
-            .gate()
-            .begin_guarded(Arc::clone(recorder), partial, None)?;
-        let outcome = self.pass();
-        self.show_guarded(outcome)
-    }
-
-    /// Shows what a guarded pass gave back, unless it ended where the next part of the plan begins.
-    pub(super) fn show_guarded(&self, outcome: Result<Outcome>) -> Result<u8> {
-        let session = self.session();
-        let shown = match outcome {
+        let gate = session.gate();
+        gate.begin_guarded(Arc::clone(recorder), partial, scripts)?;
+        let shown = match self.pass() {
             Ok(_) if session.interrupt().part_end().is_some() => Ok(0),
             Ok(outcome) => self.host.console.show(&outcome),
             Err(error) => Err(error),

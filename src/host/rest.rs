@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::effects::{
     Account, Audit, Change, Ended, Ledger, Locks, Order, Origin, Plan, PlanHeader, Recorder, Row,
-    Run, RunId, State, Store,
+    Run, RunId, State, Store, held,
 };
 use crate::error::{Error, Kind, Result};
 use crate::session::Session;
@@ -48,6 +48,12 @@ pub(super) fn check_unchanged(session: &Session, account: &Account) -> Result<()
 pub(super) fn check_scene(session: &Session, run: &Run) -> Result<()> {
     let here = crate::effects::Scene::of(session)?;
     run.scene.check(&here, &format!("run {}", run.id))
+}
+
+/// Whether a lock in the lake is still in the hands of a run.
+pub(super) fn holds_lock(session: &Session, run: &RunId) -> Result<bool> {
+    let holders = session.wait(held(&Store::of(session)?))?;
+    Ok(holders.iter().any(|holder| holder.run == run.as_str()))
 }
 
 /// The steps of a run's plan with how far each has come, and the header of its last part. None where it had no plan.
@@ -132,11 +138,12 @@ pub(super) fn add_done(session: &Session, run: &RunId, ledger: &mut Ledger) -> R
     })
 }
 
-/// Goes on with a run's journal, with its locks held.
+/// Goes on with a run's journal, with its locks held; `command` is what was typed for it.
 pub(super) fn go_on(
     session: &Session,
     account: &Account,
     ledger: &mut Ledger,
+    command: &str,
 ) -> Result<Arc<Recorder>> {
     let run = account.run()?;
     let store = Store::of(session)?;
@@ -147,14 +154,19 @@ pub(super) fn go_on(
     check_unchanged(session, account)?;
     let recorder = Recorder::resume(session, run.clone(), Some(store), account.pieces)?;
     recorder.hold(locks);
-    recorder.announce(audit(session, run, ledger, &places)?)?;
+    recorder.announce(audit(session, (run, command), ledger, &places)?)?;
     Ok(Arc::new(recorder))
 }
 
 /// Who goes on with a run stands on record before the first change, like who began it.
-fn audit(session: &Session, run: &Run, ledger: &Ledger, places: &[String]) -> Result<Audit> {
+fn audit(
+    session: &Session,
+    (run, command): (&Run, &str),
+    ledger: &Ledger,
+    places: &[String],
+) -> Result<Audit> {
     let order = Order {
-        command: format!("dashictl resume {}", run.id),
+        command: command.to_owned(),
         origin: Origin::Host,
         ..run.order.clone()
     };

@@ -16,7 +16,7 @@ pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
     let id = RunId::parse(run)?;
     if host.globals.dry_run {
         return Err(Error::usage("resume has no dry run").hint(format!(
-            "`dashictl log show {id}` shows what was done and what was not"
+            "what was done and what was not: dashictl log show {id}"
         )));
     }
     let started = host.start(Effect::Destroy)?;
@@ -39,18 +39,24 @@ pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
         )));
     };
     let left = !ledger.unsettled_after(0, 1)?.is_empty();
-    // A run that was killed after its last change has not said yet that it is over, nor let its locks go; and one that was
-    // stopped between two parts of its plan is not over.
+    // A run that was stopped between two parts of its plan is not over.
     let is_over = account
         .finished
         .as_ref()
         .is_some_and(|(outcome, _)| header.partial.is_none() || outcome == "done");
-    if !left && is_over {
+    // One that was killed after its last change may have said here that it is over, and not in the lake, nor let its
+    // locks go.
+    if !left && is_over && !rest::holds_lock(session, &id)? {
         session.console().say("nothing is left to do");
         return Ok(0);
     }
     confirm::refuse_too_many(&host.globals, ledger.left_to_destroy()?)?;
-    let recorder = rest::go_on(session, &account, &mut ledger)?;
+    let recorder = rest::go_on(
+        session,
+        &account,
+        &mut ledger,
+        &session.redact(&host.command),
+    )?;
     rest::leave_referenced(session, &recorder, &mut ledger)?;
     let gate = session.gate();
     gate.set_order(run.order.clone());
@@ -61,10 +67,7 @@ pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
         return finish(session, &recorder, done.map(|()| 0));
     }
     let found = Found::of(library, &run.order)?;
-    gate.with_ledger(|ledger| {
-        ledger.begin_part();
-        Ok(())
-    })?;
+    gate.begin_part()?;
     let passes = Passes {
         host,
         started: &started,

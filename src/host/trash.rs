@@ -11,9 +11,7 @@ use super::closing::finish;
 use super::opening::prepare;
 use super::resume::tell;
 use super::{Host, confirm, plan_view};
-use crate::effects::{
-    Change, Effect, Facts, Ledger, Order, Origin, PlanHeader, Row, RunId, State, TRASH,
-};
+use crate::effects::{Change, Effect, Facts, Ledger, PlanHeader, Row, RunId, State, TRASH};
 use crate::engine::outcome::Outcome;
 use crate::error::{Error, Result};
 use crate::lake::ObjectRef;
@@ -90,13 +88,7 @@ pub(super) fn purge(host: &Host, run: Option<&str>, older_than: &str) -> Result<
         ledger.totals(true)?,
     );
     let gate = session.gate();
-    gate.set_order(Order {
-        command: session.redact(&host.command),
-        origin: Origin::Host,
-        arguments: serde_json::Map::new(),
-        effect: Effect::Destroy,
-        began: session.now(),
-    });
+    gate.set_order(host.order(session));
     gate.set_ledger(ledger);
     let word = session.config().context().to_owned();
     let header = PlanHeader::new(session, gate.order(), 1, None, word.clone())?;

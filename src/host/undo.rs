@@ -8,8 +8,8 @@ use super::opening::prepare_run;
 use super::resume::tell;
 use super::{Host, confirm, plan_view, rest};
 use crate::effects::{
-    Account, Change, Effect, Effected, Facts, Inverse, Ledger, Order, Origin, PlanHeader, Row, Run,
-    RunId, find_out, inverse,
+    Account, Change, Effect, Effected, Facts, Inverse, Ledger, PlanHeader, Row, Run, RunId,
+    find_out, inverse,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -29,13 +29,7 @@ pub(super) fn perform(host: &Host, run: &str) -> Result<u8> {
         session.console().warn(why);
     }
     let gate = session.gate();
-    gate.set_order(Order {
-        command: format!("dashictl undo {id}"),
-        origin: Origin::Host,
-        arguments: serde_json::Map::new(),
-        effect: Effect::Destroy,
-        began: session.now(),
-    });
+    gate.set_order(host.order(session));
     let steps = ledger.count(true, None)?;
     gate.set_ledger(ledger);
     let header = PlanHeader::new(session, gate.order(), 1, None, id.to_string())?;

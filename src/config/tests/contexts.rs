@@ -145,6 +145,21 @@ fn an_endpoint_flag_is_as_explicit_as_the_context() {
 }
 
 #[test]
+fn a_further_command_line_has_what_the_flags_of_this_one_said_and_nothing_else() {
+    let line = |machine: &Machine| machine.load().command_line("undo 01J");
+    let machine = Machine::with_file("[contexts.\"far away\"]\nstac_url = \"http://s\"\n");
+    assert_eq!(line(&machine), "dashictl undo 01J");
+    let machine = machine.set("DASHI_CONTEXT", "far away");
+    assert_eq!(line(&machine), "dashictl undo 01J");
+    let machine = machine.context("far away");
+    assert_eq!(line(&machine), "dashictl --context 'far away' undo 01J");
+    assert_eq!(
+        line(&machine.flag("stac_url", "http://here:8082")),
+        "dashictl --context 'far away' --stac-url http://here:8082 undo 01J"
+    );
+}
+
+#[test]
 fn compiled_defaults_belong_to_the_default_context_that_has_no_block() {
     let bare = Machine::new()
         .context("default")
