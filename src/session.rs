@@ -20,7 +20,7 @@ use crate::effects::{Gate, Journals};
 use crate::engine::callback::Callback;
 use crate::engine::interrupt::Interrupt;
 use crate::error::{Error, Result};
-use crate::inventory::Referenced;
+use crate::inventory::{Referenced, Wanted};
 use crate::lake::{self, Lake};
 use crate::output::Console;
 use crate::sandbox::{Ports, Sandbox};
@@ -342,7 +342,7 @@ impl Session {
             return Ok(Arc::clone(known));
         }
         let (stac, lake) = (self.stac()?, self.lake()?);
-        let read = Arc::new(self.wait(Referenced::read(stac, lake))?);
+        let read = Arc::new(self.wait(Referenced::read(stac, lake, Wanted::default()))?);
         *referenced = Some(Arc::clone(&read));
         Ok(read)
     }

@@ -8,6 +8,7 @@ use crate::effects::{
     Run, RunId, State, Store, held,
 };
 use crate::error::{Error, Kind, Result};
+use crate::inventory::{Referenced, Wanted};
 use crate::session::Session;
 
 /// The journal of a run: what this machine knows of it, and what the lake does. Somebody may have gone on with it elsewhere,
@@ -206,9 +207,11 @@ pub(super) fn leave_referenced(
         return Ok(());
     }
     let stac = session.stac()?;
-    let referenced = session.wait(crate::inventory::Referenced::read_without(
-        stac, lake, &going,
-    ))?;
+    let wanted = Wanted {
+        going: &going,
+        ..Wanted::default()
+    };
+    let referenced = session.wait(Referenced::read(stac, lake, wanted))?;
     let why = "the catalogue refers to it by now";
     let mut left = Vec::new();
     for (row, at) in objects {

@@ -159,7 +159,8 @@ fn covers(uri: &str, directory: &str) -> bool {
         .is_some_and(|rest| uri.ends_with('/') || rest.starts_with('/'))
 }
 
-fn unreadable(record: &Record<'_>, found: &Found<'_>) -> Error {
+/// The error for a text that could mean anything.
+pub(super) fn unreadable(record: &Record<'_>, found: &Found<'_>) -> Error {
     let message = format!(
         "{}, {} names more places than can be read, so it is not known what it keeps, and nothing was planned",
         record.name(),

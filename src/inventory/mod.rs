@@ -1,15 +1,16 @@
 //! What is really there: the catalogue and the buckets, read completely and joined by what the lake knows.
 //!
 //! `catalogue` reads every record, or fails. `belongings` answers what goes with an item: `names` is what the item says,
-//! `found` what the store holds of it, `claims` what other records keep. `referenced` is what the catalogue refers to, as a
-//! set for any key. Reading and deciding are apart, so that the
-//! deciding is tested without a service. Nothing is changed here, no script type is known, and what an href means is
+//! `found` what the store holds of it, `claims` what other records keep. `referenced` is what the catalogue refers to, as
+//! a set for any key, and `keeper` asks it for very many. Reading and deciding are apart, so that the deciding is tested
+//! without a service. Nothing is changed here, no script type is known, and what an href means is
 //! `lake`'s to say.
 
 mod belongings;
 mod catalogue;
 mod claims;
 mod found;
+mod keeper;
 mod names;
 mod referenced;
 
@@ -19,5 +20,6 @@ mod tests;
 pub use belongings::{Belongings, Kept, belongings};
 pub use catalogue::{Record, Walked, walk};
 pub use found::{Left, Missing, Object};
+pub use keeper::{Keeper, Keeps};
 pub use names::Outside;
-pub use referenced::Referenced;
+pub use referenced::{Granularity, Referenced, Wanted};

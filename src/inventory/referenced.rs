@@ -1,146 +1,327 @@
 //! Which objects the catalogue refers to, as one set that answers for any key.
 //!
-//! It holds fingerprints: two texts that share one keep an object too many, and never lose one. They are seeded anew in
-//! each run, so that what was kept by chance goes the next time.
+//! It holds fingerprints: two texts that share one keep an object too many, and never lose one. How the catalogue is read
+//! whole is `catalogue`'s, how a key is judged is `keeper`'s.
 
-use std::collections::{BTreeSet, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalogue::{Record, walk};
+use super::catalogue::{Record, Walked, walk};
+use super::claims::unreadable;
+use super::keeper::{Keeper, Keeps};
 use crate::clients::stac::Stac;
-use crate::error::{Error, Kind, Result};
-use crate::lake::{Lake, Place, strings};
+use crate::error::Result;
+use crate::lake::{
+    Fingerprint, Fingerprints, Found, Gathered, Lake, Place, References, Seed, strings,
+};
 
-/// What the catalogue refers to.
-#[derive(Debug, Default)]
+/// How finely what belongs to a live item is told from what does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Granularity {
+    /// A dataset's folder, `<domain>/<dataset>/`, is kept whole where an item refers to anything in it.
+    Dataset,
+    /// An object is kept where something refers to it, to a folder above it, or where it lies in an item's own folder.
+    Object,
+}
+
+/// What the catalogue refers to in the buckets of the lake.
+#[derive(Debug)]
 pub struct Referenced {
-    fingerprints: HashSet<u64>,
-    hasher: RandomState,
-    buckets: BTreeSet<String>,
+    seed: Seed,
+    /// Objects and folders that a text names. Those are marked that a resolving bucket should hold.
+    pub(super) named: Fingerprints,
+    /// `<collection>/<item>` of every item, in whichever bucket.
+    pub(super) items: Fingerprints,
+    /// `<domain>/<dataset>` of all that an item names.
+    pub(super) datasets: Fingerprints,
+    pub(super) whole: BTreeSet<String>,
+    /// Other readings of a marked text, each with the marked one.
+    pub(super) readings: Vec<(Fingerprint, Fingerprint)>,
+    walked: Walked,
+    strangers: BTreeMap<String, u64>,
+}
+
+/// Which records count, and what is to be known of the references.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// Items, by collection and id, that are counted as gone.
+    pub going: &'a [(String, String)],
+    /// The bucket of which is to be known how many of its references lead to an object.
+    pub resolving: Option<&'a str>,
 }
 
 impl Referenced {
     /// Reads it from the whole catalogue, or fails.
-    pub async fn read(stac: &Stac, lake: &Lake) -> Result<Referenced> {
-        Referenced::read_without(stac, lake, &[]).await
+    pub async fn read(stac: &Stac, lake: &Lake, wanted: Wanted<'_>) -> Result<Referenced> {
+        let mut gathering = Gathering::new(lake, wanted);
+        let walked = walk(stac, |record| gathering.add(&record)).await?;
+        Ok(gathering.into_referenced(walked))
     }
 
-    /// The same, as it will be when these items are gone.
-    pub async fn read_without(
-        stac: &Stac,
-        lake: &Lake,
-        going: &[(String, String)],
-    ) -> Result<Referenced> {
-        let mut referenced = Referenced::default();
-        walk(stac, |record| {
-            let is_going = matches!(record, Record::Item { collection, id, .. }
-                if going.iter().any(|(c, i)| c == collection && i == id));
-            if is_going {
+    /// Whether something refers to this object or to a folder above it, or an item's own folder holds it.
+    #[must_use]
+    pub fn has(&self, bucket: &str, key: &str) -> bool {
+        self.keeps(bucket, key, Granularity::Object).is_some()
+    }
+
+    /// Why the catalogue keeps an object, if it does.
+    #[must_use]
+    pub fn keeps(&self, bucket: &str, key: &str, granularity: Granularity) -> Option<Keeps> {
+        Keeper::new(self, bucket, granularity).keeps(key)
+    }
+
+    /// How many records it was made of.
+    #[must_use]
+    pub fn walked(&self) -> Walked {
+        self.walked
+    }
+
+    /// Buckets that something refers to as a whole: a fault of the catalogue.
+    pub fn whole_buckets(&self) -> impl Iterator<Item = &str> {
+        self.whole.iter().map(String::as_str)
+    }
+
+    /// Hosts in the hrefs of assets that are neither the store's nor a service's, with how many hrefs name each.
+    #[must_use]
+    pub fn strangers(&self) -> &BTreeMap<String, u64> {
+        &self.strangers
+    }
+
+    /// The seeds of paths in a bucket, and in any.
+    pub(super) fn seeds(&self, bucket: &str) -> [Seed; 2] {
+        [self.seed.of(bucket), self.seed]
+    }
+}
+
+/// What is read so far.
+pub(super) struct Gathering<'a> {
+    lake: &'a Lake,
+    wanted: Wanted<'a>,
+    seed: Seed,
+    buckets: BTreeMap<&'a str, Seed>,
+    named: Gathered,
+    items: Gathered,
+    datasets: Gathered,
+    whole: BTreeSet<String>,
+    readings: Vec<(Fingerprint, Fingerprint)>,
+    strangers: BTreeMap<String, u64>,
+}
+
+impl<'a> Gathering<'a> {
+    pub(super) fn new(lake: &'a Lake, wanted: Wanted<'a>) -> Gathering<'a> {
+        let seed = Seed::random();
+        Gathering {
+            lake,
+            wanted,
+            seed,
+            buckets: lake.buckets().map(|name| (name, seed.of(name))).collect(),
+            named: Gathered::default(),
+            items: Gathered::default(),
+            datasets: Gathered::default(),
+            whole: BTreeSet::new(),
+            readings: Vec::new(),
+            strangers: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn into_referenced(self, walked: Walked) -> Referenced {
+        Referenced {
+            seed: self.seed,
+            named: self.named.into_set(),
+            items: self.items.into_set(),
+            datasets: self.datasets.into_set(),
+            whole: self.whole,
+            readings: self.readings,
+            walked,
+            strangers: self.strangers,
+        }
+    }
+
+    /// Takes in what one record refers to.
+    ///
+    /// An item's text with more meanings than are read keeps those that were read, and the item's own folder is kept in
+    /// any case. A collection has none, so there such a text is an error.
+    pub(super) fn add(&mut self, record: &Record<'_>) -> Result<()> {
+        let is_item = matches!(record, Record::Item { .. });
+        if let Record::Item { collection, id, .. } = record {
+            let going = self.wanted.going.iter();
+            if going.clone().any(|(c, i)| c == collection && i == id) {
                 return Ok(());
             }
-            referenced.add(lake, &record)
-        })
-        .await?;
-        Ok(referenced)
-    }
-
-    /// Takes in what one record refers to. A live item keeps its dataset's folder in every bucket.
-    pub(crate) fn add(&mut self, lake: &Lake, record: &Record<'_>) -> Result<()> {
-        for found in strings(record.value()) {
-            let references = lake.references(found.text);
-            references
-                .places()
-                .iter()
-                .for_each(|place| self.keep(place));
-            if !references.is_complete() && matches!(record, Record::Collection { .. }) {
-                let message = format!(
-                    "what {} refers to at {} cannot be told",
-                    record.name(),
-                    found.path()
-                );
-                return Err(Error::new(Kind::Protocol, message)
-                    .hint("correct that text: nothing is deleted while it stands"));
-            }
+            let folder = format!("{collection}/{id}");
+            self.items.add(self.seed.print(&folder), false);
         }
-        if let Record::Item { collection, id, .. } = record {
-            self.insert(None, &format!("{collection}/{id}/"));
+        for found in strings(record.value()) {
+            let references = self.lake.references(found.text);
+            if !references.is_complete() && !is_item {
+                return Err(unreadable(record, &found));
+            }
+            self.add_text(&references, is_item);
+            if let Some(host) = references.unknown_host()
+                && is_asset(&found)
+            {
+                *self.strangers.entry(host.to_owned()).or_default() += 1;
+            }
         }
         Ok(())
     }
 
-    fn keep(&mut self, place: &Place) {
-        match place {
-            Place::Object(at) => self.insert(Some(&at.bucket), &at.key),
-            Place::Prefix(at) => self.insert(Some(&at.bucket), &at.prefix),
-            Place::Bucket(bucket) => {
-                self.buckets.insert(bucket.clone());
+    fn add_text(&mut self, references: &References, of_item: bool) {
+        let mut places = references.places().iter();
+        let best = references.is_placed().then(|| places.next()).flatten();
+        let marked = best.and_then(|place| self.add_place(place, true, of_item));
+        for place in places {
+            let print = self.add_place(place, false, of_item);
+            if let (Some(print), Some(marked)) = (print, marked) {
+                self.readings.push((print, marked));
             }
-            Place::Foreign(foreign) => foreign
-                .suffixes()
-                .for_each(|suffix| self.insert(None, suffix)),
         }
     }
 
-    /// Keeps a path and all below it, in one bucket or in any.
-    fn insert(&mut self, bucket: Option<&str>, path: &str) {
-        let path = path.strip_suffix('/').unwrap_or(path);
-        self.fingerprints
-            .insert(self.hasher.hash_one((bucket, path)));
-    }
-
-    /// Whether something refers to this object, or to a folder above it.
-    #[must_use]
-    pub fn has(&self, bucket: &str, key: &str) -> bool {
-        let is_in = |path: &str| {
-            let of = |bucket: Option<&str>| {
-                self.fingerprints
-                    .contains(&self.hasher.hash_one((bucket, path)))
-            };
-            of(Some(bucket)) || of(None)
+    /// Keeps a place. Gives its fingerprint where it is one that the resolving bucket may hold.
+    fn add_place(&mut self, place: &Place, is_best: bool, of_item: bool) -> Option<Fingerprint> {
+        let (bucket, path) = match place {
+            Place::Object(at) => (&at.bucket, at.key.as_str()),
+            Place::Prefix(at) => (&at.bucket, at.prefix.trim_end_matches('/')),
+            Place::Bucket(bucket) => {
+                self.whole.insert(bucket.clone());
+                return None;
+            }
+            Place::Foreign(foreign) => {
+                for suffix in foreign.suffixes() {
+                    let path = suffix.strip_suffix('/').unwrap_or(suffix);
+                    self.named.add(self.seed.print(path), false);
+                }
+                return None;
+            }
         };
-        let mut above = key.match_indices('/').map(|(slash, _)| &key[..slash]);
-        self.buckets.contains(bucket)
-            || is_in(key.strip_suffix('/').unwrap_or(key))
-            || above.any(is_in)
+        let seed = *self.buckets.get(bucket.as_str())?;
+        let print = seed.print(path);
+        let resolves = self.wanted.resolving == Some(bucket);
+        self.named.add(print, is_best && resolves);
+        if of_item && let Some(dataset) = dataset(path, matches!(place, Place::Prefix(_))) {
+            self.datasets.add(seed.print(dataset), false);
+        }
+        resolves.then_some(print)
     }
 }
 
+/// The first two segments of a path that lies below them, or is them as a folder.
+fn dataset(path: &str, is_folder: bool) -> Option<&str> {
+    let mut slashes = path.match_indices('/').map(|(slash, _)| slash);
+    let end = match (slashes.next(), slashes.next()) {
+        (Some(_), Some(second)) => second,
+        (Some(_), None) if is_folder => path.len(),
+        _ => return None,
+    };
+    Some(&path[..end])
+}
+
+/// Whether it is the href of an asset, or of an alternate of one.
+fn is_asset(found: &Found<'_>) -> bool {
+    let path = found.path();
+    let last = path.rsplit('.').next();
+    path.starts_with("assets") && last == Some("href")
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::inventory::tests::lake;
-    use serde_json::json;
+    use crate::inventory::tests::{as_record, lake};
+    use serde_json::{Value, json};
+
+    /// What these records refer to.
+    pub(in crate::inventory) fn referenced(wanted: Wanted, records: &[Value]) -> Referenced {
+        let lake = lake();
+        let mut gathering = Gathering::new(&lake, wanted);
+        for record in records {
+            gathering.add(&as_record(record)).unwrap();
+        }
+        gathering.into_referenced(Walked {
+            collections: 0,
+            items: records.len() as u64,
+        })
+    }
+
+    fn item(hrefs: &[&str]) -> Value {
+        let assets: Value = hrefs
+            .iter()
+            .map(|href| (href.len().to_string(), json!({ "href": href })))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        json!({"id": "set", "collection": "other", "assets": assets})
+    }
 
     #[test]
     fn what_an_item_names_and_what_lies_below_is_kept_in_every_spelling() {
-        let lake = lake();
-        let item = json!({"assets": {
-            "a": {"href": "s3a://processed/d/x/scene%20.tif"},
-            "b": {"href": "http://rustfs.dashi-platform.svc.cluster.local:9000/processed/d/y/vector"},
-            "c": {"href": "https://elsewhere.example/mirror/d/z/scene.tif"},
-        }});
-        let mut referenced = Referenced::default();
-        let record = Record::Item {
-            collection: "other",
-            id: "set",
-            item: &item,
-        };
-        referenced.add(&lake, &record).unwrap();
-        for key in [
-            "d/x/scene%20.tif",
-            "d/y/vector/h3=1/part.parquet",
-            "d/z/scene.tif",
-            "other/set/raster/scene.tif",
+        let referenced = referenced(
+            Wanted::default(),
+            &[item(&[
+                "s3a://processed/d/x/scene%20.tif",
+                "http://rustfs.dashi-platform.svc.cluster.local:9000/processed/d/y/vector",
+                "https://elsewhere.example/mirror/d/z/scene.tif",
+            ])],
+        );
+        for (key, why) in [
+            ("d/x/scene%20.tif", Keeps::Named),
+            ("d/y/vector/h3=1/part.parquet", Keeps::Named),
+            ("d/z/scene.tif", Keeps::Named),
+            ("other/set/raster/scene.tif", Keeps::Item),
+            ("d/x/other.tif", Keeps::Dataset),
+            ("d/y/vectors/part.parquet", Keeps::Dataset),
         ] {
-            assert!(referenced.has("processed", key), "{key}");
+            let keeps = referenced.keeps("processed", key, Granularity::Dataset);
+            assert_eq!(keeps, Some(why), "{key}");
+            let is_finer = why != Keeps::Dataset;
+            assert_eq!(referenced.has("processed", key), is_finer, "{key}");
         }
         for key in [
-            "d/x/other.tif",
-            "d/y/vectors/part.parquet",
             "other/sets/scene.tif",
             "d",
+            "d/z/other.tif",
+            "x/scene%20.tif",
         ] {
-            assert!(!referenced.has("processed", key), "{key}");
+            let keeps = referenced.keeps("processed", key, Granularity::Dataset);
+            assert_eq!(keeps, None, "{key}");
+        }
+        assert!(referenced.has("landing", "other/set/a"));
+        assert!(!referenced.has("landing", "d/x/scene%20.tif"));
+        let strangers: Vec<_> = referenced.strangers().iter().collect();
+        assert_eq!(strangers, [(&"elsewhere.example".to_owned(), &1)]);
+    }
+
+    #[test]
+    fn an_item_that_is_counted_as_gone_keeps_nothing() {
+        let going = [("other".to_owned(), "set".to_owned())];
+        let wanted = Wanted {
+            going: &going,
+            ..Wanted::default()
+        };
+        let referenced = referenced(wanted, &[item(&["s3://processed/d/x/a.tif"])]);
+        assert!(!referenced.has("processed", "d/x/a.tif"));
+        assert!(!referenced.has("processed", "other/set/a"));
+    }
+
+    #[test]
+    fn a_bucket_that_is_named_as_a_whole_is_kept_whole_and_told() {
+        let referenced = referenced(Wanted::default(), &[item(&["s3://processed/"])]);
+        assert_eq!(
+            referenced.keeps("processed", "any/thing", Granularity::Object),
+            Some(Keeps::Bucket)
+        );
+        assert!(!referenced.has("landing", "any/thing"));
+        assert!(referenced.whole_buckets().eq(["processed"]));
+    }
+
+    #[test]
+    fn a_dataset_is_the_first_two_segments_of_what_lies_in_it() {
+        for (path, is_folder, of) in [
+            ("a/b/c", false, Some("a/b")),
+            ("a/b/c/d", true, Some("a/b")),
+            ("a/b", true, Some("a/b")),
+            ("a/b", false, None),
+            ("a", true, None),
+        ] {
+            assert_eq!(dataset(path, is_folder), of, "{path}");
         }
     }
 }

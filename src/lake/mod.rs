@@ -12,6 +12,7 @@
 
 mod authority;
 mod endpoint;
+mod fingerprints;
 mod foreign;
 mod href;
 mod location;
@@ -33,6 +34,7 @@ use crate::error::{Error, Result};
 use endpoint::Endpoints;
 use meaning::{Meaning, meaning};
 
+pub use fingerprints::{Fingerprint, Fingerprints, Gathered, Seed};
 pub use foreign::Foreign;
 pub(crate) use href::without_secrets;
 pub use place::{ObjectRef, Place, PrefixRef};

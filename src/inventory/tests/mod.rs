@@ -108,7 +108,7 @@ fn object(uri: &str, asset: &str) -> Object {
     .unwrap()
 }
 
-fn as_record(record: &Value) -> Record<'_> {
+pub(super) fn as_record(record: &Value) -> Record<'_> {
     let id = record["id"].as_str().unwrap();
     match record["collection"].as_str() {
         Some(collection) => Record::Item {
