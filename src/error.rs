@@ -162,7 +162,7 @@ pub struct Trace {
 }
 
 /// The parts of an [`Error`]; boxed, so that a `Result` stays small.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Detail {
     /// What it means.
     pub kind: Kind,
@@ -185,7 +185,7 @@ pub struct Detail {
 }
 
 /// An error of this program. See [`Kind`] for what kinds there are and [`Detail`] for what is known of one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error(Box<Detail>);
 
 /// A result with this program's error.

@@ -4,10 +4,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::deletes::{deleted, deletes_many};
 use super::lakes::{Lake, on_both_lakes};
 use super::operator::{Operator, Ran};
 use super::stage::{Point, Service, Stage, assert_same, journals, runs};
-use super::wire::{Hook, Request, lines, reply};
+use super::wire::{Hook, lines, reply};
 
 on_both_lakes! {
     fn a_run_made_elsewhere_is_listed_shown_and_taken_back(lake) {
@@ -44,8 +45,7 @@ on_both_lakes! {
         stage.kill(in_the_middle, || first.start(&stage.order(&name)));
         let run = runs(first).pop_last().unwrap();
         // Killed here as well, at its first delete.
-        let deletes = |request: &Request| request.method == "DELETE" && request.target.contains("/batch/");
-        stage.tapped.s3.counting(deletes);
+        stage.tapped.s3.counting(|request| deletes_many(request, "/batch/"));
         let at_a_delete = Point { service: Service::Store, n: 0, swallowed: true };
         stage.kill(at_a_delete, || other.start(&["resume", &run]));
         let _ = third.run(&["resume", &run]).success();
@@ -113,8 +113,12 @@ on_both_lakes! {
         let (state, trash) = (format!("/killed-runs/{}/", stage.state), format!("/killed-runs/.dashi-trash/{run}/"));
         let data = format!("/killed-runs/{name}/");
         for change in stage.changes(Service::Store) {
-            let is_known = [&state, &trash, &data].iter().any(|place| change.target.starts_with(place.as_str()));
-            assert!(is_known, "{}", change.line());
+            let many = deleted(&change);
+            let targets = if many.is_empty() { vec![change.target.clone()] } else { many };
+            for target in targets {
+                let is_known = [&state, &trash, &data].iter().any(|place| target.starts_with(place.as_str()));
+                assert!(is_known, "{}", change.line());
+            }
         }
         let other = stage.somebody_else();
         let _ = other.run(&["undo", &run, "--dry-run"]).success();

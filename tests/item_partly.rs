@@ -4,9 +4,10 @@
 use serde_json::{Value, json};
 
 use super::corner::{Corner, fate};
+use super::deletes::refuse;
 use super::lakes::on_both_lakes;
 use super::operator::Ran;
-use super::wire::{Request, Wire, reply};
+use super::wire::{Wire, reply};
 
 const KEYS: [&str; 3] = ["eins/one.tif", "eins/three.tif", "eins/two.tif"];
 
@@ -103,15 +104,7 @@ fn furnish(corner: &Corner) -> (Value, Value) {
 
 /// The store gives no leave to delete one of them.
 fn refuse_two(s3: &Wire) {
-    s3.answering(|request: &Request| {
-        let path = request.target.split('?').next().unwrap_or_default();
-        let is_two = path.ends_with("eins/two.tif") && !path.contains(".dashi-trash");
-        (request.method == "DELETE" && is_two).then(|| {
-            let body =
-                "<Error><Code>AccessDenied</Code><Message>no leave to delete</Message></Error>";
-            reply("403 Forbidden", body)
-        })
-    });
+    s3.answering(|request| refuse(request, "eins/two.tif", "no leave to delete"));
 }
 
 fn still_refused(corner: &Corner, run: &str) -> Ran {

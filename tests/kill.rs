@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use serde_json::Value;
 
+use super::deletes::deletes_many;
 use super::lakes::{Lake, on_both_lakes};
 use super::operator::{Operator, Ran};
 use super::stage::{Point, Service, Stage, assert_same, runs, sampled};
@@ -88,8 +89,8 @@ on_both_lakes! {
         let store = &show.stage.tapped.s3;
         store.forget();
         store
-            .counting(|request| request.method == "DELETE" && request.target.contains("/batch/"))
-            .at_change(2, Hook::Hold);
+            .counting(|request| deletes_many(request, "/batch/"))
+            .at_change(0, Hook::Hold);
         let child = show.operator().start(&show.stage.order(&name));
         store.wait_until_held();
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();

@@ -13,6 +13,7 @@
 
 mod canary;
 mod corner;
+mod deletes;
 mod fake;
 mod folder;
 mod framing;

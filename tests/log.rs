@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::deletes::refuse;
 use super::lakes::Lake;
 use super::operator::Operator;
 use super::stage::{Service, Stage, journals, runs};
@@ -85,10 +86,10 @@ fn what_was_done_left_alone_and_failed_is_shown_with_its_reasons() {
         format!("/killed-runs/{name}/batch/1.bin"),
         format!("/killed-runs/{name}/single.bin"),
     );
-    stage.tapped.s3.answering(move |request| {
-        let is_denied = request.method == "DELETE" && request.target.starts_with(&held);
-        is_denied.then(|| reply("403 Forbidden", "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>not that one</Message></Error>"))
-    });
+    stage
+        .tapped
+        .s3
+        .answering(move |request| refuse(request, &held, "not that one"));
     // Somebody writes over an object after the plan was made.
     let plan = stage.tapped.operator.work().join("plan.jsonl");
     let order = stage.order(&name);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::deletes::deleted;
 use super::lakes::{Lake, Tapped};
 use super::operator::{Operator, Ran};
 use super::taps::store;
@@ -242,12 +243,10 @@ impl Stage {
     /// How often a delete of each thing has come to a service since `forget`.
     pub fn deletes(&self) -> BTreeMap<String, usize> {
         let mut deletes = BTreeMap::new();
-        for request in self.data_changes() {
-            if request.method == "DELETE" && request.answer != Some(SWALLOWED) {
-                *deletes.entry(request.target.clone()).or_default() += 1;
-            }
-            // Were they sent many at once, this would have to count their keys.
-            assert!(!request.target.contains("?delete"), "{}", request.line());
+        let came = self.data_changes().into_iter();
+        let came = came.filter(|request| request.answer != Some(SWALLOWED));
+        for target in came.flat_map(|request| deleted(&request)) {
+            *deletes.entry(target).or_default() += 1;
         }
         deletes
     }

@@ -92,7 +92,7 @@ fn a_token_that_comes_again_is_an_error() {
     assert!(
         listing(&service)
             .failure(1)
-            .contains("s3 gave the token of the page just read")
+            .contains("s3 gave the token of a page that was read already")
     );
 }
 

@@ -13,15 +13,13 @@ use aws_sdk_s3::config::{
     BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation,
     StalledStreamProtectionConfig,
 };
-use aws_sdk_s3::types::Object;
 use aws_smithy_types::date_time::{DateTime, Format};
-use futures::StreamExt;
-use futures::stream;
 use serde_json::{Value, json};
 
-use super::Pages;
 use super::connection;
+use super::pace::Pace;
 use super::retry::{self, Tried, Tries};
+use super::s3_bulk::BulkHabits;
 use super::s3_error::Asked;
 use super::s3_transport::Transport;
 use super::trace::Tracer;
@@ -40,6 +38,10 @@ struct Inner {
     tracer: Tracer,
     client: Client,
     plain: reqwest::Client,
+    listing: Pace,
+    copying: Pace,
+    deleting: Pace,
+    bulk: BulkHabits,
 }
 
 impl S3 {
@@ -67,6 +69,10 @@ impl S3 {
                 tracer,
                 client: Client::from_conf(config),
                 plain,
+                listing: Pace::new(4, 32),
+                copying: Pace::new(8, 64),
+                deleting: Pace::new(4, 32),
+                bulk: BulkHabits::default(),
             }),
             within: None,
         })
@@ -97,26 +103,6 @@ impl S3 {
         self.reading(&asked, || self.client().head_bucket().bucket(bucket).send())
             .await
             .map(drop)
-    }
-
-    /// The objects whose keys begin with a prefix, page by page (ListObjectsV2).
-    #[must_use]
-    pub fn list(&self, bucket: &str, prefix: &str, start_after: Option<&str>) -> Pages {
-        let listing = Listing {
-            s3: self.clone(),
-            bucket: bucket.to_owned(),
-            prefix: prefix.to_owned(),
-            start_after: start_after.map(str::to_owned),
-            next: Next::First,
-        };
-        stream::unfold(listing, |mut listing| async move {
-            let page = listing.page().await.transpose()?;
-            if page.is_err() {
-                listing.next = Next::None;
-            }
-            Some((page, listing))
-        })
-        .boxed()
     }
 
     /// What the store knows of an object without its bytes.
@@ -216,6 +202,20 @@ impl S3 {
         &self.inner.client
     }
 
+    pub(super) fn bulk(&self) -> &BulkHabits {
+        &self.inner.bulk
+    }
+
+    /// What bounds how many of these requests are under way.
+    fn pace(&self, operation: &str) -> Option<&Pace> {
+        match operation {
+            "ListObjectsV2" => Some(&self.inner.listing),
+            "CopyObject" | "UploadPartCopy" => Some(&self.inner.copying),
+            "DeleteObject" | "DeleteObjects" => Some(&self.inner.deleting),
+            _ => None,
+        }
+    }
+
     pub(super) fn asked(&self, operation: &'static str, target: impl Display) -> Asked {
         Asked::new(&self.inner.settings, operation, target.to_string())
     }
@@ -252,6 +252,7 @@ impl S3 {
         E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let passes = &passes;
+        let pace = self.pace(asked.operation());
         let tries = Tries {
             service: "s3",
             retries: self.inner.settings.transport.retries,
@@ -262,9 +263,16 @@ impl S3 {
             // The library's futures are some 20 KiB each.
             let sent = Box::pin(send());
             async move {
-                Ok(sent.await.map_or_else(
-                    |refusal| {
-                        let error = asked.refused(&refusal);
+                let mut turn = match pace {
+                    Some(pace) => Some(pace.turn().await),
+                    None => None,
+                };
+                let answer = sent.await.map_err(|refusal| asked.refused(&refusal));
+                if let Some(turn) = &mut turn {
+                    turn.end(answer.as_ref().err());
+                }
+                Ok(answer.map_or_else(
+                    |error| {
                         let pause = passes(&error).then(|| retry::pause(count));
                         Tried::Failed(error, pause)
                     },
@@ -304,80 +312,6 @@ fn credentials(settings: &S3Settings) -> Result<Credentials> {
         None,
         "dashictl",
     ))
-}
-
-enum Next {
-    First,
-    Token(String),
-    None,
-}
-
-struct Listing {
-    s3: S3,
-    bucket: String,
-    prefix: String,
-    start_after: Option<String>,
-    next: Next,
-}
-
-impl Listing {
-    async fn page(&mut self) -> Result<Option<Vec<Value>>> {
-        let token = match &self.next {
-            Next::None => return Ok(None),
-            Next::First => None,
-            Next::Token(token) => Some(token.clone()),
-        };
-        let asked = self.s3.asked(
-            "ListObjectsV2",
-            format!("s3://{}/{}", self.bucket, self.prefix),
-        );
-        let ask = || {
-            self.s3
-                .client()
-                .list_objects_v2()
-                .bucket(&self.bucket)
-                .set_prefix(Some(self.prefix.clone()).filter(|prefix| !prefix.is_empty()))
-                .set_start_after(self.start_after.clone().filter(|_| token.is_none()))
-                .set_continuation_token(token.clone())
-                .send()
-        };
-        let answer = self.s3.reading(&asked, ask).await?;
-        let truncated = answer.is_truncated().unwrap_or(false);
-        let next = answer.next_continuation_token().map(str::to_owned);
-        // The library's own pager would end here in silence, and a partial listing would look whole.
-        self.next = match (truncated, next) {
-            (false, _) => Next::None,
-            (true, None) => {
-                return Err(asked.fault("a truncated page without a token for the next"));
-            }
-            (true, next) if next == token => {
-                return Err(asked.fault("the token of the page just read"));
-            }
-            (true, Some(next)) => Next::Token(next),
-        };
-        let bucket = &self.bucket;
-        answer
-            .contents()
-            .iter()
-            .map(|object| row(bucket, object, &asked))
-            .collect::<Result<Vec<_>>>()
-            .map(Some)
-    }
-}
-
-/// One object of a listing.
-fn row(bucket: &str, object: &Object, asked: &Asked) -> Result<Value> {
-    let key = object
-        .key()
-        .ok_or_else(|| asked.fault("an object without a key"))?;
-    Ok(json!({
-        "uri": format!("s3://{bucket}/{key}"),
-        "bucket": bucket,
-        "key": key,
-        "size": object.size(),
-        "etag": object.e_tag().map(unquoted),
-        "last_modified": object.last_modified().and_then(rfc3339),
-    }))
 }
 
 pub(super) fn rfc3339(time: &DateTime) -> Option<String> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 
 use super::advice;
 use crate::config::S3Settings;
@@ -115,6 +115,17 @@ impl Asked {
             }
             _ => error,
         }
+    }
+
+    /// The store said no to one of several things, in an answer that as a whole was fine.
+    pub(crate) fn said(&self, code: &str, message: &str) -> Error {
+        let said = ErrorMetadata::builder().code(code).message(message).build();
+        self.answered(&said, 400)
+    }
+
+    /// What was asked for.
+    pub(crate) fn operation(&self) -> &'static str {
+        self.operation
     }
 
     /// The store could not be reached.

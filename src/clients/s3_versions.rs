@@ -2,6 +2,7 @@
 
 use super::s3::S3;
 use crate::error::Result;
+use crate::lake::ObjectRef;
 
 /// The newest version of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,17 @@ pub struct Newest {
 }
 
 impl S3 {
+    /// The delete marker that stands for a key, where there is one.
+    pub async fn marker_of(&self, at: &ObjectRef) -> Result<Option<String>> {
+        if self.versioning(&at.bucket).await? == "Off" {
+            return Ok(None);
+        }
+        let newest = self.newest_version(&at.bucket, &at.key).await?;
+        Ok(newest
+            .filter(|newest| newest.is_marker)
+            .map(|newest| newest.version_id))
+    }
+
     /// The newest version of a key, or nothing where there never was one.
     pub async fn newest_version(&self, bucket: &str, key: &str) -> Result<Option<Newest>> {
         let asked = self.asked("ListObjectVersions", format!("s3://{bucket}/{key}"));

@@ -3,13 +3,14 @@
 
 use futures::StreamExt;
 
-use super::Recorder;
 use super::call::{Call, begun, ended, why};
+use super::deletion::{self, deletes};
 use super::hands::{Done, Number, Seen};
 use super::journal::Ended;
 use super::judge::{Judged, judge};
 use super::many::AT_ONCE;
 use super::row::{Row, State};
+use super::{Change, Recorder};
 use crate::error::{Error, Kind, Result};
 
 impl Call<'_> {
@@ -49,16 +50,16 @@ impl Call<'_> {
 
     /// Looks at every target. Gives the steps that can be done, and those that need not or must not be, with why.
     fn look_at_all(&self, recorder: &Recorder, open: Vec<Row>) -> Result<(Vec<Ready>, Vec<Came>)> {
-        let looks = futures::stream::iter(open)
-            .map(async |row| {
-                let seen = self.hands.look_again(&row).await;
-                (row, seen)
-            })
-            .buffered(AT_ONCE);
-        let looked: Vec<(Row, Result<Seen>)> =
-            self.session.wait(async { Ok(looks.collect().await) })?;
+        let looks = self.session.wait(async {
+            let changes: Vec<&Change> = open.iter().map(|row| &row.change).collect();
+            if deletes(&changes) {
+                return Ok(self.hands.look_at_all(&changes).await);
+            }
+            let looks = futures::stream::iter(&open).map(|row| self.hands.look_again(row));
+            Ok(looks.buffered(AT_ONCE).collect().await)
+        })?;
         let (mut ready, mut judged) = (Vec::new(), Vec::new());
-        for (row, seen) in looked {
+        for (row, seen) in open.into_iter().zip(looks) {
             match self.judged(recorder, row, seen?)? {
                 Looked::Ready(row, seen) => ready.push((row, seen)),
                 Looked::Over(came) => judged.push(came),
@@ -73,6 +74,14 @@ impl Call<'_> {
         }
         recorder.begun(ready.iter().map(|(row, seen)| begun(row, seen)).collect())?;
         let run = recorder.run().id.clone();
+        let changes: Vec<&Change> = ready.iter().map(|(row, _)| &row.change).collect();
+        if deletes(&changes) {
+            let deleting = deletion::delete(self.hands, &run, &ready);
+            let outcomes = self.session.finish(deleting)?;
+            let came = ready.into_iter().zip(outcomes);
+            let came = came.map(|((row, _), (state, why, done))| (row, state, why, done));
+            return self.end_all(recorder, came.collect());
+        }
         let doing = futures::stream::iter(ready)
             .map(async |(row, seen)| {
                 let number = Number {

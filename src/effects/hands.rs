@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use futures::StreamExt;
 use serde_json::Value;
 
+use super::deletion::{self, deletes};
 use super::gate::lock;
+use super::many::AT_ONCE;
 use super::row::{Row, State};
 use super::{Change, Facts, Permit, RunId, local, object, record};
 use crate::clients::s3::S3;
@@ -122,6 +125,17 @@ impl Hands {
         }
     }
 
+    /// What the targets of many changes are now, in their order: objects that are to be deleted together, all else one by
+    /// one.
+    pub(super) async fn look_at_all(&self, changes: &[&Change]) -> Vec<Result<Seen>> {
+        if let Some(s3) = self.s3.as_ref().filter(|_| deletes(changes)) {
+            let objects = changes.iter().filter_map(|change| change.object().cloned());
+            return deletion::look(s3, &objects.collect::<Vec<_>>()).await;
+        }
+        let looks = futures::stream::iter(changes).map(|change| self.look(change));
+        looks.buffered(AT_ONCE).collect().await
+    }
+
     /// What the target of a planned step is now. Where the step may have been done already, what a copy is made from is
     /// looked at as well.
     pub(super) async fn look_again(&self, row: &Row) -> Result<Seen> {
@@ -158,7 +172,7 @@ impl Hands {
             if object::seen(s3, &aside).await?.facts != Facts::Absent {
                 done.aside = Some(aside);
             } else if matches!(change, Change::DeleteObject { .. }) {
-                done.marker = object::marker_of(s3, at).await?;
+                done.marker = s3.marker_of(at).await?;
             }
         }
         Ok(done)

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::call::{Call, NOT_PLANNED};
@@ -11,11 +10,11 @@ use super::gate::{Answer, Asked, Gate, Mode, Step, lock, step_of};
 use super::hands::{Hands, Seen};
 use super::row::{Row, State};
 use super::{Change, Effect, Facts};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::session::Session;
 
 /// Targets of one call are worked on so many at a time.
-pub(super) const BATCH: usize = 250;
+pub(super) const BATCH: usize = 1000;
 /// Of a batch, so many requests are under way at once.
 pub(super) const AT_ONCE: usize = 16;
 /// A call with many targets names at most so many of them in its result.
@@ -162,34 +161,39 @@ impl<'a> Many<'a> {
     }
 
     /// Looks at the targets of which nothing is known yet.
-    fn look(&self, call: &Call, batch: Vec<Asked>) -> Result<Vec<(Asked, Seen)>> {
-        let gate = self.gate;
-        let look = async |mut asked: Asked| {
-            let target = asked.change.target();
-            if let Some(step) = gate.will_change(&target)? {
-                let facts = Facts::ByStep { step: step.number };
-                return Ok((
-                    asked,
-                    Seen {
-                        facts,
-                        ..Seen::default()
-                    },
-                ));
-            }
-            let seen = match asked.facts.take() {
-                Some(facts) => Seen {
-                    facts,
-                    ..Seen::default()
-                },
-                None => call.hands.look(&asked.change).await?,
-            };
-            Ok((asked, seen))
+    fn look(&self, call: &Call, mut batch: Vec<Asked>) -> Result<Vec<(Asked, Seen)>> {
+        let known = batch.iter_mut().map(|asked| self.known(asked));
+        let known = known.collect::<Result<Vec<_>>>()?;
+        let open = batch
+            .iter()
+            .zip(&known)
+            .filter(|(_, known)| known.is_none());
+        let open: Vec<&Change> = open.map(|(asked, _)| &asked.change).collect();
+        let looked = self
+            .session
+            .wait(async { Ok(call.hands.look_at_all(&open).await) })?;
+        let mut looked = looked.into_iter();
+        let seen = known.into_iter().map(|known| match known {
+            Some(seen) => Ok(seen),
+            None => looked
+                .next()
+                .unwrap_or_else(|| Err(Error::internal("a target that nobody looked at"))),
+        });
+        let seen = seen.collect::<Result<Vec<_>>>()?;
+        Ok(batch.into_iter().zip(seen).collect())
+    }
+
+    /// What is known of a target without a look: what an earlier step makes of it, or what a listing said.
+    fn known(&self, asked: &mut Asked) -> Result<Option<Seen>> {
+        let step = self.gate.will_change(&asked.change.target())?;
+        let facts = match step {
+            Some(step) => Some(Facts::ByStep { step: step.number }),
+            None => asked.facts.take(),
         };
-        let looking = futures::stream::iter(batch).map(look).buffered(AT_ONCE);
-        self.session.wait(async {
-            let all: Vec<Result<(Asked, Seen)>> = looking.collect().await;
-            all.into_iter().collect()
-        })
+        Ok(facts.map(|facts| Seen {
+            facts,
+            ..Seen::default()
+        }))
     }
 
     fn note(&mut self, call: &Call, change: Change, facts: Facts) -> Result<()> {

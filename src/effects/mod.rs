@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `permit` | the leave that every changing method of a client demands, and that only this room can give |
 //! | `change`, `payload`, `facts` | a change as data; what it writes; what its target was seen to be |
-//! | `record`, `object`, `local` | how each kind of target is looked at and changed |
+//! | `record`, `object`, `deletion`, `local` | how each kind of target is looked at and changed; many objects at once |
 //! | `gate`, `call`, `many`, `batch`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
 //! | `row`, `ledger`, `scratch` | one step; the steps of a run, on disk: the plan that guards the second pass, what is done and left |
 //! | `plan` | the plan as a file |
@@ -20,6 +20,7 @@ mod audit;
 mod batch;
 mod call;
 mod change;
+mod deletion;
 mod facts;
 mod gate;
 mod hands;

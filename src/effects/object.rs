@@ -215,11 +215,7 @@ async fn put_aside(
         .await?;
     let (copy, now) = futures::try_join!(seen(s3, &aside), seen(s3, at))?;
     if !is_copy(&copy.facts, there) {
-        return Err(Error::new(
-            Kind::Protocol,
-            format!("the copy of {at} in the trash, {aside}, is not like it"),
-        )
-        .hint("the object was left alone"));
+        return Err(unlike(at, &aside));
     }
     // It was copied as it was seen; what was written since must not go.
     if !there.still(&now.facts) {
@@ -230,7 +226,8 @@ async fn put_aside(
 
 /// Where an object is put aside by this step of this run.
 pub(super) fn place_aside(number: Number<'_>, at: &ObjectRef) -> Result<ObjectRef> {
-    let key = format!("{TRASH}{}/{}/{}", number.run, number.effect, at.key);
+    // Of one width, so that what was put aside together stands together in a listing.
+    let key = format!("{TRASH}{}/{:09}/{}", number.run, number.effect, at.key);
     if key.len() > LONGEST_KEY {
         return Err(Error::new(
             Kind::Invalid,
@@ -260,6 +257,15 @@ pub(super) fn is_copy(copy: &Facts, original: &Facts) -> bool {
     // The ETag of an upload in parts depends on the parts.
     let plain = |etag: &Option<String>| etag.as_ref().is_some_and(|etag| !etag.contains('-'));
     a == b && (!plain(x) || !plain(y) || x == y)
+}
+
+/// That a copy is no copy.
+pub(super) fn unlike(at: &ObjectRef, aside: &ObjectRef) -> Error {
+    Error::new(
+        Kind::Protocol,
+        format!("the copy of {at} in the trash, {aside}, is not like it"),
+    )
+    .hint("the object was left alone")
 }
 
 /// That a target is not what it was.
@@ -306,23 +312,12 @@ async fn settled(
             ) =>
         {
             match seen(s3, at).await {
-                Ok(now) if now.facts == Facts::Absent => Ok(marker_of(s3, at).await?),
+                Ok(now) if now.facts == Facts::Absent => Ok(s3.marker_of(at).await?),
                 _ => Err(error),
             }
         }
         Err(error) => Err(error),
     }
-}
-
-/// The delete marker that stands for a key, where there is one.
-pub(super) async fn marker_of(s3: &S3, at: &ObjectRef) -> Result<Option<String>> {
-    if s3.versioning(&at.bucket).await? == "Off" {
-        return Ok(None);
-    }
-    let newest = s3.newest_version(&at.bucket, &at.key).await?;
-    Ok(newest
-        .filter(|newest| newest.is_marker)
-        .map(|newest| newest.version_id))
 }
 
 async fn restore(

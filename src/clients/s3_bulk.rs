@@ -1,0 +1,314 @@
+//! Many objects deleted by few requests, with an account of every key: what the store does not say of one is found out.
+//!
+//! A request carries up to 1,000 keys; where the store cannot cope it is asked with fewer, in the end one by one. What was
+//! looked at before and kept for later is the gate's business.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use aws_sdk_s3::config::http::HttpRequest;
+use aws_sdk_s3::operation::delete_objects::DeleteObjectsOutput;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::StreamExt;
+use md5::{Digest, Md5};
+
+use super::s3::S3;
+use crate::effects::Permit;
+use crate::error::{Error, Kind, Result};
+use crate::lake::ObjectRef;
+
+/// Keys of one request, at most; after a failure that fewer may help, the next step.
+const STEPS: [usize; 3] = [1000, 100, 1];
+
+/// Keys that are deleted one by one, so many at a time; how many requests go at once is the pace's business.
+const SINGLES: usize = 16;
+
+/// What is known of how a store deletes, for as long as the program runs.
+#[derive(Debug, Default)]
+pub(super) struct BulkHabits {
+    /// The index of the step that it copes with.
+    step: AtomicUsize,
+    /// Whether it wants the digest of old instead of a checksum of today.
+    wants_md5: AtomicBool,
+}
+
+/// An object that is to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doomed {
+    /// Its raw key.
+    pub key: String,
+    /// The ETag that it must have, on stores that look at it.
+    pub etag: Option<String>,
+}
+
+/// What became of one object.
+#[derive(Debug)]
+pub enum Fate {
+    /// It is gone by this request; with the delete marker that stands there now, where the bucket keeps versions.
+    Deleted(Option<String>),
+    /// It was not what it had to be, and is there still.
+    Changed,
+    /// It could not be deleted.
+    Failed(Error),
+}
+
+impl S3 {
+    /// Deletes objects of one bucket. Gives what became of each, in their order; nothing is left open.
+    pub async fn delete_many(&self, permit: Permit, bucket: &str, all: &[Doomed]) -> Vec<Fate> {
+        let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();
+        let (fit, odd): (Vec<usize>, Vec<usize>) =
+            (0..all.len()).partition(|at| fits_xml(&all[*at].key));
+        let mut rest = fit;
+        while rest.len() > 1 {
+            let step = self
+                .bulk()
+                .step
+                .load(Ordering::Relaxed)
+                .min(STEPS.len() - 1);
+            let size = STEPS[step];
+            if size == 1 {
+                break;
+            }
+            let later = rest.split_off(size.min(rest.len()));
+            match self.delete_batch(permit, bucket, all, &rest).await {
+                Ok(some) => fates.extend(some),
+                Err(error) if may_be_smaller(&error) => {
+                    let next = step + 1;
+                    self.bulk().step.fetch_max(next, Ordering::Relaxed);
+                    let mut again = std::mem::take(&mut rest);
+                    again.extend(later);
+                    rest = again;
+                    continue;
+                }
+                Err(error) => {
+                    fates.extend(rest.iter().map(|at| (*at, Fate::Failed(error.clone()))));
+                }
+            }
+            rest = later;
+        }
+        let singly = odd.into_iter().chain(rest);
+        let singles = futures::stream::iter(singly)
+            .map(async |at| (at, self.delete_singly(permit, bucket, &all[at]).await))
+            .buffer_unordered(SINGLES);
+        fates.extend(singles.collect::<Vec<_>>().await);
+        fates.into_values().collect()
+    }
+
+    /// One request. What it leaves open is settled.
+    async fn delete_batch(
+        &self,
+        permit: Permit,
+        bucket: &str,
+        all: &[Doomed],
+        some: &[usize],
+    ) -> Result<Vec<(usize, Fate)>> {
+        let answer = self.ask_to_delete(bucket, all, some).await?;
+        let said = Said::of(&answer);
+        let settled = futures::stream::iter(some.iter().copied())
+            .map(async |at| {
+                let doomed = &all[at];
+                let fate = match said.of_key(&doomed.key) {
+                    Some(Saying::Deleted(marker)) => Fate::Deleted(marker.clone()),
+                    Some(Saying::Refused { code, .. }) if *code == "PreconditionFailed" => {
+                        Fate::Changed
+                    }
+                    Some(Saying::Refused { code, message }) if !is_passing(code) => {
+                        Fate::Failed(self.refused_one(bucket, &doomed.key, code, message))
+                    }
+                    // Not told, or not now: asked for alone, which tells what is so.
+                    _ => self.delete_singly(permit, bucket, doomed).await,
+                };
+                (at, fate)
+            })
+            .buffer_unordered(SINGLES);
+        Ok(settled.collect().await)
+    }
+
+    async fn ask_to_delete(
+        &self,
+        bucket: &str,
+        all: &[Doomed],
+        some: &[usize],
+    ) -> Result<DeleteObjectsOutput> {
+        let first = self.ask_with(bucket, all, some).await;
+        match first {
+            Err(error) if wants_md5(&error) && !self.bulk().wants_md5.load(Ordering::Relaxed) => {
+                self.bulk().wants_md5.store(true, Ordering::Relaxed);
+                self.ask_with(bucket, all, some).await
+            }
+            other => other,
+        }
+    }
+
+    async fn ask_with(
+        &self,
+        bucket: &str,
+        all: &[Doomed],
+        some: &[usize],
+    ) -> Result<DeleteObjectsOutput> {
+        let asked = self.asked(
+            "DeleteObjects",
+            format!("{} objects of s3://{bucket}", some.len()),
+        );
+        let identifiers = some.iter().map(|at| identifier(&all[*at]));
+        let identifiers: Vec<ObjectIdentifier> = identifiers
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|error| Error::internal("a key to delete").cause(error.to_string()))?;
+        let delete = Delete::builder()
+            .set_objects(Some(identifiers))
+            // The list of what was deleted is the account.
+            .quiet(false)
+            .build()
+            .map_err(|error| Error::internal("keys to delete").cause(error.to_string()))?;
+        let with_md5 = self.bulk().wants_md5.load(Ordering::Relaxed);
+        let ask = || {
+            let many = self.client().delete_objects();
+            let many = many.bucket(bucket).delete(delete.clone()).customize();
+            let many = if with_md5 {
+                many.mutate_request(use_md5)
+            } else {
+                many
+            };
+            many.send()
+        };
+        self.changing(&asked, ask).await
+    }
+
+    /// Deletes one object. After an answer that leaves it open, a look decides.
+    async fn delete_singly(&self, permit: Permit, bucket: &str, doomed: &Doomed) -> Fate {
+        let at = ObjectRef {
+            bucket: bucket.to_owned(),
+            key: doomed.key.clone(),
+        };
+        let deleted = self.delete(permit, &at, None, doomed.etag.as_deref()).await;
+        let error = match deleted {
+            Ok(deleted) => return Fate::Deleted(deleted.marker),
+            Err(error) if error.detail().status == Some(412) => return Fate::Changed,
+            Err(error) => error,
+        };
+        let is_open = matches!(
+            error.kind(),
+            Kind::Unavailable | Kind::Timeout | Kind::NotFound
+        );
+        if !is_open {
+            return Fate::Failed(error);
+        }
+        match self.head(bucket, &doomed.key).await {
+            Err(look) if look.kind() == Kind::NotFound => match self.check_bucket(bucket).await {
+                Ok(()) => Fate::Deleted(self.marker_of(&at).await.unwrap_or_default()),
+                Err(_) => Fate::Failed(error),
+            },
+            _ => Fate::Failed(error),
+        }
+    }
+
+    fn refused_one(&self, bucket: &str, key: &str, code: &str, message: &str) -> Error {
+        self.asked("DeleteObjects", format!("s3://{bucket}/{key}"))
+            .said(code, message)
+    }
+}
+
+fn identifier(
+    doomed: &Doomed,
+) -> std::result::Result<ObjectIdentifier, aws_smithy_types::error::operation::BuildError> {
+    ObjectIdentifier::builder()
+        .key(&doomed.key)
+        .set_e_tag(doomed.etag.as_ref().map(|etag| format!("\"{etag}\"")))
+        .build()
+}
+
+/// What the store said of each key.
+struct Said<'a>(BTreeMap<&'a str, Saying<'a>>);
+
+enum Saying<'a> {
+    Deleted(Option<String>),
+    Refused { code: &'a str, message: &'a str },
+}
+
+impl<'a> Said<'a> {
+    fn of(answer: &'a DeleteObjectsOutput) -> Said<'a> {
+        let deleted = answer.deleted().iter().filter_map(|deleted| {
+            let marker = deleted
+                .delete_marker_version_id()
+                .filter(|_| deleted.delete_marker() == Some(true));
+            Some((deleted.key()?, Saying::Deleted(marker.map(str::to_owned))))
+        });
+        let refused = answer.errors().iter().filter_map(|error| {
+            let (code, message) = (error.code()?, error.message().unwrap_or_default());
+            Some((error.key()?, Saying::Refused { code, message }))
+        });
+        // What is said to be both was not deleted.
+        Said(deleted.chain(refused).collect())
+    }
+
+    fn of_key(&self, key: &str) -> Option<&Saying<'a>> {
+        self.0.get(key)
+    }
+}
+
+/// Whether a store may say otherwise when it is asked for this key again.
+fn is_passing(code: &str) -> bool {
+    matches!(
+        code,
+        "InternalError" | "SlowDown" | "ServiceUnavailable" | "RequestTimeout" | "NoSuchKey"
+    )
+}
+
+/// Whether fewer keys in a request may help: the store broke down under it, or knows no such request.
+fn may_be_smaller(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        Kind::Unavailable | Kind::Timeout | Kind::Protocol
+    ) || matches!(error.detail().status, Some(400 | 405 | 413 | 501))
+}
+
+/// Whether the store wants the digest of old.
+fn wants_md5(error: &Error) -> bool {
+    let said = error.detail().causes.concat().to_lowercase();
+    error.detail().status == Some(400) && (said.contains("md5") || said.contains("checksum"))
+}
+
+/// Puts a Content-MD5 in the place of a checksum.
+fn use_md5(request: &mut HttpRequest) {
+    let Some(body) = request.body().bytes() else {
+        return;
+    };
+    let digest = STANDARD.encode(Md5::digest(body));
+    let headers = request.headers_mut();
+    let checksums: Vec<String> = headers
+        .iter()
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| {
+            name.starts_with("x-amz-checksum-") || name == "x-amz-sdk-checksum-algorithm"
+        })
+        .collect();
+    for name in checksums {
+        headers.remove(name);
+    }
+    headers.insert("content-md5", digest);
+}
+
+/// Whether XML can carry a key as it is.
+fn fits_xml(key: &str) -> bool {
+    key.chars()
+        .all(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_xml_would_change_goes_alone() {
+        for key in ["a b+c.tif", "ä/%20&<>\"'", "\u{10000}"] {
+            assert!(fits_xml(key), "{key:?}");
+        }
+        for key in [
+            "a\u{1}", "a\tb", "a\r", "a\n", "\u{7f}", "\u{85}", "\u{ffff}",
+        ] {
+            assert!(!fits_xml(key), "{key:?}");
+        }
+    }
+}
