@@ -4,7 +4,7 @@
 //! The rooms: `cli` (what was typed), `config` (what it means), `script` (what a script is), `engine` (Rhai), `modules`
 //! (what scripts may call), `effects` (the gate before every change), `clients` (the services), `lake` (dashi's own
 //! knowledge), `inventory` (what is really there: the catalogue and the buckets, read completely and joined), `host`
-//! (commands that deal with scripts themselves), `sandbox` (the embedded lake), `output`, `prompt`, `table` and `report` (what is
+//! (commands that deal with scripts themselves), `scratch` (tables on disk for what may not fit in memory), `sandbox` (the embedded lake), `output`, `prompt`, `table` and `report` (what is
 //! printed). This file runs one command and is the one place where an error is printed.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
@@ -24,6 +24,7 @@ pub mod output;
 pub mod prompt;
 pub mod report;
 pub mod sandbox;
+mod scratch;
 pub mod script;
 pub mod session;
 pub mod table;

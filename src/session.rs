@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::runtime::Handle;
@@ -20,7 +21,7 @@ use crate::effects::{Gate, Journals};
 use crate::engine::callback::Callback;
 use crate::engine::interrupt::Interrupt;
 use crate::error::{Error, Result};
-use crate::inventory::{Referenced, Wanted};
+use crate::inventory::{self, Referenced, Wanted};
 use crate::lake::{self, Lake};
 use crate::output::Console;
 use crate::sandbox::{Ports, Sandbox};
@@ -63,7 +64,7 @@ struct Inner {
     ingest: OnceLock<Ingest>,
     web: OnceLock<Web>,
     lake: OnceLock<Lake>,
-    referenced: Mutex<Option<Arc<Referenced>>>,
+    referenced: Mutex<Option<(Arc<Referenced>, Instant)>>,
     deferred: Mutex<Vec<Callback>>,
 }
 
@@ -331,20 +332,32 @@ impl Session {
 }
 
 impl Session {
-    /// What the catalogue refers to: read whole when it is first asked for in a pass of the script.
+    /// What the catalogue refers to: read whole when it is first asked for in a pass of the script, and again where that
+    /// is long ago.
     pub fn referenced(&self) -> Result<Arc<Referenced>> {
         let mut referenced = self
             .0
             .referenced
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = &*referenced {
+        if let Some((known, read)) = &*referenced
+            && read.elapsed() < inventory::KNOWN_FOR
+        {
             return Ok(Arc::clone(known));
         }
         let (stac, lake) = (self.stac()?, self.lake()?);
         let read = Arc::new(self.wait(Referenced::read(stac, lake, Wanted::default()))?);
-        *referenced = Some(Arc::clone(&read));
+        *referenced = Some((Arc::clone(&read), Instant::now()));
         Ok(read)
+    }
+
+    /// Takes over what the catalogue refers to, as it was just read for something else.
+    pub fn know(&self, read: Arc<Referenced>) {
+        *self
+            .0
+            .referenced
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some((read, Instant::now()));
     }
 
     /// Begins a pass of the script: what was known of the lake is forgotten, so that it is looked at anew.

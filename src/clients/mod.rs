@@ -18,6 +18,7 @@ pub(crate) mod s3_error;
 pub mod s3_list;
 pub mod s3_order;
 pub mod s3_transport;
+pub mod s3_uploads;
 pub mod s3_versions;
 pub mod stac;
 pub mod tls;

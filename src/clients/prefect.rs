@@ -1,5 +1,6 @@
-//! Prefect's REST API (server 3): health, deployments. Lists come 200 at a time, by offset.
+//! Prefect's REST API (server 3): health, deployments, flow runs. Lists come 200 at a time, by offset.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -12,6 +13,9 @@ use crate::error::{Error, Kind, Result};
 
 /// The most records that Prefect gives at once; more is refused with 422.
 const PAGE: usize = 200;
+
+/// So many runs of a page are asked for again with the next: where some have left the list meanwhile, the rest moved up.
+const OVERLAP: usize = 100;
 
 /// The client of Prefect.
 #[derive(Clone)]
@@ -81,6 +85,27 @@ impl Prefect {
             .await
     }
 
+    /// The flow runs that fit a filter (`flow_runs` of Prefect's API), the newest first. None is passed over, whichever
+    /// leave the list while it is read; where too many do, that is an error.
+    pub fn flow_runs(&self, filter: &Value) -> Result<Pages> {
+        let body = json!({"sort": "ID_DESC", "flow_runs": filter});
+        let listing = Listing {
+            sender: self.sender.clone(),
+            path: self.api(&["flow_runs", "filter"])?,
+            body,
+            seen: HashSet::new(),
+            last: Vec::new(),
+        };
+        let pages = stream::unfold(Some((listing, 0)), |state| async move {
+            let (mut listing, offset) = state?;
+            let page = listing.page(offset).await;
+            let next = matches!(page, Ok((_, false)));
+            let page = page.map(|(runs, _)| runs);
+            Some((page, next.then_some((listing, offset + PAGE - OVERLAP))))
+        });
+        Ok(pages.boxed())
+    }
+
     fn api(&self, segments: &[&str]) -> Result<String> {
         let below = if self
             .sender
@@ -117,6 +142,44 @@ impl Prefect {
         })
         .filter(|page| std::future::ready(!page.as_ref().is_ok_and(Vec::is_empty)));
         Ok(pages.boxed())
+    }
+}
+
+/// A list of flow runs on its way.
+struct Listing {
+    sender: Sender,
+    path: String,
+    body: Value,
+    seen: HashSet<String>,
+    /// The ids of the page before.
+    last: Vec<String>,
+}
+
+impl Listing {
+    /// The runs of a page that were not given yet, and whether it is the last.
+    async fn page(&mut self, offset: usize) -> Result<(Vec<Value>, bool)> {
+        let mut body = self.body.clone();
+        body["limit"] = PAGE.into();
+        body["offset"] = offset.into();
+        let runs = page(&self.sender, Request::ask(self.path.clone(), body)).await?;
+        let ids = runs.iter().map(|run| run["id"].as_str().map(str::to_owned));
+        let ids: Vec<String> = ids
+            .collect::<Option<_>>()
+            .ok_or_else(|| Error::new(Kind::Protocol, "prefect gave a flow run without an id"))?;
+        // Where none of the page before is here, more have left than overlap, and some may have been passed over.
+        if !self.last.is_empty() && !ids.iter().any(|id| self.last.contains(id)) {
+            return Err(Error::new(
+                Kind::Conflict,
+                "the flow runs changed faster than they could be read",
+            )
+            .hint("run it again"));
+        }
+        let is_last = ids.len() < PAGE;
+        let fresh = runs.into_iter().zip(&ids);
+        let fresh = fresh.filter(|(_, id)| self.seen.insert((*id).clone()));
+        let fresh = fresh.map(|(run, _)| run).collect();
+        self.last = ids;
+        Ok((fresh, is_last))
     }
 }
 

@@ -11,6 +11,7 @@ use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::{EncodingType, Object};
 use aws_smithy_types::date_time::DateTime;
 use futures::stream::{self, BoxStream, StreamExt};
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
@@ -48,6 +49,13 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// When it was last written, if the store says so in a way that can be read.
+    #[must_use]
+    pub fn written(&self) -> Option<Timestamp> {
+        let modified = self.modified?;
+        Timestamp::new(modified.secs(), modified.subsec_nanos().try_into().ok()?).ok()
+    }
+
     /// The row that a script sees: `uri`, `bucket`, `key`, `size`, `etag`, `last_modified` (RFC 3339).
     #[must_use]
     pub fn row(&self, bucket: &str) -> Value {
@@ -193,7 +201,7 @@ fn listed(object: &Object, encoded: bool, asked: &Asked) -> Result<Listed> {
 }
 
 /// A key as `encoding-type=url` writes it: like a form, where a `+` is a space.
-fn decoded(key: &str) -> Option<String> {
+pub(super) fn decoded(key: &str) -> Option<String> {
     if !key.contains(['%', '+']) {
         return Some(key.to_owned());
     }

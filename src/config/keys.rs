@@ -23,6 +23,8 @@ pub enum Shape {
     Duration,
     /// A list of `http://` or `https://` URLs; in a variable separated by commas.
     Urls,
+    /// A list of texts; in a variable separated by commas.
+    Texts,
     /// A secret: text, `{ file = ".." }` or `{ command = [..] }`; variables with `_FILE` and `_COMMAND` behind the name.
     Secret,
     /// A file; in the configuration file relative to its folder, elsewhere to the working folder.
@@ -47,6 +49,7 @@ impl Shape {
             Shape::Integer => "a whole number from 0 up",
             Shape::Switch => "true or false",
             Shape::Duration => "a duration in quotes such as \"30s\", \"500ms\" or \"2m\"",
+            Shape::Texts => "a list of texts such as [\"models/\"]",
             Shape::Urls => "a list of URLs such as [\"https://s3.example.org\"]",
             Shape::Secret => {
                 "a secret: text in quotes, { file = \"path\" } or { command = [\"program\", \"argument\"] }"
@@ -206,6 +209,9 @@ pub static KEYS: &[Key] = keys! {
         Key::new("trash.curated", "DASHI_TRASH_CURATED", Shape::Switch, "Whether deleted objects of the curated bucket are put aside first").or("true"),
         Key::new("trash.other", "DASHI_TRASH_OTHER", Shape::Switch, "Whether deleted objects of any other bucket are put aside first").or("true"),
     }
+    ["gc" "GC"] {
+        Key::new("gc.protect", "DASHI_GC_PROTECT", Shape::Texts, "What keys begin with that garbage collection never touches, in every bucket"),
+    }
     ["s3" "S3"] {
         Key::new("s3.endpoint", "DASHI_S3_ENDPOINT", Shape::Endpoint, "Where the S3 store is").flag("s3-endpoint").or("http://localhost:9000"),
         Key::new("s3.region", "DASHI_S3_REGION", Shape::Text, "Region that requests are signed for").or("us-east-1"),
@@ -283,8 +289,8 @@ mod tests {
     fn the_tables_are_named_once_and_in_order() {
         let names: Vec<_> = sections().collect();
         let services = ["s3", "stac", "prefect", "loki", "ingest"];
-        assert_eq!(names[..4], ["http", "audit", "state", "trash"]);
-        assert_eq!(names[4..], services);
+        assert_eq!(names[..5], ["http", "audit", "state", "trash", "gc"]);
+        assert_eq!(names[5..], services);
     }
 
     #[test]

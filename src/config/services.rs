@@ -176,6 +176,16 @@ impl Config {
         }
     }
 
+    /// What keys begin with that garbage collection never touches.
+    #[must_use]
+    pub fn gc_protected(&self) -> Vec<String> {
+        let value = self.setting("gc.protect");
+        match value.and_then(|setting| setting.value.as_ref()) {
+            Some(Value::Texts(texts)) => texts.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether deleted objects of a bucket are put aside before they go.
     #[must_use]
     pub fn has_trash(&self, bucket: &str) -> bool {

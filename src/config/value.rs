@@ -26,6 +26,7 @@ pub(crate) enum Value {
     Switch(bool),
     Duration(Duration),
     Urls(Vec<Url>),
+    Texts(Vec<String>),
     Secret(Secret),
     Path(PathBuf),
     Headers(Vec<(String, Secret)>),
@@ -73,6 +74,7 @@ impl Value {
             Shape::Switch => switch(text).map(Value::Switch),
             Shape::Duration => duration(text).map(Value::Duration),
             Shape::Urls => urls(text).map(Value::Urls),
+            Shape::Texts => texts(text.split(',')).map(Value::Texts),
             Shape::Secret => Ok(Value::Secret(Secret::text(key.path, text))),
             Shape::Path => Ok(Value::Path(base.path(text))),
             Shape::Headers => header_lines(key, text).map(Value::Headers),
@@ -106,13 +108,20 @@ impl Value {
             }
             (Shape::Switch, DeValue::Boolean(on)) => Ok(Value::Switch(*on)),
             (Shape::Urls, DeValue::Array(array)) => url_array(array).map(Value::Urls),
+            (Shape::Texts, DeValue::Array(array)) => {
+                let all = array.iter().map(|item| item.get_ref().as_str());
+                let all = all.collect::<Option<Vec<_>>>();
+                let all = all.ok_or_else(|| Fault::new("must be a list of texts in quotes"));
+                all.and_then(|all| texts(all.into_iter())).map(Value::Texts)
+            }
             (Shape::Headers, DeValue::Table(table)) => {
                 header_table(key, table, base).map(Value::Headers)
             }
             (Shape::Secret, _) => secret(key.path, value, base),
-            (Shape::Integer | Shape::Switch | Shape::Urls | Shape::Headers, other) => {
-                Err(wrong_type(key.shape, other))
-            }
+            (
+                Shape::Integer | Shape::Switch | Shape::Urls | Shape::Texts | Shape::Headers,
+                other,
+            ) => Err(wrong_type(key.shape, other)),
             (_, DeValue::String(text)) => Value::of_text(key, text, base),
             (shape, other) => Err(wrong_type(shape, other)),
         };
@@ -142,6 +151,7 @@ impl Value {
                 let shown: Vec<_> = urls.iter().map(endpoint::display).collect();
                 shown.join(", ")
             }
+            Value::Texts(texts) => texts.join(", "),
             Value::Secret(secret) => secret.masked(),
             Value::Path(path) => path.display().to_string(),
             Value::Headers(headers) => {
@@ -160,6 +170,7 @@ impl Value {
             Value::Integer(number) => json!(number),
             Value::Switch(on) => json!(on),
             Value::Urls(urls) => urls.iter().map(endpoint::display).collect(),
+            Value::Texts(texts) => json!(texts),
             Value::Headers(headers) => headers
                 .iter()
                 .map(|(name, secret)| (name.clone(), Json::from(secret.masked())))
@@ -218,6 +229,15 @@ fn duration(text: &str) -> Result<Duration, Fault> {
         .ok()
         .filter(|span| !span.is_zero())
         .ok_or_else(|| Fault::new(format!("must be longer than nothing, not '{text}'")))
+}
+
+/// A list of texts, none of them empty.
+fn texts<'a>(all: impl Iterator<Item = &'a str>) -> Result<Vec<String>, Fault> {
+    let all: Vec<String> = all.map(|text| text.trim().to_owned()).collect();
+    if all.iter().any(String::is_empty) {
+        return Err(Fault::new("must not have an empty text in it"));
+    }
+    Ok(all)
 }
 
 fn urls(text: &str) -> Result<Vec<Url>, Fault> {

@@ -7,8 +7,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::journal::{Begun, Ended, Line};
 use super::row::State;
-use super::{Run, RunId, scratch};
+use super::{Run, RunId};
 use crate::error::{Error, Kind, Result};
+use crate::scratch;
 
 const TABLES: &str =
     "CREATE TABLE step (number INTEGER PRIMARY KEY, target TEXT, begun TEXT, ended TEXT);";

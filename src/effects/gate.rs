@@ -81,6 +81,8 @@ pub(super) struct Inner {
     pub(super) partial: bool,
     /// The digests of the scripts that the plan was made by, where they were read by another process.
     pub(super) scripts: Option<BTreeSet<String>>,
+    /// Whether nothing is done whatever is planned.
+    is_preview: bool,
     /// Whether another script was read since.
     pub(super) is_stale: bool,
     /// The latest second that a planned object was written in.
@@ -121,6 +123,7 @@ impl Gate {
                 order: Order::default(),
                 partial: false,
                 scripts: None,
+                is_preview: false,
                 is_stale: false,
                 newest: None,
                 beyond: Vec::new(),
@@ -145,6 +148,17 @@ impl Gate {
     #[must_use]
     pub fn is_planning(&self) -> bool {
         lock(&self.inner).mode == Mode::Planning
+    }
+
+    /// Whether nothing is done in this run, whatever it plans: a dry run.
+    #[must_use]
+    pub fn is_preview(&self) -> bool {
+        lock(&self.inner).is_preview
+    }
+
+    /// Makes this a run that does nothing.
+    pub fn set_preview(&self) {
+        lock(&self.inner).is_preview = true;
     }
 
     /// What was typed, for journal and plan.

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::change::Fingerprint;
 use super::row::{Row, State, Totals};
-use super::scratch;
 use crate::error::{Error, Result};
+use crate::scratch;
 
 const TABLES: &str = "
 CREATE TABLE effect (

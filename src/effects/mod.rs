@@ -7,7 +7,7 @@
 //! | `change`, `payload`, `facts` | a change as data; what it writes; what its target was seen to be |
 //! | `record`, `object`, `deletion`, `local` | how each kind of target is looked at and changed; many objects at once |
 //! | `gate`, `call`, `many`, `batch`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
-//! | `row`, `ledger`, `scratch` | one step; the steps of a run, on disk: the plan that guards the second pass, what is done and left |
+//! | `row`, `ledger` | one step; the steps of a run, on disk: the plan that guards the second pass, what is done and left |
 //! | `plan` | the plan as a file |
 //! | `run`, `journal`, `store`, `recorder`, `account` | who runs what; its journal here and in the lake, written and read |
 //! | `audit`, `lock`, `lease` | the audit line; one run at a time |
@@ -40,7 +40,6 @@ mod record;
 mod recorder;
 mod row;
 mod run;
-mod scratch;
 mod store;
 mod unknown;
 

@@ -106,6 +106,13 @@ impl Outcome {
             return Ok(Shown::Nothing);
         }
         let value = self.shaped(self.0.value.clone())?;
+        // What is one value may be seen as several rows.
+        if let Some(rows) = value.read_lock::<Array>().map(|rows| rows.clone()) {
+            return Ok(Shown::Rows(Rows {
+                rows: Box::new(rows.into_iter().map(|row| plain(&row))),
+                stream: None,
+            }));
+        }
         Ok(if value.is::<Map>() {
             Shown::Record(to_json(&value)?)
         } else {

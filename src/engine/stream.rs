@@ -81,6 +81,14 @@ impl Stream {
         Stream::over(of.into(), at_hand, reader)
     }
 
+    /// A stream over what an iterator of this program gives.
+    pub(crate) fn of_values(
+        of: &str,
+        values: impl Iterator<Item = Raised<Dynamic>> + Send + 'static,
+    ) -> Stream {
+        Stream::over(of.into(), Arc::new(AtomicUsize::new(0)), values)
+    }
+
     /// Whether the next value has to be waited for: then what is there should be shown first.
     pub(crate) fn waits(&self) -> bool {
         self.at_hand.load(Ordering::Relaxed) == 0

@@ -74,6 +74,7 @@ impl Passes<'_> {
 
     /// Notes, and shows what was noted.
     fn planned(&self) -> Result<u8> {
+        self.session().gate().set_preview();
         let (outcome, code) = self.plan(1)?;
         let header = self.header(1)?;
         let shown = outcome.filter(|outcome| !outcome.is_unknown());

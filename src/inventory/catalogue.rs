@@ -3,9 +3,9 @@
 //! The proof is counting: each collection before and after its items are read, the collections until none is new, and all
 //! items together. Only one page is held at a time. What the records are read for is the visitor's business.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, PoisonError};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
@@ -73,16 +73,16 @@ impl<'a> Record<'a> {
 }
 
 /// Who is shown the records: one at a time, whichever collection they come from.
-struct Visitor<F>(RefCell<F>);
+struct Visitor<F>(Mutex<F>);
 
 impl<F: FnMut(Record<'_>) -> Result<()>> Visitor<F> {
     fn show(&self, record: Record<'_>) -> Result<()> {
-        (self.0.borrow_mut())(record)
+        (self.0.lock().unwrap_or_else(PoisonError::into_inner))(record)
     }
 }
 
 /// How much a complete walk has read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Walked {
     /// The collections.
     pub collections: u64,
@@ -99,7 +99,7 @@ pub struct Walked {
 /// A lake that takes data in is never quite still. So it is not the whole catalogue that must stand still, but each
 /// collection while its items are read, and the listing goes on until it names no collection that was not read.
 pub async fn walk(stac: &Stac, visit: impl FnMut(Record<'_>) -> Result<()>) -> Result<Walked> {
-    let visit = &Visitor(RefCell::new(visit));
+    let visit = &Visitor(Mutex::new(visit));
     let mut shown = BTreeMap::new();
     // Asked first: what is made while the walk goes on can only add to what is read.
     let mut total = stac.count(json!({})).await.map_err(unread)?;

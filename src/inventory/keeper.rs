@@ -102,7 +102,9 @@ impl<'a> Keeper<'a> {
         }
         let is_dataset = depth == 2
             && self.granularity == Granularity::Dataset
-            && self.of.datasets.has(here.print(path));
+            && [here, anywhere]
+                .iter()
+                .any(|seed| self.of.datasets.has(seed.print(path)));
         is_dataset.then_some(Keeps::Dataset)
     }
 
@@ -136,6 +138,7 @@ mod tests {
     use super::*;
     use crate::inventory::referenced::Wanted;
     use crate::inventory::referenced::tests::referenced;
+    use crate::inventory::tests::lake;
     use serde_json::json;
 
     #[test]
@@ -144,7 +147,7 @@ mod tests {
             "a": {"href": "s3://processed/d/x/vector/"},
             "b": {"href": "s3://processed/top.tif"},
         }});
-        let referenced = referenced(Wanted::default(), &[item]);
+        let referenced = referenced(&lake(), Wanted::default(), &[item]);
         let mut keeper = Keeper::new(&referenced, "processed", Granularity::Object);
         for (key, keeps) in [
             ("d/x/vector/1", Some(Keeps::Named)),
@@ -168,7 +171,7 @@ mod tests {
             "a": {"href": "s3://processed//x/"},
             "b": {"href": "s3://landing/a//b"},
         }});
-        let referenced = referenced(Wanted::default(), &[item]);
+        let referenced = referenced(&lake(), Wanted::default(), &[item]);
         assert!(referenced.has("processed", "/x/y") && !referenced.has("processed", "/y/x"));
         assert!(referenced.has("landing", "a//b/c") && !referenced.has("landing", "a//c"));
     }
@@ -187,7 +190,7 @@ mod tests {
             resolving: Some("processed"),
             ..Wanted::default()
         };
-        let referenced = referenced(wanted, &[item]);
+        let referenced = referenced(&lake(), wanted, &[item]);
         let mut keeper = Keeper::new(&referenced, "processed", Granularity::Dataset).remembering();
         assert_eq!(keeper.resolved(), (4, 0));
         for key in ["d/x/a.tif", "d/x/vector/part", "d/x/50%25.tif", "d/y/z"] {

@@ -2,17 +2,23 @@
 //!
 //! `catalogue` reads every record, or fails. `belongings` answers what goes with an item: `names` is what the item says,
 //! `found` what the store holds of it, `claims` what other records keep. `referenced` is what the catalogue refers to, as
-//! a set for any key, and `keeper` asks it for very many. Reading and deciding are apart, so that the deciding is tested
-//! without a service. Nothing is changed here, no script type is known, and what an href means is
+//! a set for any key, and `keeper` asks it for very many. `orphans` are the objects of a bucket that
+//! nothing keeps: `sweep` decides, `knowledge` is what must be known before (`in_flight` what is being worked on), `summary`
+//! the account. Reading and deciding are apart, so that the deciding is tested without a service. Nothing is changed here, no script type is known, and what an href means is
 //! `lake`'s to say.
 
 mod belongings;
 mod catalogue;
 mod claims;
 mod found;
+mod in_flight;
 mod keeper;
+mod knowledge;
 mod names;
+mod orphans;
 mod referenced;
+mod summary;
+mod sweep;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +26,11 @@ mod tests;
 pub use belongings::{Belongings, Kept, belongings};
 pub use catalogue::{Record, Walked, walk};
 pub use found::{Left, Missing, Object};
+pub use in_flight::InFlight;
 pub use keeper::{Keeper, Keeps};
+pub use knowledge::{KNOWN_FOR, Knowledge, Services};
 pub use names::Outside;
+pub use orphans::{Orphans, Reading};
 pub use referenced::{Granularity, Referenced, Wanted};
+pub use summary::{Count, Summary};
+pub use sweep::{Judge, Reason, Sweep};

@@ -31,7 +31,7 @@ pub struct Referenced {
     pub(super) named: Fingerprints,
     /// `<collection>/<item>` of every item, in whichever bucket.
     pub(super) items: Fingerprints,
-    /// `<domain>/<dataset>` of all that an item names.
+    /// `<domain>/<dataset>` of all that an item names, in its bucket or, where that is not known, in any.
     pub(super) datasets: Fingerprints,
     pub(super) whole: BTreeSet<String>,
     /// Other readings of a marked text, each with the marked one.
@@ -165,7 +165,8 @@ impl<'a> Gathering<'a> {
         Ok(())
     }
 
-    fn add_text(&mut self, references: &References, of_item: bool) {
+    /// Takes in what one text refers to.
+    pub(super) fn add_text(&mut self, references: &References, of_item: bool) {
         let mut places = references.places().iter();
         let best = references.is_placed().then(|| places.next()).flatten();
         let marked = best.and_then(|place| self.add_place(place, true, of_item));
@@ -190,6 +191,10 @@ impl<'a> Gathering<'a> {
                 for suffix in foreign.suffixes() {
                     let path = suffix.strip_suffix('/').unwrap_or(suffix);
                     self.named.add(self.seed.print(path), false);
+                    // It may lie in any bucket, and so may its dataset.
+                    if of_item && let Some(dataset) = dataset(path, suffix.ends_with('/')) {
+                        self.datasets.add(self.seed.print(dataset), false);
+                    }
                 }
                 return None;
             }
@@ -230,9 +235,12 @@ pub(super) mod tests {
     use serde_json::{Value, json};
 
     /// What these records refer to.
-    pub(in crate::inventory) fn referenced(wanted: Wanted, records: &[Value]) -> Referenced {
-        let lake = lake();
-        let mut gathering = Gathering::new(&lake, wanted);
+    pub(in crate::inventory) fn referenced(
+        lake: &Lake,
+        wanted: Wanted,
+        records: &[Value],
+    ) -> Referenced {
+        let mut gathering = Gathering::new(lake, wanted);
         for record in records {
             gathering.add(&as_record(record)).unwrap();
         }
@@ -254,6 +262,7 @@ pub(super) mod tests {
     #[test]
     fn what_an_item_names_and_what_lies_below_is_kept_in_every_spelling() {
         let referenced = referenced(
+            &lake(),
             Wanted::default(),
             &[item(&[
                 "s3a://processed/d/x/scene%20.tif",
@@ -268,6 +277,7 @@ pub(super) mod tests {
             ("other/set/raster/scene.tif", Keeps::Item),
             ("d/x/other.tif", Keeps::Dataset),
             ("d/y/vectors/part.parquet", Keeps::Dataset),
+            ("d/z/other.tif", Keeps::Dataset),
         ] {
             let keeps = referenced.keeps("processed", key, Granularity::Dataset);
             assert_eq!(keeps, Some(why), "{key}");
@@ -277,7 +287,6 @@ pub(super) mod tests {
         for key in [
             "other/sets/scene.tif",
             "d",
-            "d/z/other.tif",
             "x/scene%20.tif",
         ] {
             let keeps = referenced.keeps("processed", key, Granularity::Dataset);
@@ -296,14 +305,14 @@ pub(super) mod tests {
             going: &going,
             ..Wanted::default()
         };
-        let referenced = referenced(wanted, &[item(&["s3://processed/d/x/a.tif"])]);
+        let referenced = referenced(&lake(), wanted, &[item(&["s3://processed/d/x/a.tif"])]);
         assert!(!referenced.has("processed", "d/x/a.tif"));
         assert!(!referenced.has("processed", "other/set/a"));
     }
 
     #[test]
     fn a_bucket_that_is_named_as_a_whole_is_kept_whole_and_told() {
-        let referenced = referenced(Wanted::default(), &[item(&["s3://processed/"])]);
+        let referenced = referenced(&lake(), Wanted::default(), &[item(&["s3://processed/"])]);
         assert_eq!(
             referenced.keeps("processed", "any/thing", Granularity::Object),
             Some(Keeps::Bucket)

@@ -47,6 +47,34 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             serde_json::to_value(found).map_err(|error| Error::internal(error.to_string()))?
         }
 
+        /// The objects of a bucket that nothing refers to: `objects`, a stream of rows as of `s3::list`, and `account`:
+        /// all objects of the bucket by `reasons` (`referenced`, `protected`, `young`, `in_flight`, `orphan`, each with
+        /// `objects` and `bytes`), the orphans by `domains`, `oldest`, `newest`, `samples`, how many `references` there
+        /// are and how many of them are `resolved`, and `guards`: why nothing may be deleted. A run that would delete ends
+        /// there with an error unless `expect_delete` is the exact count. What an open upload, a flow run that is not over
+        /// or one that failed lately needs is kept. Reads the whole catalogue, all runs and the whole bucket, and fails
+        /// where any of that cannot be done.
+        ///
+        /// ```rhai
+        /// let found = lake::orphans(#{bucket: "processed"});
+        /// [found.account.reasons.orphan.objects, found.objects.count()]
+        /// //=> [3, 3]
+        /// ```
+        read fn orphans(call) -> "map"
+            options as options {
+                /// The bucket: that of landing, processed or curated.
+                bucket: Text = "the landing bucket",
+                /// Younger objects are left alone.
+                min_age: Duration = "1h",
+                /// `dataset` keeps the folder of a live dataset whole, `object` tells its objects apart.
+                granularity: Text = "dataset",
+                /// So many are meant to go, whatever looks wrong.
+                expect_delete: Int
+            }
+            {
+                super::orphans::find(call, &options)?
+            }
+
         /// The buckets of the lake by role: `landing`, `processed`, `curated`.
         ///
         /// ```rhai

@@ -11,6 +11,7 @@ mod ingest;
 mod json;
 mod lake;
 mod loki;
+mod orphans;
 mod out;
 mod prefect;
 mod s3;

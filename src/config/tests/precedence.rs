@@ -40,6 +40,11 @@ fn sample(key: &Key, name: &str, number: u32) -> Sample {
             text: format!("https://{name}.example, http://{name}:9000/"),
             shown: format!("https://{name}.example, http://{name}:9000"),
         },
+        Shape::Texts => Sample {
+            toml: format!("[\"{name}/\", \"b {name}\"]"),
+            text: format!("{name}/, b {name}"),
+            shown: format!("{name}/, b {name}"),
+        },
         Shape::Secret => Sample {
             toml: format!("\"{name}-long-secret\""),
             text: format!("{name}-long-secret"),

@@ -2,6 +2,7 @@
 
 mod datasets;
 mod names;
+mod random;
 mod shared;
 
 use serde_json::{Value, json};

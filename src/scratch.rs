@@ -1,12 +1,12 @@
 //! SQLite's private temporary database: it spills to a file that nobody else sees and that is gone with the process, so
-//! that a run of a million steps costs no memory.
+//! that a run of a million steps, or a million orphans, costs no memory. What stands in it is its owner's business.
 
 use rusqlite::Connection;
 
 use crate::error::{Error, Kind, Result};
 
 /// An empty one with these tables. What fails is told as `what` could not be kept.
-pub(super) fn database(tables: &str, what: &str) -> Result<Connection> {
+pub(crate) fn database(tables: &str, what: &str) -> Result<Connection> {
     let open = || {
         let database = Connection::open("")?;
         database.execute_batch(
@@ -19,7 +19,7 @@ pub(super) fn database(tables: &str, what: &str) -> Result<Connection> {
 }
 
 /// That `what`, as in `the steps of this run`, could not be kept or read.
-pub(super) fn broken(what: &str, error: &rusqlite::Error) -> Error {
+pub(crate) fn broken(what: &str, error: &rusqlite::Error) -> Error {
     Error::new(Kind::Io, format!("{what} could not be kept on disk"))
         .cause(error.to_string())
         .hint("make room in the folder for temporary files (TMPDIR or SQLITE_TMPDIR)")

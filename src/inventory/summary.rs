@@ -1,0 +1,182 @@
+//! The account of a bucket: all its objects by the reason for which they stay, what its orphans are, and what speaks against
+//! deleting them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::knowledge::Knowledge;
+use super::sweep::{Reason, Sweep};
+use crate::clients::s3_list::Listed;
+use crate::lake::Role;
+
+/// Orphans that are shown as samples.
+const SAMPLES: usize = 10;
+
+/// Domains that are told apart; the rest is one.
+const DOMAINS: usize = 1000;
+
+/// Of the references of a bucket, so many percent at least must lead to an object.
+const RESOLVED: u64 = 99;
+
+/// Of a bucket's objects and bytes, so many percent at most may be orphans.
+const ORPHANS: u64 = 20;
+
+/// A count of objects, with their bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// The objects.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Count {
+    fn add(&mut self, bytes: u64) {
+        self.objects += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// The account of a bucket: all its objects by the reason for which they stay, and what its orphans are.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// The bucket.
+    pub bucket: String,
+    /// The objects by reason; every reason is there.
+    pub reasons: BTreeMap<Reason, Count>,
+    /// The orphans by the first segment of their keys.
+    pub domains: BTreeMap<String, Count>,
+    /// When the oldest orphan was written, as RFC 3339.
+    pub oldest: Option<String>,
+    /// When the newest was.
+    pub newest: Option<String>,
+    /// The first of the orphans.
+    pub samples: Vec<String>,
+    /// The records that were read.
+    pub collections: u64,
+    /// The items among them.
+    pub items: u64,
+    /// References that this bucket should hold.
+    pub references: u64,
+    /// Those of them that lead to an object.
+    pub resolved: u64,
+    /// Hosts in hrefs that nobody declared, with how many hrefs name each.
+    pub strangers: BTreeMap<String, u64>,
+    /// Buckets that a record refers to as a whole.
+    pub whole_buckets: Vec<String>,
+    /// Why nothing may be deleted, each a sentence.
+    pub guards: Vec<String>,
+}
+
+impl Summary {
+    pub(super) fn new(bucket: &str) -> Summary {
+        Summary {
+            bucket: bucket.to_owned(),
+            reasons: Reason::ALL.map(|reason| (reason, Count::default())).into(),
+            domains: BTreeMap::new(),
+            oldest: None,
+            newest: None,
+            samples: Vec::new(),
+            collections: 0,
+            items: 0,
+            references: 0,
+            resolved: 0,
+            strangers: BTreeMap::new(),
+            whole_buckets: Vec::new(),
+            guards: Vec::new(),
+        }
+    }
+
+    /// How many orphans there are.
+    #[must_use]
+    pub fn orphans(&self) -> Count {
+        self.reasons
+            .get(&Reason::Orphan)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    pub(super) fn add(&mut self, object: &Listed, reason: Reason) {
+        self.reasons.entry(reason).or_default().add(object.size);
+        if reason != Reason::Orphan {
+            return;
+        }
+        let domain = object.key.split_once('/').map_or("", |(domain, _)| domain);
+        let is_known = self.domains.contains_key(domain) || self.domains.len() < DOMAINS;
+        let domain = if is_known { domain } else { "…" };
+        self.domains
+            .entry(domain.to_owned())
+            .or_default()
+            .add(object.size);
+        let written = object.written().map(|time| time.to_string());
+        if let Some(written) = written {
+            let is_older = |other: &String| &written < other;
+            if self.oldest.as_ref().is_none_or(is_older) {
+                self.oldest = Some(written.clone());
+            }
+            if self.newest.as_ref().is_none_or(|other| &written > other) {
+                self.newest = Some(written);
+            }
+        }
+        if self.samples.len() < SAMPLES {
+            self.samples
+                .push(format!("s3://{}/{}", self.bucket, object.key));
+        }
+    }
+
+    /// Ends the account with what is known, and finds what speaks against deleting anything.
+    pub(super) fn end(&mut self, sweep: &Sweep, known: &Knowledge, resolved: (u64, u64)) {
+        let walked = known.referenced.walked();
+        (self.collections, self.items) = (walked.collections, walked.items);
+        (self.references, self.resolved) = resolved;
+        self.strangers.clone_from(known.referenced.strangers());
+        self.whole_buckets = known
+            .referenced
+            .whole_buckets()
+            .map(str::to_owned)
+            .collect();
+        // Raw uploads are named by no item.
+        if sweep.role != Role::Landing {
+            self.guards = self.guards();
+        }
+    }
+
+    fn guards(&self) -> Vec<String> {
+        let orphans = self.orphans();
+        let all = self
+            .reasons
+            .values()
+            .fold(Count::default(), |all, count| Count {
+                objects: all.objects + count.objects,
+                bytes: all.bytes + count.bytes,
+            });
+        let bucket = &self.bucket;
+        let mut guards = Vec::new();
+        if orphans.objects == 0 {
+            return guards;
+        }
+        if self.references == 0 {
+            guards.push(format!(
+                "no record of the catalogue refers to anything in '{bucket}'"
+            ));
+        }
+        if self.resolved * 100 < self.references * RESOLVED {
+            guards.push(format!(
+                "of {} references to '{bucket}' only {} lead to an object: catalogue or listing is not whole",
+                self.references, self.resolved
+            ));
+        }
+        for (part, whole, what) in [
+            (orphans.objects, all.objects, "objects"),
+            (orphans.bytes, all.bytes, "bytes"),
+        ] {
+            if u128::from(part) * 100 > u128::from(whole) * u128::from(ORPHANS) {
+                guards.push(format!(
+                    "{part} of {whole} {what} would go, more than {ORPHANS} %"
+                ));
+            }
+        }
+        guards
+    }
+}

@@ -1,0 +1,146 @@
+//! Which objects of a bucket nothing refers to. Every object has one reason to stay, or is an orphan.
+//!
+//! A missed object is garbage that stays; a missed reference is an object that is lost. So whatever cannot be told keeps
+//! the object. What is known of catalogue, runs and uploads is `knowledge`'s, what was found is kept in `orphans`.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::in_flight::InFlight;
+use super::keeper::{Keeper, Keeps};
+use super::referenced::{Granularity, Referenced};
+use crate::lake::Role;
+
+/// What the program itself keeps in a bucket.
+const OWN: &str = ".dashi-";
+
+/// What others keep in the curated bucket, of which no item speaks.
+const CURATED: [&str; 3] = ["iceberg/", "tiles/", "3dtiles/"];
+
+/// What is to be swept, and what is left alone in any case.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    /// The bucket.
+    pub bucket: String,
+    /// What it is for.
+    pub role: Role,
+    /// How finely what is kept is told from what is not.
+    pub granularity: Granularity,
+    /// Younger objects are left alone.
+    pub min_age: SignedDuration,
+    /// What was written since, by the store's clock, is left alone.
+    pub since: Timestamp,
+    /// Prefixes of keys that are never touched.
+    pub protect: Vec<String>,
+}
+
+impl Sweep {
+    /// Whether an object is never touched, whoever refers to it.
+    #[must_use]
+    pub fn protects(&self, key: &str) -> Option<&str> {
+        let curated = CURATED.iter().filter(|_| self.role == Role::Curated);
+        let own = [OWN].into_iter().chain(curated.copied());
+        let mut all = own.chain(self.protect.iter().map(String::as_str));
+        all.find(|prefix| key.starts_with(prefix))
+    }
+}
+
+/// Why an object stays, or that it need not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Something refers to it, or to a folder above it.
+    Referenced,
+    /// It lies below a prefix that is never touched, or in the folder of a live item or dataset.
+    Protected,
+    /// It was written too lately, or nobody knows when.
+    Young,
+    /// It is being worked on.
+    InFlight,
+    /// Nothing keeps it.
+    Orphan,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Reason; 5] = [
+        Reason::Referenced,
+        Reason::Protected,
+        Reason::Young,
+        Reason::InFlight,
+        Reason::Orphan,
+    ];
+
+    /// Its name: `referenced`, `protected`, `young`, `in_flight`, `orphan`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Referenced => "referenced",
+            Reason::Protected => "protected",
+            Reason::Young => "young",
+            Reason::InFlight => "in_flight",
+            Reason::Orphan => "orphan",
+        }
+    }
+}
+
+/// Finds the reason for one object after the other.
+pub struct Judge<'a> {
+    sweep: &'a Sweep,
+    keeper: Keeper<'a>,
+    in_flight: &'a InFlight,
+    /// The store's clock.
+    now: Timestamp,
+}
+
+impl<'a> Judge<'a> {
+    /// For the objects of a bucket, by what is known.
+    #[must_use]
+    pub fn new(
+        sweep: &'a Sweep,
+        referenced: &'a Referenced,
+        in_flight: &'a InFlight,
+        now: Timestamp,
+    ) -> Judge<'a> {
+        Judge {
+            sweep,
+            keeper: Keeper::new(referenced, &sweep.bucket, sweep.granularity).remembering(),
+            in_flight,
+            now,
+        }
+    }
+
+    /// Why an object stays, or that it need not.
+    pub fn reason(&mut self, key: &str, written: Option<Timestamp>) -> Reason {
+        // Asked of every key, whatever else keeps it: which references lead to an object must not depend on that.
+        let keeps = self.keeper.keeps(key);
+        if self.sweep.protects(key).is_some() {
+            return Reason::Protected;
+        }
+        match keeps {
+            Some(Keeps::Bucket | Keeps::Named) => return Reason::Referenced,
+            Some(Keeps::Item | Keeps::Dataset) => return Reason::Protected,
+            None => {}
+        }
+        match written.filter(|written| self.is_old(*written)) {
+            None => Reason::Young,
+            Some(written) => match self.in_flight.keeps(&self.sweep.bucket, key, written) {
+                Some(_) => Reason::InFlight,
+                None => Reason::Orphan,
+            },
+        }
+    }
+
+    /// Stores tell times in seconds: what was written in the second of the beginning may have been written after it.
+    fn is_old(&self, written: Timestamp) -> bool {
+        let age = self.now.duration_since(written);
+        let is_before = written.as_second() < self.sweep.since.as_second();
+        age >= self.sweep.min_age && !age.is_negative() && is_before
+    }
+
+    /// How many references this bucket should hold, and how many of them led to an object.
+    #[must_use]
+    pub fn resolved(&self) -> (u64, u64) {
+        self.keeper.resolved()
+    }
+}

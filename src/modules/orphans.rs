@@ -1,0 +1,170 @@
+//! `lake::orphans`: what nothing refers to, for scripts. How orphans are found is `inventory`'s.
+
+use std::time::Duration;
+
+use rhai::Dynamic;
+use serde_json::Value;
+
+use crate::engine::call::Call;
+use crate::engine::options::Options;
+use crate::engine::raise::{Raised, raise_unplaced};
+use crate::engine::stream::Stream;
+use crate::engine::value::from_json;
+use crate::error::{Error, Kind, Result, nearest};
+use crate::inventory::{Granularity, Orphans, Reading, Services, Summary, Sweep};
+use crate::lake::{Lake, Role};
+use crate::session::Session;
+
+/// Younger objects are left alone, where nothing else is said.
+const MIN_AGE: Duration = Duration::from_hours(1);
+
+/// Finds the orphans of a bucket. Gives a map: the account, and `objects`, a stream of them.
+pub(super) fn find(call: &Call, options: &Options) -> Result<Dynamic> {
+    let session = call.session();
+    let services = services(session)?;
+    let sweep = sweep(call, options)?;
+    let found = call.wait(Orphans::find(&services, sweep))?;
+    if !session.gate().is_preview() {
+        refuse_guarded(&found.summary, options.int("expect_delete"))?;
+    }
+    // What is deleted is held against the same references.
+    session.know(found.referenced());
+    let account = serde_json::to_value(&found.summary);
+    let account = account.map_err(|error| Error::internal(error.to_string()))?;
+    let rows = Rows {
+        session: session.clone(),
+        reading: found.reading(services),
+        page: Vec::new().into_iter(),
+    };
+    let mut map = rhai::Map::new();
+    map.insert("account".into(), from_json(account));
+    map.insert(
+        "objects".into(),
+        Dynamic::from(Stream::of_values("orphans", rows)),
+    );
+    Ok(Dynamic::from_map(map))
+}
+
+fn services(session: &Session) -> Result<Services> {
+    Ok(Services {
+        stac: session.stac()?.clone(),
+        s3: session.s3()?.clone(),
+        prefect: session.prefect()?.clone(),
+        lake: session.lake()?.clone(),
+    })
+}
+
+fn sweep(call: &Call, options: &Options) -> Result<Sweep> {
+    let session = call.session();
+    let lake = session.lake()?;
+    let bucket = options.text("bucket").map(|bucket| bucket.to_string());
+    let bucket = bucket.unwrap_or_else(|| lake.bucket(Role::Landing).to_owned());
+    let role = role(lake, &bucket)?;
+    let min_age = options.duration("min_age")?.unwrap_or(MIN_AGE);
+    let min_age = jiff::SignedDuration::try_from(min_age)
+        .map_err(|error| Error::usage(format!("min_age is too long: {error}")))?;
+    let mut protect = session.config().gc_protected();
+    let state = lake.locate_prefix(&session.config().state_url()?)?;
+    if state.bucket == bucket {
+        protect.push(state.prefix);
+    }
+    Ok(Sweep {
+        bucket,
+        role,
+        granularity: granularity(options.text("granularity").as_deref())?,
+        min_age,
+        since: session.gate().order().began,
+        protect,
+    })
+}
+
+fn granularity(text: Option<&str>) -> Result<Granularity> {
+    match text {
+        None | Some("dataset") => Ok(Granularity::Dataset),
+        Some("object") => Ok(Granularity::Object),
+        Some(other) => Err(Error::usage(format!("'{other}' is no granularity"))
+            .suggest(nearest(other, ["dataset", "object"]))
+            .hint("dataset keeps the folder of a dataset whole, object tells its objects apart")),
+    }
+}
+
+/// The one role of a bucket: what may be garbage in it depends on that.
+fn role(lake: &Lake, bucket: &str) -> Result<Role> {
+    let roles: Vec<Role> = lake.roles(bucket).collect();
+    match roles[..] {
+        [role] => Ok(role),
+        [] => {
+            let known = Role::ALL.map(|role| lake.bucket(role));
+            let hint = format!("the buckets of the lake are {}", known.join(", "));
+            Err(Error::usage(format!(
+                "'{bucket}' is none of the lake's buckets, so it is not known what may be garbage in it"
+            ))
+            .suggest(nearest(bucket, known))
+            .hint(hint))
+        }
+        _ => {
+            let settings: Vec<&str> = roles.iter().map(|role| role.setting()).collect();
+            Err(Error::usage(format!(
+                "'{bucket}' has several roles ({}), so it is not known what may be garbage in it",
+                settings.join(", ")
+            ))
+            .hint("give each role a bucket of its own"))
+        }
+    }
+}
+
+/// Stops a run that would change something where anything speaks against it, unless the exact count was said.
+fn refuse_guarded(summary: &Summary, expected: Option<i64>) -> Result<()> {
+    let count = summary.orphans().objects;
+    if let Some(expected) = expected {
+        if u64::try_from(expected) == Ok(count) {
+            return Ok(());
+        }
+        return Err(Error::new(
+            Kind::Conflict,
+            format!("{count} objects of '{}' are orphans, and {expected} were expected: nothing was deleted", summary.bucket),
+        )
+        .hint("look at them again, without --apply"));
+    }
+    if summary.guards.is_empty() {
+        return Ok(());
+    }
+    let error = Error::new(
+        Kind::Conflict,
+        format!(
+            "nothing of '{}' was deleted: what was found does not look right",
+            summary.bucket
+        ),
+    );
+    let error = summary
+        .guards
+        .iter()
+        .fold(error, |error, guard| error.cause(guard.clone()));
+    Err(error.hint(format!(
+        "look at it without --apply; if it is all meant to go: --expect-delete {count}"
+    )))
+}
+
+/// The orphans as a script reads them. Waits on the script's own thread, since what is known may be read again.
+struct Rows {
+    session: Session,
+    reading: Reading,
+    page: std::vec::IntoIter<Value>,
+}
+
+impl Iterator for Rows {
+    type Item = Raised<Dynamic>;
+
+    fn next(&mut self) -> Option<Raised<Dynamic>> {
+        loop {
+            if let Some(row) = self.page.next() {
+                return Some(Ok(from_json(row)));
+            }
+            match self.session.wait(self.reading.page()) {
+                Ok(Some(page)) => self.page = page.into_iter(),
+                Ok(None) => return None,
+                Err(error) => return Some(Err(raise_unplaced(&error))),
+            }
+        }
+    }
+}
