@@ -11,6 +11,7 @@
     reason = "UPDATE_EXPECT=1 writes them"
 )]
 
+mod bucket;
 mod canary;
 mod corner;
 mod deletes;
@@ -39,6 +40,7 @@ mod endpoints;
 mod engine;
 mod faults;
 mod gate;
+mod gc;
 mod interrupt;
 mod inventory;
 mod item_delete;

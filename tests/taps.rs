@@ -136,6 +136,11 @@ fn put_and_delete(tapped: &Tapped, key: &str) {
 
 /// A client of the tapped store that sends all that the SDK sends if left to itself.
 pub fn store(tapped: &Tapped) -> aws_sdk_s3::Client {
+    store_at(tapped, tapped.s3.url())
+}
+
+/// The same at one of the store's addresses.
+pub fn store_at(tapped: &Tapped, url: &str) -> aws_sdk_s3::Client {
     tls::install_provider();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let addresses = &tapped.served.addresses;
@@ -144,7 +149,7 @@ pub fn store(tapped: &Tapped) -> aws_sdk_s3::Client {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(addresses.region.clone()))
         .credentials_provider(Credentials::new(access_key, secret_key, None, None, "test"))
-        .endpoint_url(tapped.s3.url())
+        .endpoint_url(url)
         .force_path_style(true)
         .http_client(Transport::new(http, Tracer::new(|_| (), 0, Vec::new())))
         .build();

@@ -284,11 +284,7 @@ pub(super) mod tests {
             let is_finer = why != Keeps::Dataset;
             assert_eq!(referenced.has("processed", key), is_finer, "{key}");
         }
-        for key in [
-            "other/sets/scene.tif",
-            "d",
-            "x/scene%20.tif",
-        ] {
+        for key in ["other/sets/scene.tif", "d", "x/scene%20.tif"] {
             let keeps = referenced.keeps("processed", key, Granularity::Dataset);
             assert_eq!(keeps, None, "{key}");
         }
