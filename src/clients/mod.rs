@@ -17,6 +17,7 @@ pub mod s3_changes;
 pub(crate) mod s3_error;
 pub mod s3_list;
 pub mod s3_order;
+pub mod s3_split;
 pub mod s3_transport;
 pub mod s3_uploads;
 pub mod s3_versions;

@@ -13,6 +13,7 @@ use super::referenced::Referenced;
 use super::summary::Summary;
 use super::sweep::{Judge, Reason, Sweep};
 use crate::clients::s3_list::{Listed, Part};
+use crate::clients::s3_split::Stop;
 use crate::error::{Error, Result};
 use crate::scratch;
 
@@ -35,16 +36,12 @@ impl Orphans {
     /// Reads what must be known, lists the whole bucket, and judges every object.
     pub async fn find(services: &Services, sweep: Sweep) -> Result<Orphans> {
         let known = Knowledge::read(services, &sweep).await?;
-        let mut found = Found::new(&sweep)?;
-        let mut judge = known.judge(&sweep);
-        let mut pages = services.s3.pages(Part {
-            bucket: sweep.bucket.clone(),
-            ..Part::default()
-        });
-        while let Some(page) = pages.next().await {
-            found.take(&mut judge, &page?.objects)?;
-        }
-        let resolved = judge.resolved();
+        let (found, resolved) = match Found::of_all(services, &sweep, &known).await {
+            Ok(found) => found,
+            // What came is not known to be all, so it begins anew, in one go.
+            Err(Stop::Disorder) => Found::in_one_go(services, &sweep, &known).await?,
+            Err(Stop::Failed(error)) => return Err(error),
+        };
         let (table, mut summary) = found.end()?;
         summary.end(&sweep, &known, resolved);
         Ok(Orphans {
@@ -87,6 +84,41 @@ impl Found {
             table,
             summary: Summary::new(&sweep.bucket),
         })
+    }
+
+    /// Lists the bucket in several places at once. Gives how many of its references led to an object as well.
+    async fn of_all(
+        services: &Services,
+        sweep: &Sweep,
+        known: &Knowledge,
+    ) -> std::result::Result<(Found, (u64, u64)), Stop> {
+        let mut found = Found::new(sweep).map_err(Stop::Failed)?;
+        let mut judge = known.judge(sweep);
+        let cuts = known.referenced.cuts();
+        let mut told = services.s3.everything(&sweep.bucket, cuts);
+        while let Some(objects) = told.next().await {
+            let objects = objects?;
+            found.take(&mut judge, &objects).map_err(Stop::Failed)?;
+        }
+        Ok((found, judge.resolved()))
+    }
+
+    /// The same, one page after the other, in whatever order.
+    async fn in_one_go(
+        services: &Services,
+        sweep: &Sweep,
+        known: &Knowledge,
+    ) -> Result<(Found, (u64, u64))> {
+        let mut found = Found::new(sweep)?;
+        let mut judge = known.judge(sweep);
+        let mut pages = services.s3.pages(Part {
+            bucket: sweep.bucket.clone(),
+            ..Part::default()
+        });
+        while let Some(page) = pages.next().await {
+            found.take(&mut judge, &page?.objects)?;
+        }
+        Ok((found, judge.resolved()))
     }
 
     fn take(&mut self, judge: &mut Judge<'_>, objects: &[Listed]) -> Result<()> {

@@ -14,6 +14,15 @@ use crate::lake::{
     Fingerprint, Fingerprints, Found, Gathered, Lake, Place, References, Seed, strings,
 };
 
+/// Keys that are kept as samples: where a bucket is cut to be listed in several places.
+const SAMPLES: usize = 256;
+
+/// References of one part of the bucket: fewer are listed in a few requests.
+const SHARE: usize = 4000;
+
+/// Parts, at most.
+const SHARES: usize = 64;
+
 /// How finely what belongs to a live item is told from what does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Granularity {
@@ -38,6 +47,8 @@ pub struct Referenced {
     pub(super) readings: Vec<(Fingerprint, Fingerprint)>,
     walked: Walked,
     strangers: BTreeMap<String, u64>,
+    samples: Vec<String>,
+    drawn_from: usize,
 }
 
 /// Which records count, and what is to be known of the references.
@@ -86,6 +97,21 @@ impl Referenced {
         &self.strangers
     }
 
+    /// Keys that part what the resolving bucket should hold into shares of some thousand references.
+    #[must_use]
+    pub fn cuts(&self) -> Vec<String> {
+        let shares = (self.drawn_from / SHARE).min(SHARES);
+        if shares < 2 {
+            return Vec::new();
+        }
+        let mut samples = self.samples.clone();
+        samples.sort_unstable();
+        let places = (1..shares).map(|share| share * samples.len() / shares);
+        let mut cuts: Vec<String> = places.map(|place| samples[place].clone()).collect();
+        cuts.dedup();
+        cuts
+    }
+
     /// The seeds of paths in a bucket, and in any.
     pub(super) fn seeds(&self, bucket: &str) -> [Seed; 2] {
         [self.seed.of(bucket), self.seed]
@@ -104,6 +130,9 @@ pub(super) struct Gathering<'a> {
     whole: BTreeSet<String>,
     readings: Vec<(Fingerprint, Fingerprint)>,
     strangers: BTreeMap<String, u64>,
+    samples: Vec<String>,
+    /// How many keys there were to be drawn from.
+    drawn_from: usize,
 }
 
 impl<'a> Gathering<'a> {
@@ -120,6 +149,8 @@ impl<'a> Gathering<'a> {
             whole: BTreeSet::new(),
             readings: Vec::new(),
             strangers: BTreeMap::new(),
+            samples: Vec::new(),
+            drawn_from: 0,
         }
     }
 
@@ -133,6 +164,21 @@ impl<'a> Gathering<'a> {
             readings: self.readings,
             walked,
             strangers: self.strangers,
+            samples: self.samples,
+            drawn_from: self.drawn_from,
+        }
+    }
+
+    /// Keeps a key as a sample, as likely as each before it.
+    fn draw(&mut self, key: &str) {
+        self.drawn_from += 1;
+        if self.samples.len() < SAMPLES {
+            self.samples.push(key.to_owned());
+            return;
+        }
+        let place = rand::random_range(0..self.drawn_from);
+        if let Some(sample) = self.samples.get_mut(place) {
+            key.clone_into(sample);
         }
     }
 
@@ -201,6 +247,9 @@ impl<'a> Gathering<'a> {
         };
         let seed = *self.buckets.get(bucket.as_str())?;
         let print = seed.print(path);
+        if is_best && self.wanted.resolving == Some(bucket) {
+            self.draw(path);
+        }
         let resolves = self.wanted.resolving == Some(bucket);
         self.named.add(print, is_best && resolves);
         if of_item && let Some(dataset) = dataset(path, matches!(place, Place::Prefix(_))) {
@@ -315,6 +364,26 @@ pub(super) mod tests {
         );
         assert!(!referenced.has("landing", "any/thing"));
         assert!(referenced.whole_buckets().eq(["processed"]));
+    }
+
+    #[test]
+    fn a_bucket_is_cut_where_its_references_are_and_only_where_there_are_many() {
+        let wanted = Wanted {
+            resolving: Some("processed"),
+            ..Wanted::default()
+        };
+        let many: Vec<Value> = (0..16_000)
+            .map(|n| {
+                let href = format!("s3://processed/d/{n:05}/a.tif");
+                json!({"id": n.to_string(), "collection": "c", "assets": {"a": {"href": href}}})
+            })
+            .collect();
+        let few = referenced(&lake(), wanted, &many[..7_000]);
+        assert_eq!(few.cuts(), [""; 0]);
+        let cuts = referenced(&lake(), wanted, &many).cuts();
+        assert_eq!(cuts.len(), 3);
+        assert!(cuts.is_sorted() && cuts[0].as_str() > "d/01", "{cuts:?}");
+        assert!(cuts[2].as_str() < "d/15", "{cuts:?}");
     }
 
     #[test]
