@@ -56,6 +56,7 @@ mod readme;
 mod registry;
 mod runbook_destroy;
 mod runbooks;
+mod s3_commands;
 mod sandbox;
 mod scripts;
 mod secrets;

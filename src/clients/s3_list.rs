@@ -33,6 +33,8 @@ pub struct Part {
     pub prefix: String,
     /// What keys come after in the store's order; below the prefix.
     pub after: Option<String>,
+    /// Whether what lies in a folder below the prefix is one folder.
+    pub by_folder: bool,
 }
 
 /// An object as a listing describes it.
@@ -75,6 +77,8 @@ impl Listed {
 pub struct Page {
     /// Its objects.
     pub objects: Vec<Listed>,
+    /// Its folders, each the prefix of what lies in it.
+    pub folders: Vec<String>,
     /// In which orders all keys of this listing stand so far.
     pub order: Order,
 }
@@ -83,17 +87,25 @@ impl S3 {
     /// The objects whose keys begin with a prefix, page by page, as rows.
     #[must_use]
     pub fn list(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Pages {
-        let part = Part {
+        self.rows(Part {
             bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),
             after: after.map(str::to_owned),
-        };
-        let bucket = bucket.to_owned();
+            by_folder: false,
+        })
+    }
+
+    /// The objects of a part of a bucket, page by page, as rows. A folder is a row without size, ETag and time.
+    #[must_use]
+    pub fn rows(&self, part: Part) -> Pages {
+        let bucket = part.bucket.clone();
         let rows = move |page: Page| {
-            page.objects
+            let folders = page
+                .folders
                 .iter()
-                .map(|object| object.row(&bucket))
-                .collect()
+                .map(|folder| folder_row(&bucket, folder));
+            let objects = page.objects.iter().map(|object| object.row(&bucket));
+            folders.chain(objects).collect()
         };
         self.pages(part).map(move |page| page.map(&rows)).boxed()
     }
@@ -131,6 +143,7 @@ impl Pager {
             bucket,
             prefix,
             after,
+            by_folder,
         } = &self.walk.part;
         let asked = self
             .s3
@@ -143,6 +156,7 @@ impl Pager {
                 .max_keys(PAGE)
                 // A key may hold what XML cannot.
                 .encoding_type(EncodingType::Url)
+                .set_delimiter(by_folder.then(|| "/".to_owned()))
                 .set_prefix(Some(prefix.clone()).filter(|prefix| !prefix.is_empty()))
                 .set_start_after(after.clone().filter(|_| token.is_none()))
                 .set_continuation_token(token.clone())
@@ -161,6 +175,7 @@ impl Pager {
 #[derive(Debug, Default)]
 struct Given {
     objects: Vec<Listed>,
+    folders: Vec<String>,
     /// How many it says there are.
     count: Option<i32>,
     truncated: bool,
@@ -170,7 +185,12 @@ struct Given {
 fn given(answer: ListObjectsV2Output, asked: &Asked) -> Result<Given> {
     let encoded = answer.encoding_type() == Some(&EncodingType::Url);
     let objects = answer.contents().iter();
+    let folders = answer.common_prefixes().iter();
+    let folders = folders.filter_map(|folder| folder.prefix());
     Ok(Given {
+        folders: folders
+            .map(|folder| text(folder, encoded, asked))
+            .collect::<Result<_>>()?,
         objects: objects
             .map(|object| listed(object, encoded, asked))
             .collect::<Result<_>>()?,
@@ -182,15 +202,31 @@ fn given(answer: ListObjectsV2Output, asked: &Asked) -> Result<Given> {
     })
 }
 
+fn folder_row(bucket: &str, folder: &str) -> Value {
+    json!({
+        "uri": format!("s3://{bucket}/{folder}"),
+        "bucket": bucket,
+        "key": folder,
+        "size": null,
+        "etag": null,
+        "last_modified": null,
+    })
+}
+
+/// A key as it is.
+fn text(key: &str, encoded: bool, asked: &Asked) -> Result<String> {
+    if encoded {
+        decoded(key).ok_or_else(|| asked.fault("a key that is no text"))
+    } else {
+        Ok(key.to_owned())
+    }
+}
+
 fn listed(object: &Object, encoded: bool, asked: &Asked) -> Result<Listed> {
     let key = object
         .key()
         .ok_or_else(|| asked.fault("an object without a key"))?;
-    let key = if encoded {
-        decoded(key).ok_or_else(|| asked.fault("a key that is no text"))?
-    } else {
-        key.to_owned()
-    };
+    let key = text(key, encoded, asked)?;
     let size = object.size().and_then(|size| u64::try_from(size).ok());
     Ok(Listed {
         size: size.ok_or_else(|| asked.fault("an object without a size"))?,
@@ -242,7 +278,7 @@ impl Walk {
     /// Takes a page over; the error says what the store gave that it must not give.
     fn take(&mut self, given: Given) -> std::result::Result<Page, String> {
         let most = usize::try_from(PAGE).unwrap_or(usize::MAX);
-        let count = given.objects.len();
+        let count = given.objects.len() + given.folders.len();
         if count > most {
             return Err(format!("{count} keys where {most} were asked for"));
         }
@@ -262,8 +298,12 @@ impl Walk {
             self.check(&object.key)?;
             self.order.see(&object.key);
         }
+        for folder in &given.folders {
+            self.check(folder)?;
+        }
         Ok(Page {
             objects: given.objects,
+            folders: given.folders,
             order: self.order.clone(),
         })
     }
@@ -308,6 +348,7 @@ mod tests {
         };
         Given {
             objects: keys.iter().map(object).collect(),
+            folders: Vec::new(),
             count: i32::try_from(keys.len()).ok(),
             truncated: token.is_some(),
             token: token.map(str::to_owned),
@@ -349,6 +390,7 @@ mod tests {
             for page in pages {
                 let page = Given {
                     objects: page.objects.clone(),
+                    folders: Vec::new(),
                     token: page.token.clone(),
                     ..*page
                 };

@@ -165,8 +165,8 @@ impl Split {
     async fn read_span(&self, place: usize, span: Span) -> std::result::Result<(), Stop> {
         let mut pages = (self.fetch)(Part {
             bucket: self.bucket.clone(),
-            prefix: String::new(),
             after: span.after.clone(),
+            ..Part::default()
         });
         let mut order = Order::default();
         while let Some(page) = pages.next().await {
@@ -382,6 +382,7 @@ mod tests {
                     });
                     Ok(Page {
                         objects: objects.collect(),
+                        folders: Vec::new(),
                         order: order.clone(),
                     })
                 })
@@ -474,7 +475,13 @@ mod tests {
                     })
                     .collect();
                 let order = unordered.clone();
-                stream::iter([Ok(Page { objects, order })]).boxed()
+                let folders = Vec::new();
+                stream::iter([Ok(Page {
+                    objects,
+                    folders,
+                    order,
+                })])
+                .boxed()
             })
         };
         assert_eq!(listed(fetch(3), Vec::new()).await.unwrap().len(), 3);

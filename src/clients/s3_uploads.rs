@@ -1,13 +1,12 @@
-//! Uploads in parts that were begun and neither completed nor given up: listed to the end, and given up.
+//! Uploads in parts that were begun and neither completed nor given up: listed to the end.
 
 use aws_sdk_s3::types::EncodingType;
 use aws_smithy_types::date_time::DateTime;
+use serde_json::{Value, json};
 
-use super::s3::S3;
+use super::s3::{S3, rfc3339};
 use super::s3_list::decoded;
-use crate::effects::Permit;
 use crate::error::Result;
-use crate::lake::ObjectRef;
 
 /// An upload that is open.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +17,20 @@ pub struct Upload {
     pub id: String,
     /// When it was begun.
     pub begun: Option<DateTime>,
+}
+
+impl Upload {
+    /// The row that a script sees: `uri`, `bucket`, `key`, `upload_id`, `begun` (RFC 3339).
+    #[must_use]
+    pub fn row(&self, bucket: &str) -> Value {
+        json!({
+            "uri": format!("s3://{bucket}/{}", self.key),
+            "bucket": bucket,
+            "key": self.key,
+            "upload_id": self.id,
+            "begun": self.begun.as_ref().and_then(rfc3339),
+        })
+    }
 }
 
 impl S3 {
@@ -70,19 +83,6 @@ impl S3 {
                 return Err(asked.fault("the marker of the page just read"));
             }
             (key, id) = (next, next_id);
-        }
-    }
-
-    /// Gives an upload up; one that is gone already is fine.
-    pub async fn abort_upload(&self, _: Permit, at: &ObjectRef, id: &str) -> Result<()> {
-        let asked = self.asked("AbortMultipartUpload", at);
-        let ask = || {
-            let abort = self.client().abort_multipart_upload();
-            abort.bucket(&at.bucket).key(&at.key).upload_id(id).send()
-        };
-        match self.changing(&asked, ask).await {
-            Err(error) if error.kind() == crate::error::Kind::NotFound => Ok(()),
-            other => other.map(drop),
         }
     }
 }

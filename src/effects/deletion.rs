@@ -76,6 +76,7 @@ async fn list(
         prefix: common_folder(first, last).to_owned(),
         // The first is not listed then, and looked at alone.
         after: Some((*first).to_owned()),
+        by_folder: false,
     });
     let mut missing = rest.len();
     while let Some(page) = pages.next().await {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::catalogue::Record;
 use super::in_flight::InFlight;
 use super::referenced::{Referenced, Wanted};
 use super::sweep::{Judge, Sweep};
@@ -47,6 +48,15 @@ pub struct Knowledge {
 impl Knowledge {
     /// Reads all of it, or fails: what is not known whole is not known.
     pub async fn read(services: &Services, sweep: &Sweep) -> Result<Knowledge> {
+        Knowledge::read_with(services, sweep, |_| ()).await
+    }
+
+    /// The same; each record of the catalogue is shown to `also`, some of them twice.
+    pub async fn read_with(
+        services: &Services,
+        sweep: &Sweep,
+        also: impl FnMut(&Record<'_>),
+    ) -> Result<Knowledge> {
         let Services {
             stac,
             s3,
@@ -62,7 +72,7 @@ impl Knowledge {
             ..Wanted::default()
         };
         Ok(Knowledge {
-            referenced: Arc::new(Referenced::read(stac, lake, wanted).await?),
+            referenced: Arc::new(Referenced::read_with(stac, lake, wanted, also).await?),
             in_flight,
             now,
             read,

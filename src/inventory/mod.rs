@@ -4,7 +4,7 @@
 //! `found` what the store holds of it, `claims` what other records keep. `referenced` is what the catalogue refers to, as
 //! a set for any key, and `keeper` asks it for very many. `orphans` are the objects of a bucket that
 //! nothing keeps: `sweep` decides, `knowledge` is what must be known before (`in_flight` what is being worked on), `summary`
-//! the account. Reading and deciding are apart, so that the deciding is tested without a service. Nothing is changed here, no script type is known, and what an href means is
+//! the account, `verdict` what is to be said of one object. Reading and deciding are apart, so that the deciding is tested without a service. Nothing is changed here, no script type is known, and what an href means is
 //! `lake`'s to say.
 
 mod belongings;
@@ -19,6 +19,7 @@ mod orphans;
 mod referenced;
 mod summary;
 mod sweep;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
@@ -34,3 +35,4 @@ pub use orphans::{Orphans, Reading};
 pub use referenced::{Granularity, Referenced, Wanted};
 pub use summary::{Count, Summary};
 pub use sweep::{Judge, Reason, Sweep};
+pub use verdict::Verdict;

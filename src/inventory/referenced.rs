@@ -63,8 +63,22 @@ pub struct Wanted<'a> {
 impl Referenced {
     /// Reads it from the whole catalogue, or fails.
     pub async fn read(stac: &Stac, lake: &Lake, wanted: Wanted<'_>) -> Result<Referenced> {
+        Referenced::read_with(stac, lake, wanted, |_| ()).await
+    }
+
+    /// The same; each record is shown to `also`, some of them twice.
+    pub(super) async fn read_with(
+        stac: &Stac,
+        lake: &Lake,
+        wanted: Wanted<'_>,
+        mut also: impl FnMut(&Record<'_>),
+    ) -> Result<Referenced> {
         let mut gathering = Gathering::new(lake, wanted);
-        let walked = walk(stac, |record| gathering.add(&record)).await?;
+        let shown = |record: Record<'_>| {
+            also(&record);
+            gathering.add(&record)
+        };
+        let walked = walk(stac, shown).await?;
         Ok(gathering.into_referenced(walked))
     }
 
@@ -260,7 +274,7 @@ impl<'a> Gathering<'a> {
 }
 
 /// The first two segments of a path that lies below them, or is them as a folder.
-fn dataset(path: &str, is_folder: bool) -> Option<&str> {
+pub(super) fn dataset(path: &str, is_folder: bool) -> Option<&str> {
     let mut slashes = path.match_indices('/').map(|(slash, _)| slash);
     let end = match (slashes.next(), slashes.next()) {
         (Some(_), Some(second)) => second,

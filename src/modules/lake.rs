@@ -75,6 +75,25 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
                 super::orphans::find(call, &options)?
             }
 
+        /// Why an object stays, or that it need not: `verdict` is `referenced`, `protected`, `young`, `in_flight`, `orphan`
+        /// or `missing`, `because` the evidence, `records` how many records keep it. By the same code as `lake::orphans`.
+        ///
+        /// ```rhai
+        /// let orphan = lake::orphans(#{bucket: "processed"}).objects.first();
+        /// lake::why(orphan.uri).verdict
+        /// //=> "orphan"
+        /// ```
+        read fn why(call, uri: ImmutableString) -> "map"
+            options as options {
+                /// Younger objects are left alone.
+                min_age: Duration = "1h",
+                /// `dataset` keeps the folder of a live dataset whole, `object` tells its objects apart.
+                granularity: Text = "dataset"
+            }
+            {
+                super::orphans::why(call, &uri, &options)?
+            }
+
         /// The buckets of the lake by role: `landing`, `processed`, `curated`.
         ///
         /// ```rhai

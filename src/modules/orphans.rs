@@ -1,4 +1,4 @@
-//! `lake::orphans`: what nothing refers to, for scripts. How orphans are found is `inventory`'s.
+//! `lake::orphans` and `lake::why`: what nothing refers to, for scripts. How that is found out is `inventory`'s.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::engine::raise::{Raised, raise_unplaced};
 use crate::engine::stream::Stream;
 use crate::engine::value::from_json;
 use crate::error::{Error, Kind, Result, nearest};
-use crate::inventory::{Granularity, Orphans, Reading, Services, Summary, Sweep};
+use crate::inventory::{Granularity, Orphans, Reading, Services, Summary, Sweep, Verdict};
 use crate::lake::{Lake, Role};
 use crate::session::Session;
 
@@ -22,7 +22,9 @@ const MIN_AGE: Duration = Duration::from_hours(1);
 pub(super) fn find(call: &Call, options: &Options) -> Result<Dynamic> {
     let session = call.session();
     let services = services(session)?;
-    let sweep = sweep(call, options)?;
+    let bucket = options.text("bucket").map(|bucket| bucket.to_string());
+    let bucket = bucket.unwrap_or_else(|| services.lake.bucket(Role::Landing).to_owned());
+    let sweep = sweep(call, &bucket, options)?;
     let found = call.wait(Orphans::find(&services, sweep))?;
     if !session.gate().is_preview() {
         refuse_guarded(&found.summary, options.int("expect_delete"))?;
@@ -45,6 +47,16 @@ pub(super) fn find(call: &Call, options: &Options) -> Result<Dynamic> {
     Ok(Dynamic::from_map(map))
 }
 
+/// The verdict on one object.
+pub(super) fn why(call: &Call, uri: &str, options: &Options) -> Result<Value> {
+    let session = call.session();
+    let services = services(session)?;
+    let at = services.lake.locate(uri)?;
+    let sweep = sweep(call, &at.bucket, options)?;
+    let verdict = call.wait(Verdict::of(&services, &sweep, &at))?;
+    serde_json::to_value(verdict).map_err(|error| Error::internal(error.to_string()))
+}
+
 fn services(session: &Session) -> Result<Services> {
     Ok(Services {
         stac: session.stac()?.clone(),
@@ -54,12 +66,10 @@ fn services(session: &Session) -> Result<Services> {
     })
 }
 
-fn sweep(call: &Call, options: &Options) -> Result<Sweep> {
+fn sweep(call: &Call, bucket: &str, options: &Options) -> Result<Sweep> {
     let session = call.session();
     let lake = session.lake()?;
-    let bucket = options.text("bucket").map(|bucket| bucket.to_string());
-    let bucket = bucket.unwrap_or_else(|| lake.bucket(Role::Landing).to_owned());
-    let role = role(lake, &bucket)?;
+    let role = role(lake, bucket)?;
     let min_age = options.duration("min_age")?.unwrap_or(MIN_AGE);
     let min_age = jiff::SignedDuration::try_from(min_age)
         .map_err(|error| Error::usage(format!("min_age is too long: {error}")))?;
@@ -69,7 +79,7 @@ fn sweep(call: &Call, options: &Options) -> Result<Sweep> {
         protect.push(state.prefix);
     }
     Ok(Sweep {
-        bucket,
+        bucket: bucket.to_owned(),
         role,
         granularity: granularity(options.text("granularity").as_deref())?,
         min_age,

@@ -6,6 +6,7 @@ use futures::StreamExt;
 use rhai::{Array, Dynamic, ImmutableString};
 use serde_json::json;
 
+use crate::clients::s3_list::Part;
 use crate::effects::{Asked, Change, Facts, Payload};
 use crate::engine::call::Call;
 use crate::engine::raise::caught;
@@ -104,7 +105,8 @@ fn buckets(ns: &mut Namespace) {
 fn objects(ns: &mut Namespace) {
     native! { ns,
         /// The objects whose keys begin with a prefix, in the store's order, read page by page. Each has `uri`,
-        /// `bucket`, `key`, `size` (bytes), `etag` and `last_modified` (RFC 3339).
+        /// `bucket`, `key`, `size` (bytes), `etag` and `last_modified` (RFC 3339). With `by_folder`, what lies in a folder
+        /// right below the prefix is one row, whose `key` ends in a slash and which has no size.
         ///
         /// ```rhai
         /// s3::list("s3://processed/gelaende-umwelt/").all(|o| o.key.starts_with("gelaende-umwelt/"))
@@ -114,15 +116,34 @@ fn objects(ns: &mut Namespace) {
             options as options {
                 /// Only keys after this one.
                 start_after: Text,
+                /// Give folders instead of what is in them.
+                by_folder: Bool = "false",
                 /// A bound on the call for each page.
                 timeout: Duration = "as configured"
             }
             {
                 let at = call.session().lake()?.locate_prefix(&uri)?;
                 let s3 = call.session().s3()?.within(options.duration("timeout")?);
-                let start_after = options.text("start_after");
-                call.stream("objects", s3.list(&at.bucket, &at.prefix, start_after.as_deref()))
+                let part = Part {
+                    bucket: at.bucket,
+                    prefix: at.prefix,
+                    after: options.text("start_after").map(|after| after.to_string()),
+                    by_folder: options.flag("by_folder"),
+                };
+                call.stream("objects", s3.rows(part))
             }
+
+        /// The uploads in parts of a bucket that were begun and neither completed nor given up: `uri`, `key`,
+        /// `upload_id`, `begun`. What they hold costs space and is in no listing.
+        ///
+        /// ```rhai
+        /// s3::uploads("landing").len()
+        /// //=> 1
+        /// ```
+        read fn uploads(call, bucket: ImmutableString) -> "array" {
+            let uploads = call.wait(call.session().s3()?.uploads(&bucket))?;
+            uploads.iter().map(|upload| upload.row(&bucket)).collect::<Vec<_>>()
+        }
 
         /// What the store knows of an object without its bytes: `size`, `etag`, `last_modified`, `content_type`,
         /// `metadata`. Throws `not_found` where there is none.

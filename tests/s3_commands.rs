@@ -1,0 +1,87 @@
+//! The commands that look at the store and take from it: `s3 ls`, `du`, `rm`, `uploads`, and `why`.
+
+use serde_json::{Value, json};
+
+use super::corner::Corner;
+use super::lakes::on_both_lakes;
+use super::operator::Ran;
+
+/// A corner with three objects, one of which an item refers to.
+fn furnished(lake: super::lakes::Lake) -> Corner {
+    let corner = Corner::of(lake);
+    corner.put_objects(&["x/deep/a.tif", "x/b c.tif", "y.tif"]);
+    corner.put_item("eins", &json!({"data": corner.uri("y.tif")}));
+    corner
+}
+
+fn column(ran: Ran, name: &str) -> Vec<String> {
+    let rows = ran.json();
+    let rows = rows.as_array().unwrap().iter();
+    rows.map(|row| row[name].as_str().unwrap_or_default().to_owned())
+        .collect()
+}
+
+on_both_lakes! {
+    fn a_listing_shows_folders_or_all_that_lies_below(lake) {
+        let corner = furnished(lake);
+        let top = corner.uri("");
+        let right_below = column(corner.run(&["s3", "ls", &top, "--json"]), "uri");
+        assert_eq!(right_below, [corner.uri("x/"), corner.uri("y.tif")]);
+        let all = column(corner.run(&["s3", "ls", "-r", &top, "--json"]), "uri");
+        assert_eq!(all.len(), 3, "{all:?}");
+        let shown = corner.run(&["s3", "ls", &corner.uri("x/")]).success();
+        assert!(shown.contains("b c.tif") && shown.contains("x/deep/"), "{shown}");
+        assert_eq!(column(corner.run(&["s3", "ls", "--json"]), "name").iter().filter(|name| *name == "processed").count(), 1);
+    }
+
+    fn how_much_lies_below_is_told_for_each_folder_and_for_all(lake) {
+        let corner = furnished(lake);
+        let rows = corner.run(&["s3", "du", &corner.uri(""), "--json"]).json();
+        let told: Vec<(&str, u64)> = rows.as_array().unwrap().iter()
+            .map(|row| (row["below"].as_str().unwrap(), row["objects"].as_u64().unwrap())).collect();
+        assert_eq!(told, [(corner.uri("").as_str(), 1), (corner.uri("x/").as_str(), 2), (corner.uri("").as_str(), 3)]);
+    }
+
+    fn what_is_removed_is_seen_first_and_brought_back(lake) {
+        let corner = furnished(lake);
+        let before = corner.objects("");
+        let folder = corner.uri("x/");
+        let shown = corner.run(&["s3", "rm", "-r", &folder]).success();
+        assert!(shown.contains("s3::delete"), "{shown}");
+        assert_eq!(corner.objects(""), before);
+        let ran = corner.run(&["s3", "rm", "-r", &folder, "--apply", "--yes"]);
+        let undo = ran.told("Take it back: ", "\n");
+        assert!(ran.success().contains("deleted"));
+        assert_eq!(corner.keys(""), ["y.tif"]);
+        corner.operator.copied(&undo).success();
+        assert_eq!(corner.objects(""), before);
+    }
+
+    fn what_the_catalogue_refers_to_and_what_is_no_folder_is_refused(lake) {
+        let corner = furnished(lake);
+        let rm = |flags: &[&str]| corner.run(&[&["s3", "rm", "--apply", "--yes"], flags].concat());
+        let stderr = rm(&[&corner.uri("y.tif")]).failure(1);
+        assert!(stderr.contains("the catalogue refers to") && stderr.contains("item delete"), "{stderr}");
+        assert!(rm(&["-r", &corner.uri("x")]).failure(2).contains("is no folder"));
+        assert!(rm(&[&corner.uri("x/")]).failure(2).contains("--recursive"));
+        assert!(rm(&[&corner.uri("none")]).failure(1).contains("does not exist"));
+        assert_eq!(corner.keys("").len(), 3);
+    }
+
+    fn why_an_object_stays_is_told_in_whichever_spelling_it_is_asked_for(lake) {
+        let corner = furnished(lake);
+        let why = |uri: &str| -> Value { corner.run(&["why", uri, "--json", "--min-age-hours", "0"]).json() };
+        let http = format!("http://rustfs.dashi-platform.svc.cluster.local:9000/processed/{}/y.tif", corner.domain);
+        for uri in [&corner.uri("y.tif"), &http] {
+            let found = why(uri);
+            assert_eq!(found["verdict"], "referenced", "{found}");
+            assert_eq!(found["because"], json!([format!("item {}/eins, assets.data.href", corner.domain)]));
+        }
+        let missing = why(&corner.uri("none"));
+        assert_eq!((&missing["verdict"], &missing["because"]), (&json!("missing"), &json!(["there is no such object"])));
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        assert_eq!(why(&corner.uri("x/deep/a.tif"))["verdict"], "orphan");
+        let young = corner.run(&["why", &corner.uri("x/b c.tif"), "--json"]).json();
+        assert_eq!(young["verdict"], "young", "{young}");
+    }
+}
