@@ -41,6 +41,7 @@ mod engine;
 mod faults;
 mod gate;
 mod gc;
+mod gc_faults;
 mod interrupt;
 mod inventory;
 mod item_delete;
