@@ -99,6 +99,16 @@ on_both_lakes! {
         assert_eq!(folder.names(&operator), ["aa", "c"]);
     }
 
+    fn what_was_never_there_is_gone_and_nothing_that_appeared(lake) {
+        let (folder, operator) = with_two(lake, "never");
+        let script = folder.delete(&["a", "never"]);
+        let ran = operator.run(&["eval", "--effect", "destroy", "--apply", "--yes", "--json", &script]);
+        assert!(!ran.stderr.contains("appeared"), "{ran}");
+        let done = ran.json();
+        let counts = ["deleted", "gone", "left", "failed"].map(|count| done[count].as_u64().unwrap());
+        assert_eq!(counts, [1, 1, 0, 0], "{done}");
+    }
+
     fn what_is_gone_since_the_plan_is_fine(lake) {
         let (folder, operator) = with_two(lake, "gone");
         plan(&operator, &folder.delete_all());

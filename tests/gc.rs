@@ -59,6 +59,18 @@ on_both_lakes! {
         assert_eq!((is_there(0), is_there(1), is_there(2)), (true, true, false), "{ran}\n{keys:?}");
     }
 
+    fn what_the_configuration_protects_stays(lake) {
+        let bucket = Bucket::new(lake, 1);
+        keep_some(&bucket, 20);
+        let keys = ["models/a", "other/b", "free/c"].map(str::to_owned);
+        bucket.put(&keys);
+        let protect = |text: String| bucket.operator.run_in(&[("DASHI_GC_PROTECT", text)], &["gc", "--bucket", &bucket.name, "--min-age-hours", "0", "--json"]);
+        let planned = planned(&protect(format!("models/, s3://{}/other/", bucket.name)).json());
+        assert_eq!(planned.into_iter().collect::<Vec<_>>(), ["free/c"]);
+        let stderr = protect("/models/".to_owned()).failure(2);
+        assert!(stderr.contains("gc.protect") && stderr.contains("begins with a slash"), "{stderr}");
+    }
+
     fn without_a_whole_catalogue_or_the_flow_runs_there_is_no_plan(lake) {
         let bucket = Bucket::new(lake, 1);
         bucket.put(&[format!("{}/x/a.tif", bucket.domains[0])]);

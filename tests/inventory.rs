@@ -275,7 +275,8 @@ fn collection_count(number: u64) -> Answer {
 }
 
 fn items(collection: &str, ids: &[&str]) -> Answer {
-    let record = |id: &&str| json!({"id": id, "collection": collection, "type": "Feature"});
+    let record =
+        |id: &&str| json!({"id": id, "collection": collection, "type": "Feature", "assets": {}});
     Answer::json(&json!({"features": ids.iter().map(record).collect::<Vec<_>>(), "links": []}))
 }
 
@@ -318,7 +319,7 @@ fn catalogue(total: u64, rounds: Vec<(&[&str], Vec<Answer>)>) -> Vec<Answer> {
 #[test]
 fn a_small_catalogue_is_read_in_one_search() {
     let both = json!({"features": [
-        {"id": "x", "collection": "a", "type": "Feature"}, {"id": "x", "collection": "b", "type": "Feature"},
+        {"id": "x", "collection": "a", "type": "Feature", "assets": {}}, {"id": "x", "collection": "b", "type": "Feature", "assets": {}},
     ], "links": []});
     let service = FakeService::start(vec![
         count(2),
@@ -440,6 +441,10 @@ fn items_that_are_missing_repeated_or_of_another_collection_end_the_walk() {
         (
             items("a", &["x", ""]),
             "an item of collection 'a' has no id",
+        ),
+        (
+            Answer::json(&json!({"features": [{"id": "x", "collection": "a"}], "links": []})),
+            "the item 'x' of collection 'a' has no assets",
         ),
     ] {
         let error = failed_walk(catalogue(2, vec![(&["a"], vec![count(2), page, count(2)])]));

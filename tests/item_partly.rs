@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::corner::{Corner, fate};
 use super::deletes::refuse;
-use super::lakes::on_both_lakes;
+use super::lakes::{Lake, on_both_lakes};
 use super::operator::Ran;
 use super::wire::{Wire, reply};
 
@@ -92,6 +92,28 @@ on_both_lakes! {
         assert!(!corner.item("eins").is_null());
         assert_eq!(corner.keys(""), ["eins/two.tif"]);
     }
+}
+
+/// What the store says of one object is none of the others' business.
+#[test]
+fn an_undo_brings_back_what_it_can_where_one_object_cannot_be_looked_at() {
+    let (corner, s3, _) = Corner::tapped(Lake::Sandbox);
+    let (_, objects) = furnish(&corner);
+    let line = ["--apply", "--yes"];
+    let _ = corner.delete("eins", &line).success();
+    let run = corner.last_run();
+    s3.answering(|request| {
+        let path = request.target.split('?').next().unwrap_or_default();
+        let is_two = path.ends_with("eins/two.tif") && !path.contains(".dashi-trash");
+        (request.method == "HEAD" && is_two).then(|| reply("403 Forbidden", ""))
+    });
+    let stderr = corner.run(&["undo", &run]).failure(4);
+    assert!(stderr.contains("two.tif failed"), "{stderr}");
+    assert_eq!(corner.keys("eins/"), ["one.tif", "three.tif"]);
+    s3.answering(|_| None);
+    corner.run(&["resume", &corner.last_run()]).success();
+    assert_eq!(corner.objects(""), objects);
+    assert!(!corner.item("eins").is_null());
 }
 
 /// Three objects and their item. Gives the record and the objects as they are.

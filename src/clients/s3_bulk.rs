@@ -59,7 +59,7 @@ impl S3 {
     pub async fn delete_many(&self, permit: Permit, bucket: &str, all: &[Doomed]) -> Vec<Fate> {
         let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();
         let (fit, odd): (Vec<usize>, Vec<usize>) =
-            (0..all.len()).partition(|at| fits_xml(&all[*at].key));
+            (0..all.len()).partition(|at| fits_xml(&all[*at].key) && !has_dots(&all[*at].key));
         let mut rest = fit;
         while rest.len() > 1 {
             let step = self
@@ -288,6 +288,12 @@ fn use_md5(request: &mut HttpRequest) {
         headers.remove(name);
     }
     headers.insert("content-md5", digest);
+}
+
+/// Whether a key has a segment that a URL cannot carry. Nobody could look at it or bring it back, so it is not deleted.
+#[must_use]
+pub fn has_dots(key: &str) -> bool {
+    key.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 /// Whether XML can carry a key as it is.

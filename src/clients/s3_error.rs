@@ -56,6 +56,11 @@ impl Asked {
             {
                 self.silent(self.timeout)
             }
+            SdkError::DispatchFailure(dispatch) if dispatch.is_user() => self.at(Error::new(
+                Kind::Invalid,
+                format!("{} of {} cannot be asked for", self.operation, self.target),
+            )
+            .caused_by(failure)),
             SdkError::DispatchFailure(_) => self.unreached(failure),
             SdkError::ResponseError(response) => {
                 let status = response.raw().status().as_u16();

@@ -39,6 +39,7 @@ impl Transport {
             .map_err(|error| ConnectorError::user(error.into()))?;
         let (parts, body) = request.into_parts();
         let url = parts.uri.to_string();
+        refuse_changed(&parts.uri)?;
         self.tracer
             .sent("s3", parts.method.as_str(), &url, &parts.headers, None);
         let started = Instant::now();
@@ -55,6 +56,21 @@ impl Transport {
         let response = response.map(SdkBody::from_body_1_x);
         HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
     }
+}
+
+/// A URL parser resolves `.` and `..` between slashes, however they are encoded, and the request would be about another
+/// object.
+fn refuse_changed(uri: &http::Uri) -> Result<(), ConnectorError> {
+    let sent =
+        url::Url::parse(&uri.to_string()).map_err(|error| ConnectorError::user(error.into()))?;
+    if sent.path() == uri.path() {
+        return Ok(());
+    }
+    let why = format!(
+        "a key with '.' or '..' between slashes cannot be asked for: it would be {}",
+        sent.path()
+    );
+    Err(ConnectorError::user(why.into()))
 }
 
 /// A body in memory is sent with its length; a stream as it comes.
@@ -93,5 +109,28 @@ impl HttpClient for Transport {
         _: &ConfigBag,
     ) -> Result<(), aws_smithy_runtime_api::box_error::BoxError> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_url_parser_would_make_another_object_of_is_not_sent() {
+        let sent = |path: &str| refuse_changed(&format!("http://h:9000{path}").parse().unwrap());
+        for path in [
+            "/b/a/b.tif",
+            "/b/a//b",
+            "/b/a%2Fb",
+            "/b/..a/b",
+            "/b/a.",
+            "/b/%25?x=/../y",
+        ] {
+            assert!(sent(path).is_ok(), "{path}");
+        }
+        for path in ["/b/a/../c", "/b/./c", "/b/a/..", "/b/a/%2e%2E/c", "/b/."] {
+            assert!(sent(path).is_err_and(|error| error.is_user()), "{path}");
+        }
     }
 }

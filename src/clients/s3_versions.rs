@@ -1,6 +1,9 @@
 //! The versions of one object, in a bucket that keeps them: which is the newest, and whether it is a delete marker.
 
+use aws_sdk_s3::types::EncodingType;
+
 use super::s3::S3;
+use super::s3_list::decoded;
 use crate::error::Result;
 use crate::lake::ObjectRef;
 
@@ -34,18 +37,24 @@ impl S3 {
                 .bucket(bucket)
                 .prefix(key)
                 .max_keys(100)
+                .encoding_type(EncodingType::Url)
                 .send()
         };
         let answer = self.reading(&asked, ask).await?;
+        let is_encoded = answer.encoding_type() == Some(&EncodingType::Url);
+        let is_it = |listed: Option<&str>| match listed {
+            Some(listed) if is_encoded => decoded(listed).as_deref() == Some(key),
+            listed => listed == Some(key),
+        };
         let markers = answer
             .delete_markers()
             .iter()
-            .filter(|marker| marker.key() == Some(key) && marker.is_latest() == Some(true))
+            .filter(|marker| is_it(marker.key()) && marker.is_latest() == Some(true))
             .map(|marker| (marker.version_id(), true));
         let versions = answer
             .versions()
             .iter()
-            .filter(|version| version.key() == Some(key) && version.is_latest() == Some(true))
+            .filter(|version| is_it(version.key()) && version.is_latest() == Some(true))
             .map(|version| (version.version_id(), false));
         Ok(markers.chain(versions).find_map(|(id, is_marker)| {
             id.map(|id| Newest {

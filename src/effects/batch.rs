@@ -60,9 +60,14 @@ impl Call<'_> {
         })?;
         let (mut ready, mut judged) = (Vec::new(), Vec::new());
         for (row, seen) in open.into_iter().zip(looks) {
-            match self.judged(recorder, row, seen?)? {
-                Looked::Ready(row, seen) => ready.push((row, seen)),
-                Looked::Over(came) => judged.push(came),
+            match seen {
+                Ok(seen) => match self.judged(recorder, row, seen)? {
+                    Looked::Ready(row, seen) => ready.push((row, seen)),
+                    Looked::Over(came) => judged.push(came),
+                },
+                Err(error) if ends_all(&error) => return Err(error),
+                // The service says no to this one; the others are none the worse for it.
+                Err(error) => judged.push((row, State::Failed, Some(why(&error)), None)),
             }
         }
         Ok((ready, judged))
@@ -132,6 +137,14 @@ impl Call<'_> {
         let recorder = self.inner().recorder.clone();
         recorder.ok_or_else(|| Error::internal("a change without a journal"))
     }
+}
+
+/// Whether what failed for one target fails for the others as well.
+fn ends_all(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        Kind::Unavailable | Kind::Timeout | Kind::Interrupted | Kind::Unauthorized | Kind::Internal
+    )
 }
 
 /// A step and what its target is now.

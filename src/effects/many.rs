@@ -231,7 +231,7 @@ impl<'a> Many<'a> {
             }
         }
         self.settle(call, open)?;
-        for asked in fresh {
+        for asked in self.still_there(call, fresh)? {
             // Of a call that the plan holds, what it does not hold has appeared since; any other call is beyond it.
             call.beyond(&asked.change, self.is_known)?;
             let target = asked.change.target();
@@ -239,6 +239,20 @@ impl<'a> Many<'a> {
                 .count(State::Left, &target, None, Some(NOT_PLANNED));
         }
         Ok(())
+    }
+
+    /// Those that the plan does not hold and that are there; what was to go and is gone is counted as that.
+    fn still_there(&mut self, call: &Call, fresh: Vec<Asked>) -> Result<Vec<Asked>> {
+        let mut there = Vec::new();
+        for (asked, seen) in self.look(call, fresh)? {
+            if asked.change.removes() && seen.facts == Facts::Absent {
+                let target = asked.change.target();
+                self.outcomes.count(State::Gone, &target, None, None);
+            } else {
+                there.push(asked);
+            }
+        }
+        Ok(there)
     }
 
     /// Does the steps of one batch, and counts what came of each.

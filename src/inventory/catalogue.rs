@@ -153,6 +153,7 @@ async fn at_once(
             let collection = item["collection"]
                 .as_str()
                 .ok_or_else(|| incomplete(&format!("the item '{id}' names no collection")))?;
+            check_assets(item, collection, id)?;
             seen.push(hasher.hash_one((collection, id)));
             visit.show(Record::Item {
                 collection,
@@ -320,6 +321,7 @@ async fn read_items(
         for item in &page.map_err(unread)? {
             let id = id_of(item, &format!("an item of collection '{collection}'"))?;
             check_collection(item, collection, id)?;
+            check_assets(item, collection, id)?;
             ids.push(hasher.hash_one(id));
             visit.show(Record::Item {
                 collection,
@@ -373,6 +375,16 @@ fn check_total(read: u64, counted: u64) -> Result<()> {
 fn id_of<'a>(record: &'a Value, what: &str) -> Result<&'a str> {
     let id = record["id"].as_str().filter(|id| !id.is_empty());
     id.ok_or_else(|| incomplete(&format!("{what} has no id")))
+}
+
+/// An item without its assets is not whole: somebody left them out on the way.
+fn check_assets(item: &Value, collection: &str, id: &str) -> Result<()> {
+    if item["assets"].is_object() {
+        return Ok(());
+    }
+    Err(incomplete(&format!(
+        "the item '{id}' of collection '{collection}' has no assets"
+    )))
 }
 
 fn check_collection(item: &Value, collection: &str, id: &str) -> Result<()> {

@@ -47,8 +47,7 @@ impl<'a> Claims<'a> {
 
     /// Takes in what one record keeps. The item itself keeps nothing.
     ///
-    /// An item's text with more meanings than are read keeps those that were read, and the item's dataset is kept in any
-    /// case. A collection has no dataset, so there such a text is an error.
+    /// A text with more meanings than are read is an error: what it keeps is not known.
     pub(crate) fn add(&mut self, record: &Record<'_>) -> Result<()> {
         if self.is_own(record) {
             return Ok(());
@@ -58,7 +57,7 @@ impl<'a> Claims<'a> {
             for place in references.places() {
                 self.add_place(record, &found, place);
             }
-            if !references.is_complete() && matches!(record, Record::Collection { .. }) {
+            if !references.is_complete() {
                 return Err(unreadable(record, &found));
             }
         }
@@ -166,5 +165,9 @@ pub(super) fn unreadable(record: &Record<'_>, found: &Found<'_>) -> Error {
         record.name(),
         found.path()
     );
-    Error::new(Kind::Conflict, message).hint("shorten that text with stac::put_collection")
+    let put = match record {
+        Record::Collection { .. } => "stac::put_collection",
+        Record::Item { .. } => "stac::put_item",
+    };
+    Error::new(Kind::Conflict, message).hint(format!("shorten that text with {put}"))
 }

@@ -40,6 +40,8 @@ pub struct InFlight {
     /// What runs name, as a set, and each with the run.
     sources: Referenced,
     names: Vec<(Place, String)>,
+    /// Parameters as they are.
+    bare: HashSet<String>,
     /// What runs that are not over may write.
     outputs: Vec<Output>,
 }
@@ -63,19 +65,19 @@ impl InFlight {
     ) -> Result<InFlight> {
         let uploads = s3.uploads(bucket).await?;
         let mut reading = Reading::new(lake);
-        for run in runs(prefect, &json!({"state": {"type": {"not_any_": OVER}}})).await? {
+        let at_work = json!({"state": {"type": {"not_any_": OVER}}});
+        for run in runs(prefect, &at_work).await? {
             reading.add(&run, true);
         }
-        let since = now
-            .checked_sub(RETRIED)
-            .unwrap_or(Timestamp::MIN)
-            .to_string();
-        let failed = json!({
-            "state": {"type": {"any_": FAILED}},
-            "end_time": {"after_": since},
-        });
-        for run in runs(prefect, &failed).await? {
-            reading.add(&run, false);
+        let since = now.checked_sub(RETRIED).unwrap_or(Timestamp::MIN);
+        for run in runs(prefect, &json!({"state": {"type": {"any_": FAILED}}})).await? {
+            if ended(&run).is_none_or(|ended| ended >= since) {
+                reading.add(&run, false);
+            }
+        }
+        // One that was tried again meanwhile was in neither list.
+        for run in runs(prefect, &at_work).await? {
+            reading.add(&run, true);
         }
         Ok(reading.into_in_flight(uploads))
     }
@@ -92,11 +94,13 @@ impl InFlight {
         if self.uploading.contains(key) {
             return Some("an upload that is open".to_owned());
         }
-        if self.sources.has(bucket, key) {
+        if self.bare.contains(key) || self.sources.has(bucket, key) {
             let mut names = self.names.iter();
             let named = names.find(|(place, _)| place.covers(bucket, key));
             let run = named.map(|(_, run)| format!("flow run '{run}' reads it"));
-            return Some(run.unwrap_or_else(|| "a flow run reads it".to_owned()));
+            return Some(
+                run.unwrap_or_else(|| "a flow run has it among its parameters".to_owned()),
+            );
         }
         let writes = |output: &&Output| {
             let is_below = |below: &String| key.starts_with(below.as_str());
@@ -107,9 +111,15 @@ impl InFlight {
     }
 }
 
+/// When a run ended, if that is told.
+fn ended(run: &Value) -> Option<Timestamp> {
+    run["end_time"].as_str()?.parse().ok()
+}
+
 /// What is read so far of what runs work on.
 struct Reading<'a> {
     lake: &'a Lake,
+    bare: HashSet<String>,
     sources: Gathering<'a>,
     names: Vec<(Place, String)>,
     outputs: Vec<Output>,
@@ -119,6 +129,7 @@ impl<'a> Reading<'a> {
     fn new(lake: &'a Lake) -> Reading<'a> {
         Reading {
             lake,
+            bare: HashSet::new(),
             sources: Gathering::new(lake, Wanted::default()),
             names: Vec::new(),
             outputs: Vec::new(),
@@ -131,6 +142,9 @@ impl<'a> Reading<'a> {
         for found in strings(&run["parameters"]) {
             let references = self.lake.references(found.text);
             self.sources.add_text(&references, false);
+            // A parameter may be the key alone.
+            self.bare
+                .insert(found.text.trim().trim_start_matches('/').to_owned());
             let places = references.places().iter().cloned();
             self.names.extend(places.map(|place| (place, name.clone())));
         }
@@ -156,6 +170,7 @@ impl<'a> Reading<'a> {
             uploads,
             sources: self.sources.into_referenced(Walked::default()),
             names: self.names,
+            bare: self.bare,
             outputs: self.outputs,
         }
     }

@@ -40,7 +40,7 @@ impl<'a> Keeper<'a> {
             of,
             granularity,
             seeds: of.seeds(bucket),
-            is_whole: of.whole.contains(bucket),
+            is_whole: of.whole.contains_key(bucket),
             folder: None,
             above: None,
             found: Vec::new(),

@@ -3,7 +3,9 @@
 //! It holds fingerprints: two texts that share one keep an object too many, and never lose one. How the catalogue is read
 //! whole is `catalogue`'s, how a key is judged is `keeper`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use percent_encoding::percent_decode_str;
 
 use super::catalogue::{Record, Walked, walk};
 use super::claims::unreadable;
@@ -42,7 +44,10 @@ pub struct Referenced {
     pub(super) items: Fingerprints,
     /// `<domain>/<dataset>` of all that an item names, in its bucket or, where that is not known, in any.
     pub(super) datasets: Fingerprints,
-    pub(super) whole: BTreeSet<String>,
+    pub(super) whole: BTreeMap<String, String>,
+    /// Hrefs that say where they lead only from where their record lies, which nobody knows.
+    tails: Fingerprints,
+    relative: u64,
     /// Other readings of a marked text, each with the marked one.
     pub(super) readings: Vec<(Fingerprint, Fingerprint)>,
     walked: Walked,
@@ -100,9 +105,32 @@ impl Referenced {
         self.walked
     }
 
-    /// Buckets that something refers to as a whole: a fault of the catalogue.
-    pub fn whole_buckets(&self) -> impl Iterator<Item = &str> {
-        self.whole.iter().map(String::as_str)
+    /// Buckets that something refers to as a whole, each with the first record that does: a fault of the catalogue.
+    #[must_use]
+    pub fn whole_buckets(&self) -> &BTreeMap<String, String> {
+        &self.whole
+    }
+
+    /// How many hrefs are relative.
+    #[must_use]
+    pub fn relative(&self) -> u64 {
+        self.relative
+    }
+
+    /// Whether an object, or a folder above it, ends like a relative href.
+    #[must_use]
+    pub fn ends_like(&self, key: &str) -> bool {
+        if self.tails.is_empty() {
+            return false;
+        }
+        let slashes = key.match_indices('/').map(|(slash, _)| slash);
+        let mut ends = slashes.chain([key.len()]);
+        ends.any(|end| {
+            let path = &key[..end];
+            let starts = path.match_indices('/').map(|(slash, _)| slash + 1);
+            let mut starts = std::iter::once(0).chain(starts);
+            starts.any(|start| self.tails.has(self.seed.print(&path[start..])))
+        })
     }
 
     /// Hosts in the hrefs of assets that are neither the store's nor a service's, with how many hrefs name each.
@@ -141,7 +169,9 @@ pub(super) struct Gathering<'a> {
     named: Gathered,
     items: Gathered,
     datasets: Gathered,
-    whole: BTreeSet<String>,
+    whole: BTreeMap<String, String>,
+    tails: Gathered,
+    relative: u64,
     readings: Vec<(Fingerprint, Fingerprint)>,
     strangers: BTreeMap<String, u64>,
     samples: Vec<String>,
@@ -160,7 +190,9 @@ impl<'a> Gathering<'a> {
             named: Gathered::default(),
             items: Gathered::default(),
             datasets: Gathered::default(),
-            whole: BTreeSet::new(),
+            whole: BTreeMap::new(),
+            tails: Gathered::default(),
+            relative: 0,
             readings: Vec::new(),
             strangers: BTreeMap::new(),
             samples: Vec::new(),
@@ -175,6 +207,8 @@ impl<'a> Gathering<'a> {
             items: self.items.into_set(),
             datasets: self.datasets.into_set(),
             whole: self.whole,
+            tails: self.tails.into_set(),
+            relative: self.relative,
             readings: self.readings,
             walked,
             strangers: self.strangers,
@@ -198,8 +232,7 @@ impl<'a> Gathering<'a> {
 
     /// Takes in what one record refers to.
     ///
-    /// An item's text with more meanings than are read keeps those that were read, and the item's own folder is kept in
-    /// any case. A collection has none, so there such a text is an error.
+    /// A text with more meanings than are read is an error: what it keeps is not known.
     pub(super) fn add(&mut self, record: &Record<'_>) -> Result<()> {
         let is_item = matches!(record, Record::Item { .. });
         if let Record::Item { collection, id, .. } = record {
@@ -212,10 +245,17 @@ impl<'a> Gathering<'a> {
         }
         for found in strings(record.value()) {
             let references = self.lake.references(found.text);
-            if !references.is_complete() && !is_item {
+            if !references.is_complete() {
                 return Err(unreadable(record, &found));
             }
             self.add_text(&references, is_item);
+            for bucket in references.whole_buckets() {
+                let by = || format!("{}, {}", record.name(), found.path());
+                self.whole.entry(bucket.to_owned()).or_insert_with(by);
+            }
+            if is_href(&found) {
+                self.add_tail(found.text);
+            }
             if let Some(host) = references.unknown_host()
                 && is_asset(&found)
             {
@@ -238,15 +278,24 @@ impl<'a> Gathering<'a> {
         }
     }
 
+    /// Keeps what ends like a relative href.
+    fn add_tail(&mut self, href: &str) {
+        let Some(tail) = tail(href) else {
+            return;
+        };
+        self.relative += 1;
+        let decoded = percent_decode_str(&tail).decode_utf8_lossy();
+        for text in [tail.as_str(), &*decoded] {
+            self.tails.add(self.seed.print(text), false);
+        }
+    }
+
     /// Keeps a place. Gives its fingerprint where it is one that the resolving bucket may hold.
     fn add_place(&mut self, place: &Place, is_best: bool, of_item: bool) -> Option<Fingerprint> {
         let (bucket, path) = match place {
             Place::Object(at) => (&at.bucket, at.key.as_str()),
             Place::Prefix(at) => (&at.bucket, at.prefix.trim_end_matches('/')),
-            Place::Bucket(bucket) => {
-                self.whole.insert(bucket.clone());
-                return None;
-            }
+            Place::Bucket(_) => return None,
             Place::Foreign(foreign) => {
                 for suffix in foreign.suffixes() {
                     let path = suffix.strip_suffix('/').unwrap_or(suffix);
@@ -284,6 +333,31 @@ pub(super) fn dataset(path: &str, is_folder: bool) -> Option<&str> {
     Some(&path[..end])
 }
 
+/// Whether it is an href of whatever.
+fn is_href(found: &Found<'_>) -> bool {
+    found.path().rsplit('.').next() == Some("href")
+}
+
+/// What a relative href ends in; none where the href is not relative.
+fn tail(href: &str) -> Option<String> {
+    let path = href.trim().split(['?', '#']).next().unwrap_or_default();
+    let is_scheme = |scheme: &str| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-');
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(is_part)
+    };
+    let has_scheme = path
+        .split_once(':')
+        .is_some_and(|(scheme, _)| is_scheme(scheme));
+    if path.starts_with(['/', '\\']) || has_scheme {
+        return None;
+    }
+    let segments = path
+        .split('/')
+        .filter(|segment| !matches!(*segment, "" | "." | ".."));
+    let tail = segments.collect::<Vec<_>>().join("/");
+    (!tail.is_empty()).then_some(tail)
+}
+
 /// Whether it is the href of an asset, or of an alternate of one.
 fn is_asset(found: &Found<'_>) -> bool {
     let path = found.path();
@@ -316,7 +390,8 @@ pub(super) mod tests {
     fn item(hrefs: &[&str]) -> Value {
         let assets: Value = hrefs
             .iter()
-            .map(|href| (href.len().to_string(), json!({ "href": href })))
+            .enumerate()
+            .map(|(at, href)| (format!("a{at}"), json!({ "href": href })))
             .collect::<serde_json::Map<_, _>>()
             .into();
         json!({"id": "set", "collection": "other", "assets": assets})
@@ -370,6 +445,67 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_text_with_many_references_keeps_all_of_them_or_is_an_error() {
+        let keys: Vec<String> = (0..200).map(|n| format!("manif/ds{n:04}/f.tif")).collect();
+        for (start, between) in [
+            ("s3://processed/", "\n"),
+            ("/vsis3/processed/", " "),
+            ("http://localhost:9000/processed/", ", "),
+        ] {
+            let text: Vec<String> = keys.iter().map(|key| format!("{start}{key}")).collect();
+            let record = json!({"id": "i", "collection": "c", "assets": {}, "properties": {"files": text.join(between)}});
+            let referenced = referenced(&lake(), Wanted::default(), &[record]);
+            let lost = keys.iter().filter(|key| !referenced.has("processed", key));
+            assert_eq!(lost.count(), 0, "{start}");
+        }
+        let flood = "s3://processed/d/x?y ".repeat(20_000);
+        let record =
+            json!({"id": "i", "collection": "c", "assets": {}, "properties": {"files": flood}});
+        let lake = lake();
+        let error = Gathering::new(&lake, Wanted::default()).add(&as_record(&record));
+        assert!(
+            error
+                .unwrap_err()
+                .to_string()
+                .contains("item c/i, properties.files names more places")
+        );
+    }
+
+    #[test]
+    fn what_ends_like_a_relative_href_is_told_from_what_does_not() {
+        let hrefs = ["./scene%201.tif", "../two/vector/", "plain.json?x#y"];
+        let referenced = referenced(&lake(), Wanted::default(), &[item(&hrefs)]);
+        assert_eq!(referenced.relative(), 3);
+        for key in [
+            "q/9/scene 1.tif",
+            "q/two/vector/part",
+            "plain.json",
+            "a/plain.json",
+        ] {
+            assert!(referenced.ends_like(key), "{key}");
+        }
+        for key in [
+            "q/9/my scene 1.tif",
+            "q/vector/part",
+            "plain.json.aux",
+            "two",
+        ] {
+            assert!(!referenced.ends_like(key), "{key}");
+        }
+        for href in [
+            "s3://a/b",
+            "/a/b",
+            "mailto:a@b",
+            "",
+            "../..",
+            "http://x/y",
+            "#top",
+        ] {
+            assert_eq!(tail(href), None, "{href}");
+        }
+    }
+
+    #[test]
     fn a_bucket_that_is_named_as_a_whole_is_kept_whole_and_told() {
         let referenced = referenced(&lake(), Wanted::default(), &[item(&["s3://processed/"])]);
         assert_eq!(
@@ -377,7 +513,9 @@ pub(super) mod tests {
             Some(Keeps::Bucket)
         );
         assert!(!referenced.has("landing", "any/thing"));
-        assert!(referenced.whole_buckets().eq(["processed"]));
+        let whole: Vec<_> = referenced.whole_buckets().iter().collect();
+        let by = "item other/set, assets.a0.href";
+        assert_eq!(whole, [(&"processed".to_owned(), &by.to_owned())]);
     }
 
     #[test]

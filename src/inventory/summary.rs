@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::knowledge::Knowledge;
@@ -48,9 +49,9 @@ pub struct Summary {
     /// The orphans by the first segment of their keys.
     pub domains: BTreeMap<String, Count>,
     /// When the oldest orphan was written, as RFC 3339.
-    pub oldest: Option<String>,
+    pub oldest: Option<Timestamp>,
     /// When the newest was.
-    pub newest: Option<String>,
+    pub newest: Option<Timestamp>,
     /// The first of the orphans.
     pub samples: Vec<String>,
     /// The records that were read.
@@ -63,8 +64,10 @@ pub struct Summary {
     pub resolved: u64,
     /// Hosts in hrefs that nobody declared, with how many hrefs name each.
     pub strangers: BTreeMap<String, u64>,
-    /// Buckets that a record refers to as a whole.
-    pub whole_buckets: Vec<String>,
+    /// Buckets that a record refers to as a whole, each with the first that does.
+    pub whole_buckets: BTreeMap<String, String>,
+    /// Hrefs that are relative: keys that end like them are kept.
+    pub relative: u64,
     /// Why nothing may be deleted, each a sentence.
     pub guards: Vec<String>,
 }
@@ -83,7 +86,8 @@ impl Summary {
             references: 0,
             resolved: 0,
             strangers: BTreeMap::new(),
-            whole_buckets: Vec::new(),
+            whole_buckets: BTreeMap::new(),
+            relative: 0,
             guards: Vec::new(),
         }
     }
@@ -109,15 +113,10 @@ impl Summary {
             .entry(domain.to_owned())
             .or_default()
             .add(object.size);
-        let written = object.written().map(|time| time.to_string());
+        let written = object.written();
         if let Some(written) = written {
-            let is_older = |other: &String| &written < other;
-            if self.oldest.as_ref().is_none_or(is_older) {
-                self.oldest = Some(written.clone());
-            }
-            if self.newest.as_ref().is_none_or(|other| &written > other) {
-                self.newest = Some(written);
-            }
+            self.oldest = Some(self.oldest.map_or(written, |oldest| oldest.min(written)));
+            self.newest = Some(self.newest.map_or(written, |newest| newest.max(written)));
         }
         if self.samples.len() < SAMPLES {
             self.samples
@@ -131,14 +130,16 @@ impl Summary {
         (self.collections, self.items) = (walked.collections, walked.items);
         (self.references, self.resolved) = resolved;
         self.strangers.clone_from(known.referenced.strangers());
-        self.whole_buckets = known
-            .referenced
-            .whole_buckets()
-            .map(str::to_owned)
-            .collect();
+        self.whole_buckets
+            .clone_from(known.referenced.whole_buckets());
+        self.relative = known.referenced.relative();
+        if self.items == 0 && self.orphans().objects > 0 {
+            self.guards
+                .push("the catalogue has no items at all".to_owned());
+        }
         // Raw uploads are named by no item.
         if sweep.role != Role::Landing {
-            self.guards = self.guards();
+            self.guards.extend(self.guards());
         }
     }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::in_flight::InFlight;
 use super::keeper::{Keeper, Keeps};
 use super::referenced::{Granularity, Referenced};
+use crate::clients::s3_bulk::has_dots;
 use crate::lake::Role;
 
 /// What the program itself keeps in a bucket.
@@ -87,6 +88,7 @@ impl Reason {
 /// Finds the reason for one object after the other.
 pub struct Judge<'a> {
     sweep: &'a Sweep,
+    referenced: &'a Referenced,
     keeper: Keeper<'a>,
     in_flight: &'a InFlight,
     /// The store's clock.
@@ -104,6 +106,7 @@ impl<'a> Judge<'a> {
     ) -> Judge<'a> {
         Judge {
             sweep,
+            referenced,
             keeper: Keeper::new(referenced, &sweep.bucket, sweep.granularity).remembering(),
             in_flight,
             now,
@@ -114,12 +117,13 @@ impl<'a> Judge<'a> {
     pub fn reason(&mut self, key: &str, written: Option<Timestamp>) -> Reason {
         // Asked of every key, whatever else keeps it: which references lead to an object must not depend on that.
         let keeps = self.keeper.keeps(key);
-        if self.sweep.protects(key).is_some() {
+        if self.sweep.protects(key).is_some() || has_dots(key) {
             return Reason::Protected;
         }
         match keeps {
             Some(Keeps::Bucket | Keeps::Named) => return Reason::Referenced,
             Some(Keeps::Item | Keeps::Dataset) => return Reason::Protected,
+            None if self.referenced.ends_like(key) => return Reason::Referenced,
             None => {}
         }
         match written.filter(|written| self.is_old(*written)) {

@@ -88,6 +88,9 @@ fn told(
     if let Some(prefix) = sweep.protects(&at.key) {
         told.push(format!("below '{prefix}' nothing is ever touched"));
     }
+    if known.referenced.ends_like(&at.key) {
+        told.push("it ends like an href that is relative".to_owned());
+    }
     match (reason, written) {
         _ if !exists => {}
         (Reason::Young, None) => told.push("it is not told when it was written".to_owned()),

@@ -12,8 +12,9 @@ use super::nested::{may_refer, nested};
 use super::variants::{Style, Variants};
 use super::{Foreign, Lake, Place, References};
 
-/// Readings kept of one text. Only an adversary, or a book in a property, has more.
-const MAX_READINGS: usize = 10_000;
+/// Readings kept of one text: enough for a list of some hundred references in one. Only an adversary, or a book in a
+/// property, has more.
+const MAX_READINGS: usize = 50_000;
 
 /// How many times a text is decoded, or a nested one taken out of it.
 const MAX_DEPTH: usize = 8;
@@ -130,7 +131,12 @@ impl<'a> Reader<'a> {
                 let paths = Variants::of(path, style);
                 self.unknown(authority, &paths);
             }
-            Known::Service => {}
+            // Its own routes are in every record; anything else there may be the store behind the same name.
+            Known::Service if is_route(path) => {}
+            Known::Service => {
+                let paths = Variants::of(path, style);
+                self.foreign(Some(authority), &paths);
+            }
         }
     }
 
@@ -294,6 +300,28 @@ impl<'a> Reader<'a> {
             self.nested.push((inner, depth + 1));
         }
     }
+}
+
+/// Whether a path is one of those that the services of a lake answer.
+fn is_route(path: &str) -> bool {
+    const ROUTES: [&str; 10] = [
+        "collections",
+        "search",
+        "conformance",
+        "queryables",
+        "api",
+        "api.html",
+        "docs",
+        "flow-runs",
+        "runs",
+        "loki",
+    ];
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    let mut segments = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .peekable();
+    segments.peek().is_none() || segments.any(|segment| ROUTES.contains(&segment))
 }
 
 /// Whether what stands before a reference opens an archive: GDAL's handlers, `zip+s3://`, `tar://…::s3://`.

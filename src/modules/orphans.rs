@@ -73,7 +73,10 @@ fn sweep(call: &Call, bucket: &str, options: &Options) -> Result<Sweep> {
     let min_age = options.duration("min_age")?.unwrap_or(MIN_AGE);
     let min_age = jiff::SignedDuration::try_from(min_age)
         .map_err(|error| Error::usage(format!("min_age is too long: {error}")))?;
-    let mut protect = session.config().gc_protected();
+    let mut protect = Vec::new();
+    for text in session.config().gc_protected() {
+        protect.extend(protected(lake, bucket, &text)?);
+    }
     let state = lake.locate_prefix(&session.config().state_url()?)?;
     if state.bucket == bucket {
         protect.push(state.prefix);
@@ -86,6 +89,23 @@ fn sweep(call: &Call, bucket: &str, options: &Options) -> Result<Sweep> {
         since: session.gate().order().began,
         protect,
     })
+}
+
+/// What keys of this bucket begin with that the configuration protects; an S3 URI is meant for its own bucket alone.
+fn protected(lake: &Lake, bucket: &str, text: &str) -> Result<Option<String>> {
+    if text.contains("://") {
+        let at = lake
+            .locate_prefix(text)
+            .map_err(|error| error.hint("this is gc.protect in the configuration"))?;
+        return Ok((at.bucket == bucket).then_some(at.prefix));
+    }
+    if text.starts_with('/') {
+        return Err(Error::config(format!(
+            "gc.protect: no key begins with a slash, and '{text}' does"
+        ))
+        .hint(format!("write '{}'", text.trim_start_matches('/'))));
+    }
+    Ok(Some(text.to_owned()))
 }
 
 fn granularity(text: Option<&str>) -> Result<Granularity> {

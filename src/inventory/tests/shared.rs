@@ -133,20 +133,23 @@ fn a_live_item_keeps_its_dataset_in_every_bucket() {
 }
 
 #[test]
-fn a_collection_that_cannot_be_read_ends_it_and_an_item_keeps_what_was_read() {
+fn a_record_that_cannot_be_read_ends_it() {
     let mine = item("klima", "x", &[SCENE]);
     let endless = format!("raw/a%{}2Fb", "25".repeat(12));
-    let world = World::of(&[SCENE], &[collection("raw", &endless)]);
-    let error = world.belongings(&mine).unwrap_err();
-    assert_eq!(error.kind(), Kind::Conflict);
-    assert!(
-        error
-            .to_string()
-            .contains("collection raw, description names more places"),
-        "{error}"
-    );
-    let world = World::of(&[SCENE], &[item("raw", "y", &[&endless])]);
-    assert_eq!(goes(&world.belongings(&mine).unwrap()), [SCENE]);
+    for (record, what) in [
+        (collection("raw", &endless), "collection raw, description"),
+        (item("raw", "y", &[&endless]), "item raw/y, assets.a0.href"),
+    ] {
+        let error = World::of(&[SCENE], &[record])
+            .belongings(&mine)
+            .unwrap_err();
+        assert_eq!(error.kind(), Kind::Conflict);
+        let said = error.to_string();
+        assert!(
+            said.contains(&format!("{what} names more places")),
+            "{said}"
+        );
+    }
 }
 
 #[test]
