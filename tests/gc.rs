@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::bucket::Bucket;
-use super::lakes::on_both_lakes;
+use super::lakes::{Lake, on_both_lakes};
 use super::wire::reply;
 
 /// Items in an ordinary run of the tests, and in a full one; each has three objects.
@@ -112,6 +112,28 @@ on_both_lakes! {
         bucket.gc(&["--apply", "--yes", "--expect-delete", "3"]).success();
         assert_eq!(bucket.keys().len(), 0);
     }
+}
+
+#[test]
+fn uploads_that_were_given_up_without_a_word_are_told_and_taken_along_when_asked() {
+    let operator = Lake::Sandbox.operator();
+    let open = || operator.run(&["s3", "uploads", "landing", "--json"]).json();
+    assert_eq!(open().as_array().unwrap().len(), 1);
+    let shown = operator.run(&["gc"]);
+    assert!(
+        shown
+            .stderr
+            .contains("1 uploads have been open for more than seven days"),
+        "{shown}"
+    );
+    let line = ["gc", "--uploads", "--apply", "--yes"];
+    let ran = operator.run(&line);
+    assert!(
+        ran.stderr.contains("s3::abort_uploads") && ran.stderr.contains("5 done."),
+        "{ran}"
+    );
+    let _ = ran.success();
+    assert_eq!(open(), serde_json::json!([]));
 }
 
 /// What a plan would delete, as keys.

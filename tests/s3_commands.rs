@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::bucket::Bucket;
 use super::corner::Corner;
 use super::lakes::on_both_lakes;
 use super::operator::Ran;
@@ -66,6 +67,26 @@ on_both_lakes! {
         assert!(rm(&[&corner.uri("x/")]).failure(2).contains("--recursive"));
         assert!(rm(&[&corner.uri("none")]).failure(1).contains("does not exist"));
         assert_eq!(corner.keys("").len(), 3);
+    }
+
+    fn uploads_are_listed_and_given_up_unless_they_went_on(lake) {
+        let bucket = Bucket::new(lake, 0);
+        let ids = ["up/a b.tif", "up/b.tif"].map(|key| bucket.begin_upload(key));
+        let rows = bucket.run(&["s3", "uploads", &bucket.name, "--json"]).json();
+        assert_eq!(rows.as_array().unwrap().len(), 2);
+        assert_eq!((&rows[0]["uri"], &rows[0]["upload_id"]), (&json!(bucket.uri("up/a b.tif")), &json!(ids[0])));
+        let script = format!("s3::abort_uploads(s3::uploads(\"{}\"))", bucket.name);
+        let line = ["eval", "--effect", "destroy", &script];
+        let shown = bucket.run(&[&line[..], &["--plan-out", "plan.jsonl"]].concat()).success();
+        assert!(shown.contains("2 targets") || shown.contains("s3::abort_uploads"), "{shown}");
+        bucket.go_on_uploading("up/b.tif", &ids[1]);
+        let stderr = bucket.run(&["apply", "plan.jsonl", "--yes"]).failure(4);
+        assert!(stderr.contains("up/b.tif: it was changed since the plan"), "{stderr}");
+        let left = column(bucket.run(&["s3", "uploads", &bucket.name, "--json"]), "upload_id");
+        assert_eq!(left, ids[1..]);
+        let undo = bucket.run(&["log", "list", "--json"]).json()[0]["run"].as_str().unwrap().to_owned();
+        let stderr = bucket.run(&["undo", &undo]).failure(4);
+        assert!(stderr.contains("an upload that was given up is gone"), "{stderr}");
     }
 
     fn why_an_object_stays_is_told_in_whichever_spelling_it_is_asked_for(lake) {

@@ -54,8 +54,7 @@ impl Listed {
     /// When it was last written, if the store says so in a way that can be read.
     #[must_use]
     pub fn written(&self) -> Option<Timestamp> {
-        let modified = self.modified?;
-        Timestamp::new(modified.secs(), modified.subsec_nanos().try_into().ok()?).ok()
+        self.modified.as_ref().and_then(timestamp)
     }
 
     /// The row that a script sees: `uri`, `bucket`, `key`, `size`, `etag`, `last_modified` (RFC 3339).
@@ -234,6 +233,11 @@ fn listed(object: &Object, encoded: bool, asked: &Asked) -> Result<Listed> {
         etag: object.e_tag().map(|etag| unquoted(etag).to_owned()),
         modified: object.last_modified().copied(),
     })
+}
+
+/// A moment of the store's.
+pub(super) fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::new(time.secs(), time.subsec_nanos().try_into().ok()?).ok()
 }
 
 /// A key as `encoding-type=url` writes it: like a form, where a `+` is a space.

@@ -1,12 +1,15 @@
-//! Uploads in parts that were begun and neither completed nor given up: listed to the end.
+//! Uploads in parts that were begun and neither completed nor given up: listed to the end, and given up.
 
 use aws_sdk_s3::types::EncodingType;
 use aws_smithy_types::date_time::DateTime;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::s3::{S3, rfc3339};
-use super::s3_list::decoded;
-use crate::error::Result;
+use super::s3_list::{decoded, timestamp};
+use crate::effects::Permit;
+use crate::error::{Kind, Result};
+use crate::lake::ObjectRef;
 
 /// An upload that is open.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +23,12 @@ pub struct Upload {
 }
 
 impl Upload {
+    /// When it was begun, if the store says so in a way that can be read.
+    #[must_use]
+    pub fn begun_at(&self) -> Option<Timestamp> {
+        self.begun.as_ref().and_then(timestamp)
+    }
+
     /// The row that a script sees: `uri`, `bucket`, `key`, `upload_id`, `begun` (RFC 3339).
     #[must_use]
     pub fn row(&self, bucket: &str) -> Value {
@@ -83,6 +92,53 @@ impl S3 {
                 return Err(asked.fault("the marker of the page just read"));
             }
             (key, id) = (next, next_id);
+        }
+    }
+
+    /// How many bytes an open upload holds; none where there is no such upload.
+    pub async fn upload_size(&self, at: &ObjectRef, id: &str) -> Result<Option<u64>> {
+        let asked = self.asked("ListParts", at);
+        let (mut size, mut marker): (u64, Option<String>) = (0, None);
+        loop {
+            let ask = || {
+                let list = self.client().list_parts();
+                let list = list.bucket(&at.bucket).key(&at.key).upload_id(id);
+                list.set_part_number_marker(marker.clone()).send()
+            };
+            let answer = match self.reading(&asked, ask).await {
+                Ok(answer) => answer,
+                Err(error) if error.kind() == Kind::NotFound => {
+                    self.check_bucket(&at.bucket).await?;
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            };
+            let sizes = answer
+                .parts()
+                .iter()
+                .filter_map(aws_sdk_s3::types::Part::size);
+            size += sizes.map(i64::unsigned_abs).sum::<u64>();
+            let next = answer.next_part_number_marker().map(str::to_owned);
+            match (answer.is_truncated(), next) {
+                (Some(true), next) if next.is_none() || next == marker => {
+                    return Err(asked.fault("a truncated page that leads nowhere"));
+                }
+                (Some(true), next) => marker = next,
+                _ => return Ok(Some(size)),
+            }
+        }
+    }
+
+    /// Gives an upload up; one that is gone already is fine.
+    pub async fn abort_upload(&self, _: Permit, at: &ObjectRef, id: &str) -> Result<()> {
+        let asked = self.asked("AbortMultipartUpload", at);
+        let ask = || {
+            let abort = self.client().abort_multipart_upload();
+            abort.bucket(&at.bucket).key(&at.key).upload_id(id).send()
+        };
+        match self.changing(&asked, ask).await {
+            Err(error) if error.kind() == Kind::NotFound => self.check_bucket(&at.bucket).await,
+            other => other.map(drop),
         }
     }
 }

@@ -140,7 +140,7 @@ impl Call<'_> {
 }
 
 /// Whether what failed for one target fails for the others as well.
-fn ends_all(error: &Error) -> bool {
+pub(super) fn ends_all(error: &Error) -> bool {
     matches!(
         error.kind(),
         Kind::Unavailable | Kind::Timeout | Kind::Interrupted | Kind::Unauthorized | Kind::Internal

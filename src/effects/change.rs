@@ -65,6 +65,13 @@ pub enum Change {
         /// Which.
         at: ObjectRef,
     },
+    /// Gives an upload in parts up: what it holds is gone.
+    AbortUpload {
+        /// The object that it would have made.
+        at: ObjectRef,
+        /// Its id.
+        upload: String,
+    },
     /// Deletes an object for good: what was put aside.
     PurgeObject {
         /// Which.
@@ -114,6 +121,7 @@ impl Change {
             Change::DeleteCollection { .. }
             | Change::DeleteItem { .. }
             | Change::DeleteObject { .. }
+            | Change::AbortUpload { .. }
             | Change::PurgeObject { .. }
             | Change::RemoveVersion { marker: false, .. }
             | Change::RemoveFile { .. } => Effect::Destroy,
@@ -132,6 +140,7 @@ impl Change {
             Change::WriteObject { .. } => "s3::write",
             Change::CopyObject { .. } => "s3::copy",
             Change::DeleteObject { .. } => "s3::delete",
+            Change::AbortUpload { .. } => "s3::abort_uploads",
             Change::PurgeObject { .. } => "trash purge",
             Change::RestoreObject { .. } | Change::RemoveVersion { .. } => "undo",
             Change::WriteFile { .. } => "fs::write",
@@ -156,6 +165,7 @@ impl Change {
             Change::WriteFile { path, .. } | Change::RemoveFile { path } => {
                 format!("file {}", path.display())
             }
+            Change::AbortUpload { at, upload } => format!("upload {upload} of {at}"),
             _ => self.object().map(ToString::to_string).unwrap_or_default(),
         }
     }
@@ -166,11 +176,18 @@ impl Change {
         match self {
             Change::WriteObject { at, .. }
             | Change::DeleteObject { at }
+            | Change::AbortUpload { at, .. }
             | Change::PurgeObject { at }
             | Change::RemoveVersion { at, .. } => Some(at),
             Change::CopyObject { to, .. } | Change::RestoreObject { to, .. } => Some(to),
             _ => None,
         }
+    }
+
+    /// Whether what it takes away may have been put aside.
+    #[must_use]
+    pub fn may_be_aside(&self) -> bool {
+        !matches!(self, Change::AbortUpload { .. })
     }
 
     /// Whether it changes a record of the catalogue.

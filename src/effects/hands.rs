@@ -166,7 +166,7 @@ impl Hands {
             },
             ..Done::default()
         };
-        if let Some(at) = change.object() {
+        if let Some(at) = change.object().filter(|_| change.may_be_aside()) {
             let s3 = self.s3()?;
             let aside = object::place_aside(number, at)?;
             if object::seen(s3, &aside).await?.facts != Facts::Absent {

@@ -92,6 +92,9 @@ pub fn inverse(step: &Effected) -> Inverse {
             };
             Inverse::Change(Box::new(change), now)
         }
+        Change::AbortUpload { .. } => {
+            Inverse::Lost("an upload that was given up is gone".to_owned())
+        }
         Change::PurgeObject { .. } => Inverse::Lost("what is purged is gone".to_owned()),
         Change::RestoreObject { to, .. } => match now {
             Some(now) => Inverse::Change(Box::new(Change::DeleteObject { at: to.clone() }), now),

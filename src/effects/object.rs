@@ -30,7 +30,24 @@ pub(super) async fn look(s3: &S3, change: &Change) -> Result<Seen> {
             ..Seen::default()
         });
     }
+    if let Change::AbortUpload { at, upload } = change {
+        let bytes = s3.upload_size(at, upload).await?;
+        return Ok(Seen {
+            facts: bytes.map_or(Facts::Absent, of_upload),
+            ..Seen::default()
+        });
+    }
     seen(s3, at).await
+}
+
+/// An upload that is known by what it holds: one that went on since is another.
+fn of_upload(size: u64) -> Facts {
+    Facts::Object {
+        size,
+        etag: None,
+        modified: None,
+        version: None,
+    }
 }
 
 /// A version that is known by its id alone.
@@ -98,6 +115,10 @@ pub(super) async fn perform(
             made(s3, to, aside).await
         }
         Change::DeleteObject { at } => delete(hands, permit, number, at, &seen.facts).await,
+        Change::AbortUpload { at, upload } => {
+            s3.abort_upload(permit, at, upload).await?;
+            Ok(Done::default())
+        }
         Change::PurgeObject { at } => {
             settled(s3, permit, at, None).await?;
             Ok(Done::default())

@@ -1,6 +1,7 @@
 //! Steps whose end nobody told: the run was killed, or the answer was lost. A look at the target tells what came of them.
 
 use super::Account;
+use super::batch::ends_all;
 use super::call::ended;
 use super::hands::{Hands, Number};
 use super::journal::{Begun, Ended};
@@ -19,8 +20,11 @@ pub fn find_out(session: &Session, account: &Account) -> Result<()> {
         Ok(())
     })?;
     for begun in unknown {
-        if let Some(ended) = looked_up(session, account, &begun)? {
-            account.take_ended(&ended)?;
+        match looked_up(session, account, &begun) {
+            Ok(Some(ended)) => account.take_ended(&ended)?,
+            Err(error) if ends_all(&error) => return Err(error),
+            // What cannot be looked at stays unknown, and the others are none the worse for it.
+            Ok(None) | Err(_) => {}
         }
     }
     Ok(())

@@ -11,12 +11,16 @@ use super::referenced::{Referenced, Wanted};
 use super::sweep::{Judge, Sweep};
 use crate::clients::prefect::Prefect;
 use crate::clients::s3::S3;
+use crate::clients::s3_uploads::Upload;
 use crate::clients::stac::Stac;
 use crate::error::{Error, Kind, Result};
 use crate::lake::Lake;
 
 /// While objects are deleted, what is known is read again after so long.
 pub const KNOWN_FOR: Duration = Duration::from_mins(5);
+
+/// An upload that has been open for so long was given up without a word.
+const STALE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The clocks of the store and of this machine may be apart so far.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -83,6 +87,15 @@ impl Knowledge {
     #[must_use]
     pub fn age(&self) -> Duration {
         self.read.elapsed()
+    }
+
+    /// The uploads that have been open for long. One of which it is not told since when is not among them.
+    pub fn stale_uploads(&self) -> impl Iterator<Item = &Upload> {
+        let is_stale = |upload: &&Upload| {
+            let begun = upload.begun_at();
+            begun.is_some_and(|begun| self.now.duration_since(begun) > STALE)
+        };
+        self.in_flight.uploads().iter().filter(is_stale)
     }
 
     /// Judges by it.

@@ -58,6 +58,14 @@ impl Orphans {
         Arc::clone(&self.known.referenced)
     }
 
+    /// The uploads that have been open so long that nobody may still be at them.
+    #[must_use]
+    pub fn stale_uploads(&self) -> Vec<Value> {
+        let bucket = &self.sweep.bucket;
+        let uploads = self.known.stale_uploads();
+        uploads.map(|upload| upload.row(bucket)).collect()
+    }
+
     /// The orphans, page by page.
     #[must_use]
     pub fn reading(self, services: Services) -> Reading {

@@ -47,7 +47,8 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             serde_json::to_value(found).map_err(|error| Error::internal(error.to_string()))?
         }
 
-        /// The objects of a bucket that nothing refers to: `objects`, a stream of rows as of `s3::list`, and `account`:
+        /// The objects of a bucket that nothing refers to: `objects`, a stream of rows as of `s3::list`, `uploads`, rows as
+        /// of `s3::uploads` that have been open for more than seven days, and `account`:
         /// all objects of the bucket by `reasons` (`referenced`, `protected`, `young`, `in_flight`, `orphan`, each with
         /// `objects` and `bytes`), the orphans by `domains`, `oldest`, `newest`, `samples`, how many `references` there
         /// are and how many of them are `resolved`, and `guards`: why nothing may be deleted. A run that would delete ends

@@ -31,6 +31,7 @@ pub(super) fn find(call: &Call, options: &Options) -> Result<Dynamic> {
     }
     // What is deleted is held against the same references.
     session.know(found.referenced());
+    let uploads = Value::from(found.stale_uploads());
     let account = serde_json::to_value(&found.summary);
     let account = account.map_err(|error| Error::internal(error.to_string()))?;
     let rows = Rows {
@@ -40,6 +41,7 @@ pub(super) fn find(call: &Call, options: &Options) -> Result<Dynamic> {
     };
     let mut map = rhai::Map::new();
     map.insert("account".into(), from_json(account));
+    map.insert("uploads".into(), from_json(uploads));
     map.insert(
         "objects".into(),
         Dynamic::from(Stream::of_values("orphans", rows)),

@@ -29,6 +29,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
     buckets(&mut ns);
     objects(&mut ns);
     changes(&mut ns);
+    uploads(&mut ns);
     ns
 }
 
@@ -132,18 +133,6 @@ fn objects(ns: &mut Namespace) {
                 };
                 call.stream("objects", s3.rows(part))
             }
-
-        /// The uploads in parts of a bucket that were begun and neither completed nor given up: `uri`, `key`,
-        /// `upload_id`, `begun`. What they hold costs space and is in no listing.
-        ///
-        /// ```rhai
-        /// s3::uploads("landing").len()
-        /// //=> 1
-        /// ```
-        read fn uploads(call, bucket: ImmutableString) -> "array" {
-            let uploads = call.wait(call.session().s3()?.uploads(&bucket))?;
-            uploads.iter().map(|upload| upload.row(&bucket)).collect::<Vec<_>>()
-        }
 
         /// What the store knows of an object without its bytes: `size`, `etag`, `last_modified`, `content_type`,
         /// `metadata`. Throws `not_found` where there is none.
@@ -324,6 +313,51 @@ fn changes(ns: &mut Namespace) {
                 }
             }
     }
+}
+
+fn uploads(ns: &mut Namespace) {
+    native! { ns,
+        /// The uploads in parts of a bucket that were begun and neither completed nor given up: `uri`, `key`,
+        /// `upload_id`, `begun`. What they hold costs space and is in no listing.
+        ///
+        /// ```rhai
+        /// s3::uploads("landing").len()
+        /// //=> 1
+        /// ```
+        read fn uploads(call, bucket: ImmutableString) -> "array" {
+            let uploads = call.wait(call.session().s3()?.uploads(&bucket))?;
+            uploads.iter().map(|upload| upload.row(&bucket)).collect::<Vec<_>>()
+        }
+
+        /// Gives uploads up, rows as of `s3::uploads`: what they hold is gone for good. One that went on since it was
+        /// planned is left alone. Gives back what `s3::delete` does.
+        ///
+        /// ```rhai
+        /// let done = s3::abort_uploads(s3::uploads("landing"));
+        /// [done.deleted, s3::uploads("landing").len()]
+        /// //=> [1, 0]
+        /// ```
+        destroy fn abort_uploads(call, uploads: Array) -> "map"
+            options as options {
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
+            {
+                call.changes(uploads.iter().map(upload), &options)?
+            }
+    }
+}
+
+/// An upload that is to be given up, as a row of `s3::uploads` names it.
+fn upload(row: &Dynamic) -> Result<Asked> {
+    let row = to_json(row)?;
+    let text = |name: &str| row[name].as_str().map(str::to_owned);
+    let (Some(bucket), Some(key), Some(upload)) = (text("bucket"), text("key"), text("upload_id"))
+    else {
+        return Err(Error::usage("s3::abort_uploads takes rows of s3::uploads"));
+    };
+    let at = ObjectRef { bucket, key };
+    Ok(Change::AbortUpload { at, upload }.into())
 }
 
 /// What is to be written: text, or the bytes of a blob.
