@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::corner::{Corner, fate};
-use super::deletes::refuse;
+use super::deletes::{deleted, refuse};
 use super::lakes::{Lake, on_both_lakes};
 use super::operator::Ran;
 use super::wire::{Wire, reply};
@@ -92,6 +92,41 @@ on_both_lakes! {
         assert!(!corner.item("eins").is_null());
         assert_eq!(corner.keys(""), ["eins/two.tif"]);
     }
+}
+
+/// A store that answers every delete with yes and deletes nothing.
+#[test]
+fn what_is_said_to_be_deleted_and_is_there_is_no_success() {
+    let (corner, s3, _) = Corner::tapped(Lake::Sandbox);
+    let (_, objects) = furnish(&corner);
+    s3.answering(|request| {
+        let all = deleted(request);
+        let is_own = |target: &String| target.contains("/.dashi-") || target.contains("/.state/");
+        if all.is_empty() || all.iter().any(is_own) {
+            return None;
+        }
+        let keys = all.iter().filter_map(|target| target.splitn(3, '/').nth(2));
+        let said: String = keys
+            .map(|key| format!("<Deleted><Key>{key}</Key></Deleted>"))
+            .collect();
+        let body = format!("<DeleteResult>{said}</DeleteResult>");
+        Some(match request.method.as_str() {
+            "DELETE" => reply("204 No Content", ""),
+            _ => reply("200 OK", &body),
+        })
+    });
+    let stderr = corner.delete("eins", &["--apply", "--yes"]).failure(4);
+    assert!(
+        stderr.contains("the store said that it deleted"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("0 done, 1 left alone, 3 failed"),
+        "{stderr}"
+    );
+    s3.answering(|_| None);
+    assert_eq!(corner.objects(""), objects);
+    assert!(!corner.item("eins").is_null());
 }
 
 /// What the store says of one object is none of the others' business.

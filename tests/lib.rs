@@ -42,6 +42,7 @@ mod faults;
 mod gate;
 mod gc;
 mod gc_faults;
+mod gc_memory;
 mod interrupt;
 mod inventory;
 mod item_delete;

@@ -14,6 +14,7 @@ pub mod retry;
 pub mod s3;
 pub mod s3_bulk;
 pub mod s3_changes;
+pub(crate) mod s3_cut;
 pub(crate) mod s3_error;
 pub mod s3_list;
 pub mod s3_order;

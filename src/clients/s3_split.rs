@@ -13,6 +13,7 @@ use futures::stream::{self, BoxStream};
 use tokio::sync::{Notify, mpsc};
 
 use super::s3::S3;
+use super::s3_cut::{apart, between, is_told_apart};
 use super::s3_list::{Listed, Page, Part};
 use super::s3_order::Order;
 use crate::error::{Error, Result};
@@ -77,27 +78,6 @@ fn read_all(fetch: Fetch, bucket: &str, cuts: Vec<String>) -> BoxStream<'static,
     });
     // Both are driven by who reads: nothing is asked for that nobody waits for.
     stream::select(told, reading).boxed()
-}
-
-/// Those of the cuts that stand in one order whichever it is, each made a key that no store can have.
-fn apart(mut cuts: Vec<String>) -> Vec<String> {
-    cuts.sort_unstable();
-    let mut apart: Vec<String> = Vec::new();
-    for cut in cuts {
-        if apart
-            .last()
-            .is_none_or(|last| Order::is_after_everywhere(&cut, last))
-        {
-            apart.push(marked(&cut));
-        }
-    }
-    apart
-}
-
-/// A key right behind this one and what lies below it. A store that keeps folders would leave out the folder whose name a
-/// listing starts after; nothing has this name.
-fn marked(key: &str) -> String {
-    format!("{key}~{:08x}", rand::random::<u32>())
 }
 
 /// A range of keys: after the first, up to the second.
@@ -307,37 +287,6 @@ impl State {
     }
 }
 
-/// Whether both orders see a key on the same side of another.
-fn is_told_apart(key: &str, other: &str) -> bool {
-    Order::is_after_everywhere(key, other) || Order::is_after_nowhere(key, other)
-}
-
-/// A key between two others in both orders, somewhere in the middle; the end of all keys where there is no second.
-fn between(last: &str, end: Option<&str>) -> Option<String> {
-    let shared = end.map_or(0, |end| {
-        let pairs = last.chars().zip(end.chars());
-        pairs
-            .take_while(|(a, b)| a == b)
-            .map(|(a, _)| a.len_utf8())
-            .sum()
-    });
-    let (mut head, mut rest) = (last[..shared].to_owned(), last[shared..].chars());
-    let mut high = end.and_then(|end| end[shared..].chars().next());
-    loop {
-        let low = rest.next();
-        let from = low.map_or(0x20, u32::from);
-        let to = high.take().map_or(0x7f, u32::from);
-        if to > from + 1 {
-            let middle = char::from_u32(from + (to - from) / 2).filter(|middle| *middle != '/');
-            let key = marked(&format!("{head}{}", middle?));
-            let fits = Order::is_after_everywhere(&key, last)
-                && end.is_none_or(|end| Order::is_after_everywhere(end, &key));
-            return fits.then_some(key);
-        }
-        head.push(low?);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -487,25 +436,5 @@ mod tests {
         assert_eq!(listed(fetch(3), Vec::new()).await.unwrap().len(), 3);
         let cut = listed(fetch(3), vec!["0001".to_owned(), "9".to_owned()]).await;
         assert!(matches!(cut, Err(Stop::Disorder)), "{cut:?}");
-    }
-
-    #[test]
-    fn a_key_between_two_others_is_between_them_in_both_orders() {
-        for (last, end) in [
-            ("a", Some("c")),
-            ("a/b", Some("a/z")),
-            ("a", None),
-            ("", None),
-            ("a/b/000123", Some("a/b/000999")),
-            ("domain/x", Some("domain/y")),
-            ("a/zzz", None),
-        ] {
-            let key = between(last, end).unwrap();
-            assert!(Order::is_after_everywhere(&key, last), "{last} {key}");
-            assert!(
-                end.is_none_or(|end| Order::is_after_everywhere(end, &key)),
-                "{key} {end:?}"
-            );
-        }
     }
 }

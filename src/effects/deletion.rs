@@ -1,7 +1,7 @@
 //! Many objects deleted together: looked at by listing where they stand side by side, put aside at once, and taken away by
 //! few requests. What is true of one object is `object`'s; this is only faster.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::StreamExt;
 
@@ -183,8 +183,20 @@ impl Deletion<'_> {
         let doomed: Vec<Doomed> = self.open.iter().map(doomed).collect();
         let permit = Permit::granted();
         let fates = self.s3.delete_many(permit, self.bucket, &doomed).await;
-        for (target, fate) in std::mem::take(&mut self.open).into_iter().zip(fates) {
+        let all = std::mem::take(&mut self.open);
+        let deleted = all.iter().zip(&fates);
+        let deleted = deleted.filter(|(_, fate)| matches!(fate, Fate::Deleted(_)));
+        let deleted: Vec<&Target> = deleted.map(|(target, _)| target).collect();
+        let still_there = self.still_there(&deleted).await;
+        for (target, fate) in all.into_iter().zip(fates) {
             let outcome = match fate {
+                Fate::Deleted(_) if still_there.contains(&target.place) => {
+                    let message = format!(
+                        "the store said that it deleted {}, and it is there",
+                        target.at
+                    );
+                    failed(&Error::new(Kind::Protocol, message))
+                }
                 Fate::Deleted(marker) => {
                     let done = Done {
                         marker: marker.filter(|_| versions),
@@ -198,6 +210,27 @@ impl Deletion<'_> {
             };
             self.outcomes.insert(target.place, outcome);
         }
+    }
+
+    /// Those of the deleted that are there all the same, by their places: some stores say that they deleted what they did
+    /// not. Told by a listing, as far as one tells it, and by a look at what it shows.
+    async fn still_there(&self, deleted: &[&Target<'_>]) -> HashSet<usize> {
+        let targets: BTreeMap<&str, &Target> = deleted
+            .iter()
+            .map(|target| (target.at.key.as_str(), *target))
+            .collect();
+        let keys: Vec<&str> = targets.keys().copied().collect();
+        let mut listed = HashMap::new();
+        let _ = list(self.s3, self.bucket, &keys, &mut listed).await;
+        let listed = listed.keys().map(|(_, key)| key.as_str());
+        // The listing begins after the first.
+        let doubtful = keys.first().copied().into_iter().chain(listed);
+        let looks = futures::stream::iter(doubtful).filter_map(async |key| {
+            let target = targets.get(key)?;
+            let now = seen(self.s3, target.at).await.ok()?;
+            target.there.still(&now.facts).then_some(target.place)
+        });
+        looks.collect().await
     }
 
     fn fail_all(&mut self, error: &Error) {

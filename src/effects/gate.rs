@@ -156,6 +156,12 @@ impl Gate {
         lock(&self.inner).is_preview
     }
 
+    /// Whether this run may end in anything being destroyed.
+    #[must_use]
+    pub fn may_destroy(&self) -> bool {
+        self.most == Effect::Destroy && !self.is_preview()
+    }
+
     /// Makes this a run that does nothing.
     pub fn set_preview(&self) {
         lock(&self.inner).is_preview = true;

@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::catalogue::Walked;
-use super::referenced::{Gathering, Referenced, Wanted};
+use super::gathering::Gathering;
+use super::referenced::{Referenced, Wanted};
 use crate::clients::prefect::Prefect;
 use crate::clients::s3::S3;
 use crate::clients::s3_uploads::Upload;

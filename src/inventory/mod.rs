@@ -2,7 +2,7 @@
 //!
 //! `catalogue` reads every record, or fails. `belongings` answers what goes with an item: `names` is what the item says,
 //! `found` what the store holds of it, `claims` what other records keep. `referenced` is what the catalogue refers to, as
-//! a set for any key, and `keeper` asks it for very many. `orphans` are the objects of a bucket that
+//! a set for any key (`gathering` makes it), and `keeper` asks it for very many. `orphans` are the objects of a bucket that
 //! nothing keeps: `sweep` decides, `knowledge` is what must be known before (`in_flight` what is being worked on), `summary`
 //! the account, `verdict` what is to be said of one object. Reading and deciding are apart, so that the deciding is tested without a service. Nothing is changed here, no script type is known, and what an href means is
 //! `lake`'s to say.
@@ -11,6 +11,7 @@ mod belongings;
 mod catalogue;
 mod claims;
 mod found;
+mod gathering;
 mod in_flight;
 mod keeper;
 mod knowledge;

@@ -1,23 +1,16 @@
 //! Which objects the catalogue refers to, as one set that answers for any key.
 //!
 //! It holds fingerprints: two texts that share one keep an object too many, and never lose one. How the catalogue is read
-//! whole is `catalogue`'s, how a key is judged is `keeper`'s.
+//! whole is `catalogue`'s, what its records refer to `gathering`'s, how a key is judged `keeper`'s.
 
 use std::collections::BTreeMap;
 
-use percent_encoding::percent_decode_str;
-
 use super::catalogue::{Record, Walked, walk};
-use super::claims::unreadable;
+use super::gathering::Gathering;
 use super::keeper::{Keeper, Keeps};
 use crate::clients::stac::Stac;
 use crate::error::Result;
-use crate::lake::{
-    Fingerprint, Fingerprints, Found, Gathered, Lake, Place, References, Seed, strings,
-};
-
-/// Keys that are kept as samples: where a bucket is cut to be listed in several places.
-const SAMPLES: usize = 256;
+use crate::lake::{Fingerprint, Fingerprints, Lake, Seed};
 
 /// References of one part of the bucket: fewer are listed in a few requests.
 const SHARE: usize = 4000;
@@ -37,7 +30,7 @@ pub enum Granularity {
 /// What the catalogue refers to in the buckets of the lake.
 #[derive(Debug)]
 pub struct Referenced {
-    seed: Seed,
+    pub(super) seed: Seed,
     /// Objects and folders that a text names. Those are marked that a resolving bucket should hold.
     pub(super) named: Fingerprints,
     /// `<collection>/<item>` of every item, in whichever bucket.
@@ -46,14 +39,14 @@ pub struct Referenced {
     pub(super) datasets: Fingerprints,
     pub(super) whole: BTreeMap<String, String>,
     /// Hrefs that say where they lead only from where their record lies, which nobody knows.
-    tails: Fingerprints,
-    relative: u64,
+    pub(super) tails: Fingerprints,
+    pub(super) relative: u64,
     /// Other readings of a marked text, each with the marked one.
     pub(super) readings: Vec<(Fingerprint, Fingerprint)>,
-    walked: Walked,
-    strangers: BTreeMap<String, u64>,
-    samples: Vec<String>,
-    drawn_from: usize,
+    pub(super) walked: Walked,
+    pub(super) strangers: BTreeMap<String, u64>,
+    pub(super) samples: Vec<String>,
+    pub(super) drawn_from: usize,
 }
 
 /// Which records count, and what is to be known of the references.
@@ -158,211 +151,6 @@ impl Referenced {
     pub(super) fn seeds(&self, bucket: &str) -> [Seed; 2] {
         [self.seed.of(bucket), self.seed]
     }
-}
-
-/// What is read so far.
-pub(super) struct Gathering<'a> {
-    lake: &'a Lake,
-    wanted: Wanted<'a>,
-    seed: Seed,
-    buckets: BTreeMap<&'a str, Seed>,
-    named: Gathered,
-    items: Gathered,
-    datasets: Gathered,
-    whole: BTreeMap<String, String>,
-    tails: Gathered,
-    relative: u64,
-    readings: Vec<(Fingerprint, Fingerprint)>,
-    strangers: BTreeMap<String, u64>,
-    samples: Vec<String>,
-    /// How many keys there were to be drawn from.
-    drawn_from: usize,
-}
-
-impl<'a> Gathering<'a> {
-    pub(super) fn new(lake: &'a Lake, wanted: Wanted<'a>) -> Gathering<'a> {
-        let seed = Seed::random();
-        Gathering {
-            lake,
-            wanted,
-            seed,
-            buckets: lake.buckets().map(|name| (name, seed.of(name))).collect(),
-            named: Gathered::default(),
-            items: Gathered::default(),
-            datasets: Gathered::default(),
-            whole: BTreeMap::new(),
-            tails: Gathered::default(),
-            relative: 0,
-            readings: Vec::new(),
-            strangers: BTreeMap::new(),
-            samples: Vec::new(),
-            drawn_from: 0,
-        }
-    }
-
-    pub(super) fn into_referenced(self, walked: Walked) -> Referenced {
-        Referenced {
-            seed: self.seed,
-            named: self.named.into_set(),
-            items: self.items.into_set(),
-            datasets: self.datasets.into_set(),
-            whole: self.whole,
-            tails: self.tails.into_set(),
-            relative: self.relative,
-            readings: self.readings,
-            walked,
-            strangers: self.strangers,
-            samples: self.samples,
-            drawn_from: self.drawn_from,
-        }
-    }
-
-    /// Keeps a key as a sample, as likely as each before it.
-    fn draw(&mut self, key: &str) {
-        self.drawn_from += 1;
-        if self.samples.len() < SAMPLES {
-            self.samples.push(key.to_owned());
-            return;
-        }
-        let place = rand::random_range(0..self.drawn_from);
-        if let Some(sample) = self.samples.get_mut(place) {
-            key.clone_into(sample);
-        }
-    }
-
-    /// Takes in what one record refers to.
-    ///
-    /// A text with more meanings than are read is an error: what it keeps is not known.
-    pub(super) fn add(&mut self, record: &Record<'_>) -> Result<()> {
-        let is_item = matches!(record, Record::Item { .. });
-        if let Record::Item { collection, id, .. } = record {
-            let going = self.wanted.going.iter();
-            if going.clone().any(|(c, i)| c == collection && i == id) {
-                return Ok(());
-            }
-            let folder = format!("{collection}/{id}");
-            self.items.add(self.seed.print(&folder), false);
-        }
-        for found in strings(record.value()) {
-            let references = self.lake.references(found.text);
-            if !references.is_complete() {
-                return Err(unreadable(record, &found));
-            }
-            self.add_text(&references, is_item);
-            for bucket in references.whole_buckets() {
-                let by = || format!("{}, {}", record.name(), found.path());
-                self.whole.entry(bucket.to_owned()).or_insert_with(by);
-            }
-            if is_href(&found) {
-                self.add_tail(found.text);
-            }
-            if let Some(host) = references.unknown_host()
-                && is_asset(&found)
-            {
-                *self.strangers.entry(host.to_owned()).or_default() += 1;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes in what one text refers to.
-    pub(super) fn add_text(&mut self, references: &References, of_item: bool) {
-        let mut places = references.places().iter();
-        let best = references.is_placed().then(|| places.next()).flatten();
-        let marked = best.and_then(|place| self.add_place(place, true, of_item));
-        for place in places {
-            let print = self.add_place(place, false, of_item);
-            if let (Some(print), Some(marked)) = (print, marked) {
-                self.readings.push((print, marked));
-            }
-        }
-    }
-
-    /// Keeps what ends like a relative href.
-    fn add_tail(&mut self, href: &str) {
-        let Some(tail) = tail(href) else {
-            return;
-        };
-        self.relative += 1;
-        let decoded = percent_decode_str(&tail).decode_utf8_lossy();
-        for text in [tail.as_str(), &*decoded] {
-            self.tails.add(self.seed.print(text), false);
-        }
-    }
-
-    /// Keeps a place. Gives its fingerprint where it is one that the resolving bucket may hold.
-    fn add_place(&mut self, place: &Place, is_best: bool, of_item: bool) -> Option<Fingerprint> {
-        let (bucket, path) = match place {
-            Place::Object(at) => (&at.bucket, at.key.as_str()),
-            Place::Prefix(at) => (&at.bucket, at.prefix.trim_end_matches('/')),
-            Place::Bucket(_) => return None,
-            Place::Foreign(foreign) => {
-                for suffix in foreign.suffixes() {
-                    let path = suffix.strip_suffix('/').unwrap_or(suffix);
-                    self.named.add(self.seed.print(path), false);
-                    // It may lie in any bucket, and so may its dataset.
-                    if of_item && let Some(dataset) = dataset(path, suffix.ends_with('/')) {
-                        self.datasets.add(self.seed.print(dataset), false);
-                    }
-                }
-                return None;
-            }
-        };
-        let seed = *self.buckets.get(bucket.as_str())?;
-        let print = seed.print(path);
-        if is_best && self.wanted.resolving == Some(bucket) {
-            self.draw(path);
-        }
-        let resolves = self.wanted.resolving == Some(bucket);
-        self.named.add(print, is_best && resolves);
-        if of_item && let Some(dataset) = dataset(path, matches!(place, Place::Prefix(_))) {
-            self.datasets.add(seed.print(dataset), false);
-        }
-        resolves.then_some(print)
-    }
-}
-
-/// The first two segments of a path that lies below them, or is them as a folder.
-pub(super) fn dataset(path: &str, is_folder: bool) -> Option<&str> {
-    let mut slashes = path.match_indices('/').map(|(slash, _)| slash);
-    let end = match (slashes.next(), slashes.next()) {
-        (Some(_), Some(second)) => second,
-        (Some(_), None) if is_folder => path.len(),
-        _ => return None,
-    };
-    Some(&path[..end])
-}
-
-/// Whether it is an href of whatever.
-fn is_href(found: &Found<'_>) -> bool {
-    found.path().rsplit('.').next() == Some("href")
-}
-
-/// What a relative href ends in; none where the href is not relative.
-fn tail(href: &str) -> Option<String> {
-    let path = href.trim().split(['?', '#']).next().unwrap_or_default();
-    let is_scheme = |scheme: &str| {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-');
-        scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(is_part)
-    };
-    let has_scheme = path
-        .split_once(':')
-        .is_some_and(|(scheme, _)| is_scheme(scheme));
-    if path.starts_with(['/', '\\']) || has_scheme {
-        return None;
-    }
-    let segments = path
-        .split('/')
-        .filter(|segment| !matches!(*segment, "" | "." | ".."));
-    let tail = segments.collect::<Vec<_>>().join("/");
-    (!tail.is_empty()).then_some(tail)
-}
-
-/// Whether it is the href of an asset, or of an alternate of one.
-fn is_asset(found: &Found<'_>) -> bool {
-    let path = found.path();
-    let last = path.rsplit('.').next();
-    path.starts_with("assets") && last == Some("href")
 }
 
 #[cfg(test)]
@@ -492,17 +280,6 @@ pub(super) mod tests {
         ] {
             assert!(!referenced.ends_like(key), "{key}");
         }
-        for href in [
-            "s3://a/b",
-            "/a/b",
-            "mailto:a@b",
-            "",
-            "../..",
-            "http://x/y",
-            "#top",
-        ] {
-            assert_eq!(tail(href), None, "{href}");
-        }
     }
 
     #[test]
@@ -536,18 +313,5 @@ pub(super) mod tests {
         assert_eq!(cuts.len(), 3);
         assert!(cuts.is_sorted() && cuts[0].as_str() > "d/01", "{cuts:?}");
         assert!(cuts[2].as_str() < "d/15", "{cuts:?}");
-    }
-
-    #[test]
-    fn a_dataset_is_the_first_two_segments_of_what_lies_in_it() {
-        for (path, is_folder, of) in [
-            ("a/b/c", false, Some("a/b")),
-            ("a/b/c/d", true, Some("a/b")),
-            ("a/b", true, Some("a/b")),
-            ("a/b", false, None),
-            ("a", true, None),
-        ] {
-            assert_eq!(dataset(path, is_folder), of, "{path}");
-        }
     }
 }

@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::catalogue::Record;
+use super::gathering::dataset;
 use super::knowledge::{Knowledge, Services};
-use super::referenced::{Granularity, dataset};
+use super::referenced::Granularity;
 use super::sweep::{Reason, Sweep};
 use crate::error::{Kind, Result};
 use crate::lake::{Lake, ObjectRef, Place, strings};

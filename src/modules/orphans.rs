@@ -26,7 +26,7 @@ pub(super) fn find(call: &Call, options: &Options) -> Result<Dynamic> {
     let bucket = bucket.unwrap_or_else(|| services.lake.bucket(Role::Landing).to_owned());
     let sweep = sweep(call, &bucket, options)?;
     let found = call.wait(Orphans::find(&services, sweep))?;
-    if !session.gate().is_preview() {
+    if session.gate().may_destroy() {
         refuse_guarded(&found.summary, options.int("expect_delete"))?;
     }
     // What is deleted is held against the same references.
