@@ -90,7 +90,7 @@ impl S3 {
         }
         let singly = odd.into_iter().chain(rest);
         let singles = futures::stream::iter(singly)
-            .map(async |at| (at, self.delete_singly(permit, bucket, &all[at]).await))
+            .map(async |at| (at, self.delete_one(permit, bucket, &all[at]).await))
             .buffer_unordered(SINGLES);
         fates.extend(singles.collect::<Vec<_>>().await);
         fates.into_values().collect()
@@ -118,7 +118,7 @@ impl S3 {
                         Fate::Failed(self.refused_one(bucket, &doomed.key, code, message))
                     }
                     // Not told, or not now: asked for alone, which tells what is so.
-                    _ => self.delete_singly(permit, bucket, doomed).await,
+                    _ => self.delete_one(permit, bucket, doomed).await,
                 };
                 (at, fate)
             })
@@ -177,7 +177,7 @@ impl S3 {
     }
 
     /// Deletes one object. After an answer that leaves it open, a look decides.
-    async fn delete_singly(&self, permit: Permit, bucket: &str, doomed: &Doomed) -> Fate {
+    pub async fn delete_one(&self, permit: Permit, bucket: &str, doomed: &Doomed) -> Fate {
         let at = ObjectRef {
             bucket: bucket.to_owned(),
             key: doomed.key.clone(),

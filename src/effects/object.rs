@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::hands::{Done, Hands, Number, Seen};
 use super::{Change, Facts, Permit};
 use crate::clients::s3::S3;
+use crate::clients::s3_bulk::{Doomed, Fate};
 use crate::clients::s3_changes::{Condition, Content};
 use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
@@ -120,7 +121,7 @@ pub(super) async fn perform(
             Ok(Done::default())
         }
         Change::PurgeObject { at } => {
-            settled(s3, permit, at, None).await?;
+            taken(s3, permit, at, None).await?;
             Ok(Done::default())
         }
         Change::RestoreObject { from, to, .. } => {
@@ -308,7 +309,7 @@ async fn delete(
     } else {
         put_aside(hands, permit, number, at, there).await?
     };
-    let marker = settled(s3, permit, at, there.etag()).await?;
+    let marker = taken(s3, permit, at, there.etag()).await?;
     Ok(Done {
         marker: marker.filter(|_| versions),
         aside,
@@ -316,28 +317,21 @@ async fn delete(
     })
 }
 
-/// Deletes an object. After an answer that leaves it open, a look decides.
-async fn settled(
+/// Deletes an object. Gives the delete marker that stands there now, where the bucket keeps versions.
+async fn taken(
     s3: &S3,
     permit: Permit,
     at: &ObjectRef,
     etag: Option<&str>,
 ) -> Result<Option<String>> {
-    match s3.delete(permit, at, None, etag).await {
-        Ok(deleted) => Ok(deleted.marker),
-        Err(error) if error.detail().status == Some(412) => Err(changed(at)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                Kind::Unavailable | Kind::Timeout | Kind::NotFound
-            ) =>
-        {
-            match seen(s3, at).await {
-                Ok(now) if now.facts == Facts::Absent => Ok(s3.marker_of(at).await?),
-                _ => Err(error),
-            }
-        }
-        Err(error) => Err(error),
+    let doomed = Doomed {
+        key: at.key.clone(),
+        etag: etag.map(str::to_owned),
+    };
+    match s3.delete_one(permit, &at.bucket, &doomed).await {
+        Fate::Deleted(marker) => Ok(marker),
+        Fate::Changed => Err(changed(at)),
+        Fate::Failed(error) => Err(error),
     }
 }
 
