@@ -197,7 +197,11 @@ impl S3 {
         }
         match self.head(bucket, &doomed.key).await {
             Err(look) if look.kind() == Kind::NotFound => match self.check_bucket(bucket).await {
-                Ok(()) => Fate::Deleted(self.marker_of(&at).await.unwrap_or_default()),
+                // Without its marker nobody could bring it back: who looks again finds it deleted, and the marker.
+                Ok(()) => self
+                    .marker_of(&at)
+                    .await
+                    .map_or_else(Fate::Failed, Fate::Deleted),
                 Err(_) => Fate::Failed(error),
             },
             _ => Fate::Failed(error),

@@ -16,7 +16,7 @@ use super::s3::S3;
 use super::s3_cut::{apart, between, is_told_apart};
 use super::s3_list::{Listed, Page, Part};
 use super::s3_order::Order;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// Ranges that are read at a time; how many requests are under way is the pace's business.
 const READERS: usize = 16;
@@ -39,22 +39,43 @@ pub enum Stop {
     Failed(Error),
 }
 
+impl Stop {
+    /// The error for who can do no more about it.
+    #[must_use]
+    pub fn into_error(self) -> Error {
+        match self {
+            Stop::Disorder => Error::new(Kind::Protocol, "s3 lists in no order"),
+            Stop::Failed(error) => error,
+        }
+    }
+}
+
+/// Some objects, or why there are no more.
+pub type Told = std::result::Result<Vec<Listed>, Stop>;
+
 impl S3 {
+    /// Every object of a bucket, one page after the other, in whatever order.
+    #[must_use]
+    pub fn in_one_go(&self, bucket: &str) -> BoxStream<'static, Told> {
+        let pages = self.pages(Part {
+            bucket: bucket.to_owned(),
+            ..Part::default()
+        });
+        let objects = |page: Result<Page>| page.map(|page| page.objects);
+        pages
+            .map(move |page| objects(page).map_err(Stop::Failed))
+            .boxed()
+    }
+
     /// Every object of a bucket, in no order. `cuts` are keys at which it is good to cut.
     #[must_use]
-    pub fn everything(
-        &self,
-        bucket: &str,
-        cuts: Vec<String>,
-    ) -> BoxStream<'static, std::result::Result<Vec<Listed>, Stop>> {
+    pub fn everything(&self, bucket: &str, cuts: Vec<String>) -> BoxStream<'static, Told> {
         let s3 = self.clone();
         read_all(Arc::new(move |part| s3.pages(part)), bucket, cuts)
     }
 }
 
 type Fetch = Arc<dyn Fn(Part) -> BoxStream<'static, Result<Page>> + Send + Sync>;
-type Told = std::result::Result<Vec<Listed>, Stop>;
-
 fn read_all(fetch: Fetch, bucket: &str, cuts: Vec<String>) -> BoxStream<'static, Told> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let split = Arc::new(Split {

@@ -79,15 +79,16 @@ impl Call<'_> {
         }
         recorder.begun(ready.iter().map(|(row, seen)| begun(row, seen)).collect())?;
         let run = recorder.run().id.clone();
-        let changes: Vec<&Change> = ready.iter().map(|(row, _)| &row.change).collect();
-        if deletes(&changes) {
-            let deleting = deletion::delete(self.hands, &run, &ready);
-            let outcomes = self.session.finish(deleting)?;
-            let came = ready.into_iter().zip(outcomes);
-            let came = came.map(|((row, _), (state, why, done))| (row, state, why, done));
-            return self.end_all(recorder, came.collect());
-        }
-        let doing = futures::stream::iter(ready)
+        let is_deletion = |(row, _): &Ready| matches!(row.change, Change::DeleteObject { .. });
+        let (deletions, others): (Vec<Ready>, Vec<Ready>) =
+            ready.into_iter().partition(is_deletion);
+        let outcomes = self
+            .session
+            .finish(deletion::delete(self.hands, &run, &deletions))?;
+        let deleted = deletions.into_iter().zip(outcomes);
+        let deleted = deleted.map(|((row, _), (state, why, done))| (row, state, why, done));
+        let mut settled = self.end_all(recorder, deleted.collect())?;
+        let doing = futures::stream::iter(others)
             .map(async |(row, seen)| {
                 let number = Number {
                     run: &run,
@@ -103,7 +104,8 @@ impl Call<'_> {
             })
             .buffered(AT_ONCE);
         let came: Vec<Came> = self.session.finish(async { Ok(doing.collect().await) })?;
-        self.end_all(recorder, came)
+        settled.extend(self.end_all(recorder, came)?);
+        Ok(settled)
     }
 
     /// Writes down what came of a step.

@@ -115,14 +115,20 @@ pub(super) async fn perform(
             s3.copy(permit, from, to, None, None).await?;
             made(s3, to, aside).await
         }
-        Change::DeleteObject { at } => delete(hands, permit, number, at, &seen.facts).await,
         Change::AbortUpload { at, upload } => {
             s3.abort_upload(permit, at, upload).await?;
             Ok(Done::default())
         }
         Change::PurgeObject { at } => {
-            taken(s3, permit, at, None).await?;
-            Ok(Done::default())
+            let doomed = Doomed {
+                key: at.key.clone(),
+                etag: None,
+            };
+            match s3.delete_one(permit, &at.bucket, &doomed).await {
+                Fate::Deleted(_) => Ok(Done::default()),
+                Fate::Changed => Err(changed(at)),
+                Fate::Failed(error) => Err(error),
+            }
         }
         Change::RestoreObject { from, to, .. } => {
             restore(hands, permit, number, (from, to), seen).await
@@ -293,46 +299,6 @@ pub(super) fn unlike(at: &ObjectRef, aside: &ObjectRef) -> Error {
 /// That a target is not what it was.
 pub(super) fn changed(at: &ObjectRef) -> Error {
     Error::new(Kind::Conflict, format!("{at} was written in the meantime"))
-}
-
-async fn delete(
-    hands: &Hands,
-    permit: Permit,
-    number: Number<'_>,
-    at: &ObjectRef,
-    there: &Facts,
-) -> Result<Done> {
-    let s3 = hands.s3()?;
-    let versions = hands.keeps_versions(&at.bucket).await?;
-    let aside = if versions {
-        None
-    } else {
-        put_aside(hands, permit, number, at, there).await?
-    };
-    let marker = taken(s3, permit, at, there.etag()).await?;
-    Ok(Done {
-        marker: marker.filter(|_| versions),
-        aside,
-        ..Done::default()
-    })
-}
-
-/// Deletes an object. Gives the delete marker that stands there now, where the bucket keeps versions.
-async fn taken(
-    s3: &S3,
-    permit: Permit,
-    at: &ObjectRef,
-    etag: Option<&str>,
-) -> Result<Option<String>> {
-    let doomed = Doomed {
-        key: at.key.clone(),
-        etag: etag.map(str::to_owned),
-    };
-    match s3.delete_one(permit, &at.bucket, &doomed).await {
-        Fate::Deleted(marker) => Ok(marker),
-        Fate::Changed => Err(changed(at)),
-        Fate::Failed(error) => Err(error),
-    }
 }
 
 async fn restore(

@@ -9,7 +9,7 @@ use super::catalogue::{Record, Walked};
 use super::claims::unreadable;
 use super::referenced::{Referenced, Wanted};
 use crate::error::Result;
-use crate::lake::{Fingerprint, Found, Gathered, Lake, Place, References, Seed, strings};
+use crate::lake::{Fingerprint, Gathered, Lake, Place, References, Seed, strings};
 
 /// Keys that are kept as samples: where a bucket is cut to be listed in several places.
 const SAMPLES: usize = 256;
@@ -107,11 +107,12 @@ impl<'a> Gathering<'a> {
                 let by = || format!("{}, {}", record.name(), found.path());
                 self.whole.entry(bucket.to_owned()).or_insert_with(by);
             }
-            if is_href(&found) {
-                self.add_tail(found.text);
+            if found.name() != Some("href") {
+                continue;
             }
+            self.add_tail(found.text);
             if let Some(host) = references.unknown_host()
-                && is_asset(&found)
+                && found.path().starts_with("assets")
             {
                 *self.strangers.entry(host.to_owned()).or_default() += 1;
             }
@@ -164,10 +165,10 @@ impl<'a> Gathering<'a> {
         };
         let seed = *self.buckets.get(bucket.as_str())?;
         let print = seed.print(path);
-        if is_best && self.wanted.resolving == Some(bucket) {
+        let resolves = self.wanted.resolving == Some(bucket);
+        if is_best && resolves {
             self.draw(path);
         }
-        let resolves = self.wanted.resolving == Some(bucket);
         self.named.add(print, is_best && resolves);
         if of_item && let Some(dataset) = dataset(path, matches!(place, Place::Prefix(_))) {
             self.datasets.add(seed.print(dataset), false);
@@ -185,11 +186,6 @@ pub(super) fn dataset(path: &str, is_folder: bool) -> Option<&str> {
         _ => return None,
     };
     Some(&path[..end])
-}
-
-/// Whether it is an href of whatever.
-fn is_href(found: &Found<'_>) -> bool {
-    found.path().rsplit('.').next() == Some("href")
 }
 
 /// What a relative href ends in; none where the href is not relative.
@@ -210,13 +206,6 @@ fn tail(href: &str) -> Option<String> {
         .filter(|segment| !matches!(*segment, "" | "." | ".."));
     let tail = segments.collect::<Vec<_>>().join("/");
     (!tail.is_empty()).then_some(tail)
-}
-
-/// Whether it is the href of an asset, or of an alternate of one.
-fn is_asset(found: &Found<'_>) -> bool {
-    let path = found.path();
-    let last = path.rsplit('.').next();
-    path.starts_with("assets") && last == Some("href")
 }
 
 #[cfg(test)]

@@ -4,21 +4,22 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::knowledge::{KNOWN_FOR, Knowledge, Services};
 use super::referenced::Referenced;
 use super::summary::Summary;
 use super::sweep::{Judge, Reason, Sweep};
-use crate::clients::s3_list::{Listed, Part};
-use crate::clients::s3_split::Stop;
+use crate::clients::s3_list::Listed;
+use crate::clients::s3_split::{Stop, Told};
 use crate::error::{Error, Result};
 use crate::scratch;
 
 const WHAT: &str = "the orphans of this bucket";
-const TABLES: &str = "CREATE TABLE orphan (key TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT, modified TEXT, written INTEGER)";
+const TABLES: &str = "CREATE TABLE orphan (row TEXT NOT NULL, written INTEGER)";
 
 /// Rows of one page.
 const PAGE: usize = 1000;
@@ -36,12 +37,17 @@ impl Orphans {
     /// Reads what must be known, lists the whole bucket, and judges every object.
     pub async fn find(services: &Services, sweep: Sweep) -> Result<Orphans> {
         let known = Knowledge::read(services, &sweep).await?;
-        let (found, resolved) = match Found::of_all(services, &sweep, &known).await {
-            Ok(found) => found,
+        let cuts = known.referenced.cuts();
+        let told = services.s3.everything(&sweep.bucket, cuts);
+        let found = match Found::of(&sweep, &known, told).await {
             // What came is not known to be all, so it begins anew, in one go.
-            Err(Stop::Disorder) => Found::in_one_go(services, &sweep, &known).await?,
-            Err(Stop::Failed(error)) => return Err(error),
+            Err(Stop::Disorder) => {
+                let told = services.s3.in_one_go(&sweep.bucket);
+                Found::of(&sweep, &known, told).await
+            }
+            other => other,
         };
+        let (found, resolved) = found.map_err(Stop::into_error)?;
         let (table, mut summary) = found.end()?;
         summary.end(&sweep, &known, resolved);
         Ok(Orphans {
@@ -94,63 +100,32 @@ impl Found {
         })
     }
 
-    /// Lists the bucket in several places at once. Gives how many of its references led to an object as well.
-    async fn of_all(
-        services: &Services,
+    /// Judges what a listing tells. Gives how many of the bucket's references led to an object as well.
+    async fn of(
         sweep: &Sweep,
         known: &Knowledge,
+        mut told: BoxStream<'static, Told>,
     ) -> std::result::Result<(Found, (u64, u64)), Stop> {
         let mut found = Found::new(sweep).map_err(Stop::Failed)?;
         let mut judge = known.judge(sweep);
-        let cuts = known.referenced.cuts();
-        let mut told = services.s3.everything(&sweep.bucket, cuts);
         while let Some(objects) = told.next().await {
-            let objects = objects?;
-            found.take(&mut judge, &objects).map_err(Stop::Failed)?;
-        }
-        Ok((found, judge.resolved()))
-    }
-
-    /// The same, one page after the other, in whatever order.
-    async fn in_one_go(
-        services: &Services,
-        sweep: &Sweep,
-        known: &Knowledge,
-    ) -> Result<(Found, (u64, u64))> {
-        let mut found = Found::new(sweep)?;
-        let mut judge = known.judge(sweep);
-        let mut pages = services.s3.pages(Part {
-            bucket: sweep.bucket.clone(),
-            ..Part::default()
-        });
-        while let Some(page) = pages.next().await {
-            found.take(&mut judge, &page?.objects)?;
+            found.take(&mut judge, &objects?).map_err(Stop::Failed)?;
         }
         Ok((found, judge.resolved()))
     }
 
     fn take(&mut self, judge: &mut Judge<'_>, objects: &[Listed]) -> Result<()> {
-        let insert =
-            "INSERT INTO orphan (key, size, etag, modified, written) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let insert = "INSERT INTO orphan (row, written) VALUES (?1, ?2)";
         let mut insert = self.table.prepare_cached(insert).map_err(unkept)?;
         for object in objects {
             let written = object.written();
             let reason = judge.reason(&object.key, written);
             self.summary.add(object, reason);
             if reason == Reason::Orphan {
-                let row = object.row(&self.summary.bucket);
-                let modified = row["last_modified"].as_str();
-                let nanoseconds = written.map(Timestamp::as_nanosecond);
-                let nanoseconds = nanoseconds.and_then(|written| i64::try_from(written).ok());
-                insert
-                    .execute(params![
-                        object.key,
-                        object.size,
-                        object.etag,
-                        modified,
-                        nanoseconds
-                    ])
-                    .map_err(unkept)?;
+                let row = object.row(&self.summary.bucket).to_string();
+                let written = written.map(Timestamp::as_nanosecond);
+                let written = written.and_then(|written| i64::try_from(written).ok());
+                insert.execute(params![row, written]).map_err(unkept)?;
             }
         }
         Ok(())
@@ -207,31 +182,26 @@ impl Reading {
             .table
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let select = "SELECT rowid, key, size, etag, modified, written FROM orphan WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
+        let select =
+            "SELECT rowid, row, written FROM orphan WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
         let mut select = table.prepare_cached(select).map_err(unkept)?;
-        let bucket = &self.orphans.sweep.bucket;
         let mut last = None;
         let rows = select
             .query_map(params![self.last, PAGE], |row| {
                 last = Some(row.get(0)?);
-                let key: String = row.get(1)?;
-                let written: Option<i64> = row.get(5)?;
+                let written: Option<i64> = row.get(2)?;
                 let written =
                     written.and_then(|written| Timestamp::from_nanosecond(written.into()).ok());
-                let object = json!({
-                    "uri": format!("s3://{bucket}/{key}"),
-                    "bucket": bucket,
-                    "key": key,
-                    "size": row.get::<_, u64>(2)?,
-                    "etag": row.get::<_, Option<String>>(3)?,
-                    "last_modified": row.get::<_, Option<String>>(4)?,
-                });
-                Ok((object, written))
+                Ok((row.get::<_, String>(1)?, written))
             })
             .map_err(unkept)?;
-        let rows = rows
-            .collect::<std::result::Result<Vec<_>, _>>()
-            .map_err(unkept)?;
+        let rows = rows.map(|row| {
+            let (row, written) = row.map_err(unkept)?;
+            let row = serde_json::from_str(&row)
+                .map_err(|error| Error::internal("a row of orphans").cause(error.to_string()))?;
+            Ok((row, written))
+        });
+        let rows = rows.collect::<Result<Vec<Row>>>()?;
         Ok((rows, last))
     }
 }

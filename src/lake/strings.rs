@@ -32,6 +32,15 @@ pub struct Found<'a> {
 }
 
 impl Found<'_> {
+    /// The name of the member that it is the value of; none for an element of a list.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self.steps.last() {
+            Some(Step::Member(name)) => Some(name),
+            _ => None,
+        }
+    }
+
     /// Where it stands, as in `assets.data.href` or `links[2].href`; empty for a document that is one string. A name
     /// that is no plain word is quoted: `assets["scene 1.tif"].href`.
     #[must_use]
