@@ -40,9 +40,22 @@ on_both_lakes! {
         assert!(ids.iter().all(|id| listed.contains(&id.as_str())), "{listed:?}");
         let table = operator.run(&["domain", "list"]).success();
         assert!(ids.iter().all(|id| table.contains(id)), "{table}");
-        // Small pages are followed to the last as well.
-        let counted = operator.run(&["eval", "stac::collections(#{page: 5}).count() == stac::collections().count()"]);
-        assert_eq!(counted.success(), "true\n");
+    }
+
+    fn small_pages_of_domains_are_followed_to_the_last(lake) {
+        let (operator, stem) = (lake.operator(), Lake::name("paged"));
+        for n in 0..12 {
+            operator.run(&["domain", "create", &format!("{stem}-{n}")]).success();
+        }
+        // Other tests make and delete collections meanwhile: what counts is a reading during which none did.
+        let quiet = "let ids = |page| stac::collections(#{page: page}).map(|c| c.id).collect();
+            for attempt in 0..200 {
+                let before = ids.call(500);
+                let paged = ids.call(5);
+                if before == ids.call(500) { return paged == before; }
+            }
+            \"never quiet\"";
+        assert_eq!(operator.run(&["eval", quiet]).success(), "true\n");
     }
 
     fn showing_a_missing_domain_names_the_nearest(lake) {
