@@ -4,7 +4,8 @@
 //! The rooms: `cli` (what was typed), `config` (what it means), `script` (what a script is), `engine` (Rhai), `modules`
 //! (what scripts may call), `effects` (the gate before every change), `clients` (the services), `lake` (dashi's own
 //! knowledge), `inventory` (what is really there: the catalogue and the buckets, read completely and joined), `host`
-//! (commands that deal with scripts themselves), `scratch` (tables on disk for what may not fit in memory), `sandbox` (the embedded lake), `output`, `prompt`, `table` and `report` (what is
+//! (commands that deal with scripts themselves), `scratch` (tables on disk for what may not fit in memory), `local_file`
+//! (what is sent to the lake), `sandbox` (the embedded lake), `output`, `progress`, `prompt`, `table` and `report` (what is
 //! printed). This file runs one command and is the one place where an error is printed.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
@@ -19,8 +20,10 @@ pub mod file;
 pub mod host;
 pub mod inventory;
 pub mod lake;
+pub mod local_file;
 mod modules;
 pub mod output;
+pub mod progress;
 pub mod prompt;
 pub mod report;
 pub mod sandbox;

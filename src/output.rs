@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::config::Environment;
 use crate::engine::outcome::{Outcome, Raw, Rows, Shown};
 use crate::error::{Error, Kind, Result};
+use crate::progress::{Board, Progress};
 use crate::report;
 use crate::table::{self, Table};
 
@@ -44,6 +45,7 @@ struct Traits {
     colour_err: bool,
     /// The terminal's width; none where stdout is no terminal.
     width: Option<usize>,
+    board: Board,
 }
 
 impl Console {
@@ -63,6 +65,7 @@ impl Console {
             colour_out: coloured(out),
             colour_err: coloured(err),
             width: width.filter(|_| out),
+            board: Board::new(err && !plain_wanted),
         }))
     }
 
@@ -86,7 +89,16 @@ impl Console {
 
     /// One line of talk, to stderr. A closed stderr is nobody's error.
     pub fn say(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let _ = self
+            .0
+            .board
+            .aside(|| writeln!(io::stderr().lock(), "{text}"));
+    }
+
+    /// Shows on a terminal that so many bytes come through.
+    #[must_use]
+    pub fn progress(&self, what: &str, total: u64) -> Progress {
+        self.0.board.bytes(what, total)
     }
 
     /// A line of talk that a script or a service may have had a hand in: what would steer the terminal is made visible.

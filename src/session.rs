@@ -1,7 +1,7 @@
 //! One run: its configuration, the runtime, the gate, how it is stopped, and the clients, each built when it is first
 //! asked for. Everything that a native function needs and that is not its argument hangs here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
@@ -66,6 +66,7 @@ struct Inner {
     lake: OnceLock<Lake>,
     referenced: Mutex<Option<(Arc<Referenced>, Instant)>>,
     deferred: Mutex<Vec<Callback>>,
+    named_paths: Mutex<BTreeSet<String>>,
 }
 
 impl Session {
@@ -88,6 +89,7 @@ impl Session {
             lake: OnceLock::new(),
             referenced: Mutex::new(None),
             deferred: Mutex::new(Vec::new()),
+            named_paths: Mutex::default(),
         }))
     }
 
@@ -107,6 +109,36 @@ impl Session {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.0.setup.folder
+    }
+
+    /// Takes down the local paths that the operator typed as this argument, one or several.
+    pub(crate) fn name_paths(&self, argument: Option<&serde_json::Value>) {
+        let mut named = self.lock_named();
+        match argument {
+            Some(serde_json::Value::String(path)) => {
+                named.insert(path.clone());
+            }
+            Some(serde_json::Value::Array(paths)) => {
+                named.extend(
+                    paths
+                        .iter()
+                        .filter_map(|path| path.as_str().map(str::to_owned)),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// The local paths that the operator typed.
+    pub(crate) fn named_paths(&self) -> BTreeSet<String> {
+        self.lock_named().clone()
+    }
+
+    fn lock_named(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.0
+            .named_paths
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What this run may change.

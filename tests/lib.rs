@@ -21,6 +21,7 @@ mod framing;
 mod lakes;
 mod listener;
 mod operator;
+mod slow_store;
 mod stage;
 mod terminal;
 mod wire;
@@ -65,6 +66,7 @@ mod secrets;
 mod store;
 mod taps;
 mod tls;
+mod transfers;
 mod trust;
 mod versions;
 

@@ -71,6 +71,7 @@ impl Rehearsal {
             source: name,
             text,
             effect: Effect::Destroy,
+            paths: Vec::new(),
         };
         let value = dashictl::script::run::evaluate(
             &self.engine,

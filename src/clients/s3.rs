@@ -41,6 +41,8 @@ struct Inner {
     listing: Pace,
     copying: Pace,
     deleting: Pace,
+    sending: Pace,
+    fetching: Pace,
     bulk: BulkHabits,
 }
 
@@ -61,7 +63,7 @@ impl S3 {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::disabled())
-            .http_client(Transport::new(plain.clone(), tracer.clone()))
+            .http_client(Transport::new(plain.clone(), tracer.clone()).with_long_bodies(&settings))
             .build();
         Ok(S3 {
             inner: Arc::new(Inner {
@@ -72,6 +74,8 @@ impl S3 {
                 listing: Pace::new(4, 32),
                 copying: Pace::new(8, 64),
                 deleting: Pace::new(4, 32),
+                sending: Pace::new(4, 16),
+                fetching: Pace::new(4, 16),
                 bulk: BulkHabits::default(),
             }),
             within: None,
@@ -212,6 +216,8 @@ impl S3 {
             "ListObjectsV2" => Some(&self.inner.listing),
             "CopyObject" | "UploadPartCopy" => Some(&self.inner.copying),
             "DeleteObject" | "DeleteObjects" => Some(&self.inner.deleting),
+            "UploadPart" => Some(&self.inner.sending),
+            "GetObject" => Some(&self.inner.fetching),
             _ => None,
         }
     }
@@ -227,7 +233,23 @@ impl S3 {
         E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let passes = |error: &Error| error.kind() == Kind::Unavailable;
-        self.trying(asked, passes, send).await
+        let retries = self.inner.settings.transport.retries;
+        self.trying(asked, (retries, passes), send).await
+    }
+
+    /// Sends a piece of something large, which is the same however often it is sent: longer than anything else, for much
+    /// would be lost with it.
+    pub(super) async fn piece<T, E, F>(&self, asked: &Asked, send: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
+        E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.trying(asked, (self.piece_retries(), is_passing), send)
+            .await
+    }
+
+    pub(super) fn piece_retries(&self) -> u32 {
+        self.inner.settings.transport.retries.saturating_mul(3)
     }
 
     /// Sends a request that changes something, again only where the store itself said "not now": after a broken
@@ -238,13 +260,14 @@ impl S3 {
         E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let passes = |error: &Error| error.detail().status.is_some_and(retry::is_passing);
-        self.trying(asked, passes, send).await
+        let retries = self.inner.settings.transport.retries;
+        self.trying(asked, (retries, passes), send).await
     }
 
     async fn trying<T, E, F>(
         &self,
         asked: &Asked,
-        passes: impl Fn(&Error) -> bool,
+        (retries, passes): (u32, impl Fn(&Error) -> bool),
         send: impl Fn() -> F,
     ) -> Result<T>
     where
@@ -255,7 +278,7 @@ impl S3 {
         let pace = self.pace(asked.operation());
         let tries = Tries {
             service: "s3",
-            retries: self.inner.settings.transport.retries,
+            retries,
             within: self.within,
             tracer: &self.inner.tracer,
         };
@@ -282,6 +305,11 @@ impl S3 {
         };
         tries.run(|bound| asked.silent(bound), attempt).await
     }
+}
+
+/// Whether a piece of something large may come through at another try.
+pub(super) fn is_passing(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Unavailable | Kind::Timeout)
 }
 
 fn credentials(settings: &S3Settings) -> Result<Credentials> {

@@ -5,18 +5,22 @@ use std::collections::BTreeMap;
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::s3::{S3, unquoted};
+use super::s3_upload::{Part, upload_id};
 use crate::effects::Permit;
 use crate::error::Result;
 use crate::lake::ObjectRef;
+use crate::local_file::parts;
 
 /// CopyObject copies no more at once.
 const COPY_LIMIT: u64 = 5 << 30;
 /// The parts of a larger copy.
-const COPY_PART: i64 = 1 << 30;
+const COPY_PART: u64 = 1 << 30;
+/// So many parts of one object are copied at a time; how many requests go at once is the pace's business.
+const COPIES: usize = 8;
 
 /// What an object is to be.
 #[derive(Debug, Clone, Default)]
@@ -42,11 +46,11 @@ pub enum Condition {
 }
 
 impl Condition {
-    fn if_none_match(&self) -> Option<String> {
+    pub(super) fn if_none_match(&self) -> Option<String> {
         (*self == Condition::Absent).then(|| "*".to_owned())
     }
 
-    fn if_match(&self) -> Option<String> {
+    pub(super) fn if_match(&self) -> Option<String> {
         match self {
             Condition::Matches(etag) => Some(format!("\"{etag}\"")),
             _ => None,
@@ -99,19 +103,6 @@ impl S3 {
             etag: answer.e_tag().map(|etag| unquoted(etag).to_owned()),
             version_id: answer.version_id().map(str::to_owned),
         })
-    }
-
-    /// Writes an object from a file, which is read as it is sent.
-    pub async fn put_file(&self, _: Permit, at: &ObjectRef, file: &std::path::Path) -> Result<()> {
-        let asked = self.asked("PutObject", at);
-        let ask = || async {
-            let body = ByteStream::from_path(file)
-                .await
-                .map_err(aws_sdk_s3::error::SdkError::construction_failure)?;
-            let put = self.client().put_object().bucket(&at.bucket).key(&at.key);
-            put.body(body).send().await
-        };
-        self.changing(&asked, ask).await.map(drop)
     }
 
     /// Copies an object inside the store, with its media type and metadata, if its ETag is still `etag`. Where its size is
@@ -191,39 +182,22 @@ impl S3 {
     /// The same for an object that one request cannot copy.
     async fn copy_in_parts(
         &self,
-        _: Permit,
+        permit: Permit,
         from: &ObjectRef,
         to: &ObjectRef,
         head: &HeadObjectOutput,
     ) -> Result<Written> {
         let upload = self.begin_copy(to, head).await?;
-        let size = head.content_length().unwrap_or(0);
-        let copied = self.copy_parts(from, to, &upload, head.e_tag(), size).await;
+        let copied = self.copy_parts(from, to, &upload, head).await;
         let parts = match copied {
             Ok(parts) => parts,
             Err(error) => {
-                let abort = self.client().abort_multipart_upload();
-                let _ = abort
-                    .bucket(&to.bucket)
-                    .key(&to.key)
-                    .upload_id(upload)
-                    .send()
-                    .await;
+                let _ = self.abort_upload(permit, to, &upload).await;
                 return Err(error);
             }
         };
-        let asked = self.asked("CompleteMultipartUpload", to);
-        let ask = || {
-            let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.clone()));
-            let complete = self.client().complete_multipart_upload();
-            let complete = complete.bucket(&to.bucket).key(&to.key).upload_id(&upload);
-            complete.multipart_upload(parts.build()).send()
-        };
-        let answer = self.changing(&asked, ask).await?;
-        Ok(Written {
-            etag: answer.e_tag().map(|etag| unquoted(etag).to_owned()),
-            version_id: answer.version_id().map(str::to_owned),
-        })
+        self.complete_upload(permit, to, &upload, &parts, &Condition::None)
+            .await
     }
 
     async fn begin_copy(&self, to: &ObjectRef, head: &HeadObjectOutput) -> Result<String> {
@@ -241,11 +215,7 @@ impl S3 {
                 .set_metadata(head.metadata().cloned())
                 .send()
         };
-        let answer = self.changing(&asked, ask).await?;
-        answer
-            .upload_id()
-            .map(str::to_owned)
-            .ok_or_else(|| asked.fault("an upload without an id"))
+        upload_id(&asked, &self.changing(&asked, ask).await?)
     }
 
     async fn copy_parts(
@@ -253,41 +223,35 @@ impl S3 {
         from: &ObjectRef,
         to: &ObjectRef,
         upload: &str,
-        etag: Option<&str>,
-        size: i64,
-    ) -> Result<Vec<CompletedPart>> {
-        let asked = self.asked("UploadPartCopy", format!("{from} to {to}"));
-        let mut parts = Vec::new();
-        let mut start = 0;
-        while start < size {
-            let number = i32::try_from(parts.len() + 1).unwrap_or(i32::MAX);
-            let end = (start + COPY_PART).min(size) - 1;
-            let ask = || {
-                self.client()
-                    .upload_part_copy()
-                    .bucket(&to.bucket)
-                    .key(&to.key)
-                    .upload_id(upload)
-                    .part_number(number)
-                    .copy_source(source(from))
-                    .set_copy_source_if_match(etag.map(str::to_owned))
-                    .copy_source_range(format!("bytes={start}-{end}"))
-                    .send()
-            };
-            let answer = self.changing(&asked, ask).await?;
-            let etag = answer
-                .copy_part_result()
-                .and_then(|part| part.e_tag())
-                .ok_or_else(|| asked.fault("a part without an ETag"))?;
-            parts.push(
-                CompletedPart::builder()
-                    .part_number(number)
-                    .e_tag(etag)
-                    .build(),
-            );
-            start = end + 1;
-        }
-        Ok(parts)
+        head: &HeadObjectOutput,
+    ) -> Result<Vec<Part>> {
+        let size = head.content_length().unwrap_or(0).unsigned_abs();
+        let etag = head.e_tag();
+        let copying =
+            stream::iter((1..).zip(parts(size, COPY_PART))).map(async |(number, range)| {
+                let asked = self.asked("UploadPartCopy", format!("{from} to {to}"));
+                let ask = || {
+                    self.client()
+                        .upload_part_copy()
+                        .bucket(&to.bucket)
+                        .key(&to.key)
+                        .upload_id(upload)
+                        .part_number(number)
+                        .copy_source(source(from))
+                        .set_copy_source_if_match(etag.map(str::to_owned))
+                        .copy_source_range(format!("bytes={}-{}", range.start, range.end - 1))
+                        .send()
+                };
+                let answer = self.changing(&asked, ask).await?;
+                let etag = answer.copy_part_result().and_then(|part| part.e_tag());
+                let etag = etag.ok_or_else(|| asked.fault("a part without an ETag"))?;
+                Ok(Part {
+                    number,
+                    etag: unquoted(etag).to_owned(),
+                    size: range.end - range.start,
+                })
+            });
+        copying.buffered(COPIES).try_collect().await
     }
 
     /// Deletes an object, or one version of it; with an ETag, on stores that look at it, only an object of that one.

@@ -128,6 +128,17 @@ impl Asked {
         self.answered(&said, 400)
     }
 
+    /// A key with dots between slashes: whoever reads its URL makes another object's of it.
+    pub(crate) fn unaskable(&self) -> Error {
+        self.at(Error::new(
+            Kind::Invalid,
+            format!(
+                "no URL can name {}: a key with '.' or '..' between slashes leads elsewhere",
+                self.target
+            ),
+        ))
+    }
+
     /// What was asked for.
     pub(crate) fn operation(&self) -> &'static str {
         self.operation

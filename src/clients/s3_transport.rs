@@ -1,6 +1,7 @@
 //! How the S3 library reaches the store: through the same HTTP client as every other service, so that TLS, proxy,
 //! timeouts and traces mean the same there.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use aws_sdk_s3::config::{ConfigBag, RuntimeComponents};
@@ -11,13 +12,64 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 
+use super::connection;
+use super::s3_flow::Flow;
 use super::trace::Tracer;
+use crate::config::S3Settings;
+use crate::error::Error;
+
+/// Bodies of at least so many bytes are sent for as long as they flow, smaller ones within the timeout.
+const LONG: u64 = 1 << 20;
 
 /// An S3 library transport over one HTTP client. Clones share connections.
 #[derive(Clone)]
 pub struct Transport {
     client: reqwest::Client,
+    long: Option<Arc<Long>>,
     tracer: Tracer,
+}
+
+/// What long bodies are sent by: the other client's timeout counts the time that they take.
+struct Long {
+    settings: S3Settings,
+    client: OnceLock<reqwest::Client>,
+}
+
+impl Long {
+    fn client(&self) -> Result<&reqwest::Client, Error> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let S3Settings {
+            endpoint,
+            transport,
+            ..
+        } = &self.settings;
+        let builder = connection::builder("s3", endpoint, transport)?;
+        let client = connection::build("s3", builder)?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    async fn send(
+        &self,
+        request: http::request::Parts,
+        body: SdkBody,
+    ) -> Result<reqwest::Response, ConnectorError> {
+        let client = self
+            .client()
+            .map_err(|error| ConnectorError::user(error.into()))?;
+        let flow = Flow::default();
+        let sending = client
+            .request(request.method, request.uri.to_string())
+            .headers(request.headers)
+            .body(reqwest::Body::wrap(flow.through(body)));
+        tokio::select! {
+            response = sending.send() => response.map_err(failed),
+            () = flow.stalled(self.settings.transport.timeout) => {
+                Err(ConnectorError::timeout("nothing moves any more".into()))
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Transport {
@@ -30,7 +82,24 @@ impl Transport {
     /// A transport over this client.
     #[must_use]
     pub fn new(client: reqwest::Client, tracer: Tracer) -> Transport {
-        Transport { client, tracer }
+        Transport {
+            client,
+            long: None,
+            tracer,
+        }
+    }
+
+    /// The same, which sends a long body for as long as it flows.
+    #[must_use]
+    pub fn with_long_bodies(self, settings: &S3Settings) -> Transport {
+        let long = Long {
+            settings: settings.clone(),
+            client: OnceLock::new(),
+        };
+        Transport {
+            long: Some(Arc::new(long)),
+            ..self
+        }
     }
 
     async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
@@ -43,12 +112,14 @@ impl Transport {
         self.tracer
             .sent("s3", parts.method.as_str(), &url, &parts.headers, None);
         let started = Instant::now();
-        let sending = self
-            .client
-            .request(parts.method, &url)
-            .headers(parts.headers)
-            .body(to_wire(body));
-        let response = sending.send().await.map_err(failed)?;
+        let is_long = body.content_length().is_none_or(|length| length >= LONG);
+        let response = if let Some(long) = self.long.as_ref().filter(|_| is_long) {
+            long.send(parts, body).await?
+        } else {
+            let sending = self.client.request(parts.method, &url);
+            let sending = sending.headers(parts.headers).body(to_wire(body));
+            sending.send().await.map_err(failed)?
+        };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         self.tracer
             .came_back("s3", status, started.elapsed(), &headers, None);

@@ -97,36 +97,8 @@ impl S3 {
 
     /// How many bytes an open upload holds; none where there is no such upload.
     pub async fn upload_size(&self, at: &ObjectRef, id: &str) -> Result<Option<u64>> {
-        let asked = self.asked("ListParts", at);
-        let (mut size, mut marker): (u64, Option<String>) = (0, None);
-        loop {
-            let ask = || {
-                let list = self.client().list_parts();
-                let list = list.bucket(&at.bucket).key(&at.key).upload_id(id);
-                list.set_part_number_marker(marker.clone()).send()
-            };
-            let answer = match self.reading(&asked, ask).await {
-                Ok(answer) => answer,
-                Err(error) if error.kind() == Kind::NotFound => {
-                    self.check_bucket(&at.bucket).await?;
-                    return Ok(None);
-                }
-                Err(error) => return Err(error),
-            };
-            let sizes = answer
-                .parts()
-                .iter()
-                .filter_map(aws_sdk_s3::types::Part::size);
-            size += sizes.map(i64::unsigned_abs).sum::<u64>();
-            let next = answer.next_part_number_marker().map(str::to_owned);
-            match (answer.is_truncated(), next) {
-                (Some(true), next) if next.is_none() || next == marker => {
-                    return Err(asked.fault("a truncated page that leads nowhere"));
-                }
-                (Some(true), next) => marker = next,
-                _ => return Ok(Some(size)),
-            }
-        }
+        let parts = self.parts(at, id).await?;
+        Ok(parts.map(|parts| parts.iter().map(|part| part.size).sum()))
     }
 
     /// Gives an upload up; one that is gone already is fine.

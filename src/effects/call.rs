@@ -177,7 +177,6 @@ impl Call<'_> {
 
     /// Performs a change as it comes: looks, writes down, does, writes down.
     pub(super) fn perform_now(&self, asked: Asked, known: &[u8; 16]) -> Result<Answer> {
-        let recorder = self.gate.recorder_now(self.session, &asked.change)?;
         if let Some(why) = self.held_back()? {
             return left(&asked.change, &why);
         }
@@ -187,6 +186,7 @@ impl Call<'_> {
             return Ok(Answer::Known(Value::Null));
         }
         refuse_unmet(&asked.change, &seen.facts)?;
+        let recorder = self.gate.recorder_now(self.session, &asked.change)?;
         let row = {
             let mut inner = self.inner();
             let step = inner.next_step();

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Effect, Facts, Payload};
 use crate::lake::ObjectRef;
+use crate::local_file::LocalFile;
 
 /// A change to one target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +51,30 @@ pub enum Change {
         only_new: bool,
         /// Only over an object of this ETag.
         if_match: Option<String>,
+    },
+    /// Uploads a local file; an object that is there is put aside.
+    UploadFile {
+        /// The file, as it was when it was asked for.
+        file: LocalFile,
+        /// Where.
+        at: ObjectRef,
+        /// The media type.
+        content_type: Option<String>,
+        /// The user metadata.
+        metadata: std::collections::BTreeMap<String, String>,
+        /// Only where there is no object yet.
+        only_new: bool,
+        /// A larger file is uploaded in parts of so many bytes.
+        part_size: u64,
+    },
+    /// Downloads an object to a local file that is not there yet.
+    DownloadObject {
+        /// Which.
+        from: ObjectRef,
+        /// What it was when it was asked for.
+        was: Facts,
+        /// The absolute path of the file.
+        path: PathBuf,
     },
     /// Copies an object inside the store; one that is in the way is put aside.
     CopyObject {
@@ -138,6 +163,8 @@ impl Change {
             Change::PutItem { .. } => "stac::put_item",
             Change::DeleteItem { .. } => "stac::delete_item",
             Change::WriteObject { .. } => "s3::write",
+            Change::UploadFile { .. } => "s3::upload",
+            Change::DownloadObject { .. } => "s3::download",
             Change::CopyObject { .. } => "s3::copy",
             Change::DeleteObject { .. } => "s3::delete",
             Change::AbortUpload { .. } => "s3::abort_uploads",
@@ -162,7 +189,9 @@ impl Change {
                 format!("item {}/{}", text(record, "collection"), text(record, "id"))
             }
             Change::DeleteItem { collection, id } => format!("item {collection}/{id}"),
-            Change::WriteFile { path, .. } | Change::RemoveFile { path } => {
+            Change::WriteFile { path, .. }
+            | Change::DownloadObject { path, .. }
+            | Change::RemoveFile { path } => {
                 format!("file {}", path.display())
             }
             Change::AbortUpload { at, upload } => format!("upload {upload} of {at}"),
@@ -175,6 +204,7 @@ impl Change {
     pub fn object(&self) -> Option<&ObjectRef> {
         match self {
             Change::WriteObject { at, .. }
+            | Change::UploadFile { at, .. }
             | Change::DeleteObject { at }
             | Change::AbortUpload { at, .. }
             | Change::PurgeObject { at }
@@ -182,6 +212,12 @@ impl Change {
             Change::CopyObject { to, .. } | Change::RestoreObject { to, .. } => Some(to),
             _ => None,
         }
+    }
+
+    /// Whether it needs the store.
+    #[must_use]
+    pub fn needs_store(&self) -> bool {
+        self.object().is_some() || matches!(self, Change::DownloadObject { .. })
     }
 
     /// Whether what it takes away may have been put aside.
@@ -215,7 +251,8 @@ impl Change {
             Change::WriteObject { content, .. } | Change::WriteFile { content, .. } => {
                 Some(content.size())
             }
-            Change::RestoreObject { was, .. } => was.size(),
+            Change::UploadFile { file, .. } => Some(file.size),
+            Change::RestoreObject { was, .. } | Change::DownloadObject { was, .. } => was.size(),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use super::deletion::{self, deletes};
 use super::gate::lock;
 use super::many::AT_ONCE;
 use super::row::{Row, State};
-use super::{Change, Facts, Permit, RunId, local, object, record};
+use super::{Change, Facts, Permit, RunId, download, local, object, record, upload};
 use crate::clients::s3::S3;
 use crate::clients::stac::Stac;
 use crate::error::{Error, Result};
@@ -79,7 +79,7 @@ impl Hands {
     /// Those that a change needs.
     pub(super) fn of(session: &Session, change: &Change) -> Result<Hands> {
         let needs_stac = change.is_record();
-        let needs_s3 = change.object().is_some();
+        let needs_s3 = change.needs_store();
         Ok(Hands {
             stac: needs_stac.then(|| session.stac().cloned()).transpose()?,
             s3: needs_s3.then(|| session.s3().cloned()).transpose()?,
@@ -100,6 +100,10 @@ impl Hands {
             .ok_or_else(|| Error::internal("a change of an object without a store"))
     }
 
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
     pub(super) fn has_trash(&self, bucket: &str) -> bool {
         self.session.config().has_trash(bucket)
     }
@@ -118,10 +122,10 @@ impl Hands {
     pub(super) async fn look(&self, change: &Change) -> Result<Seen> {
         if change.is_record() {
             record::look(self.stac()?, change).await
-        } else if let Change::WriteFile { path, .. } | Change::RemoveFile { path } = change {
-            local::look(path)
-        } else {
+        } else if change.object().is_some() {
             object::look(self.s3()?, change).await
+        } else {
+            local::look(change)
         }
     }
 
@@ -140,9 +144,16 @@ impl Hands {
     /// looked at as well.
     pub(super) async fn look_again(&self, row: &Row) -> Result<Seen> {
         let mut seen = self.look(&row.change).await?;
-        if let (State::Begun, Change::CopyObject { from, .. }) = (row.state, &row.change) {
-            seen.source = Some(object::seen(self.s3()?, from).await?.facts);
+        if row.state != State::Begun {
+            return Ok(seen);
         }
+        seen.source = match &row.change {
+            Change::CopyObject { from, .. } => Some(object::seen(self.s3()?, from).await?.facts),
+            Change::UploadFile {
+                file, part_size, ..
+            } => upload::source(file, *part_size),
+            _ => None,
+        };
         Ok(seen)
     }
 
@@ -159,9 +170,10 @@ impl Hands {
                 Change::PutItem { .. } | Change::PutCollection { .. } => {
                     seen.image.clone().unwrap_or_default()
                 }
-                Change::WriteObject { at, .. } | Change::CopyObject { to: at, .. } => {
-                    object::value(at, &seen.facts)
-                }
+                Change::WriteObject { at, .. }
+                | Change::UploadFile { at, .. }
+                | Change::CopyObject { to: at, .. } => object::value(at, &seen.facts),
+                Change::DownloadObject { from, was, path } => download::value(from, was, path),
                 _ => Value::Null,
             },
             ..Done::default()
@@ -188,6 +200,10 @@ impl Hands {
         let permit = Permit::granted();
         if change.is_record() {
             record::perform(self.stac()?, permit, change, seen).await
+        } else if let Change::UploadFile { .. } = change {
+            upload::perform(self, permit, number, change, seen).await
+        } else if let Change::DownloadObject { from, was, path } = change {
+            download::perform(self, from, was, path).await
         } else if change.object().is_some() {
             object::perform(self, permit, number, change, seen).await
         } else {

@@ -68,7 +68,9 @@ pub fn inverse(step: &Effected) -> Inverse {
                 ),
             }
         }
-        Change::WriteObject { at, .. } | Change::CopyObject { to: at, .. } => {
+        Change::WriteObject { at, .. }
+        | Change::UploadFile { at, .. }
+        | Change::CopyObject { to: at, .. } => {
             let Some(now) = now else {
                 return Inverse::Lost("nobody knows whether it was done".to_owned());
             };
@@ -96,14 +98,12 @@ pub fn inverse(step: &Effected) -> Inverse {
             Inverse::Lost("an upload that was given up is gone".to_owned())
         }
         Change::PurgeObject { .. } => Inverse::Lost("what is purged is gone".to_owned()),
-        Change::RestoreObject { to, .. } => match now {
-            Some(now) => Inverse::Change(Box::new(Change::DeleteObject { at: to.clone() }), now),
-            None => Inverse::Lost("nobody knows whether it was done".to_owned()),
-        },
-        Change::RemoveVersion {
+        Change::RestoreObject { to: at, .. }
+        | Change::RemoveVersion {
             at, marker: true, ..
-        } => match now {
-            Some(now) => Inverse::Change(Box::new(Change::DeleteObject { at: at.clone() }), now),
+        } => by(Change::DeleteObject { at: at.clone() }, now),
+        Change::DownloadObject { path, .. } => match now {
+            Some(now) => Inverse::Change(Box::new(Change::RemoveFile { path: path.clone() }), now),
             None => Inverse::Lost("nobody knows whether it was done".to_owned()),
         },
         Change::RemoveVersion { .. } => {
@@ -119,6 +119,14 @@ pub fn inverse(step: &Effected) -> Inverse {
             ),
             None => Inverse::Lost("the file was too large to be kept".to_owned()),
         },
+    }
+}
+
+/// What takes a step back that left its target as this.
+fn by(change: Change, now: Option<Facts>) -> Inverse {
+    match now {
+        Some(now) => Inverse::Change(Box::new(change), now),
+        None => Inverse::Lost("nobody knows whether it was done".to_owned()),
     }
 }
 

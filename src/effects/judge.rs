@@ -2,7 +2,7 @@
 
 use super::hands::Seen;
 use super::row::{Row, State};
-use super::{Change, Facts, object, record};
+use super::{Change, Facts, local, object, record};
 use crate::error::Result;
 
 /// What is deleted must be there, where it is a record: a wrong id is a mistake. An object that is gone is gone.
@@ -23,6 +23,8 @@ pub(super) fn refuse_unmet(change: &Change, facts: &Facts) -> Result<()> {
             ..
         } => (at, *only_new, if_match.as_deref()),
         Change::CopyObject { to, only_new, .. } => (to, *only_new, None),
+        Change::UploadFile { at, only_new, .. } => (at, *only_new, None),
+        Change::DownloadObject { path, .. } => return local::refuse_existing(path, facts),
         _ => return Ok(()),
     };
     if matches!(facts, Facts::ByStep { .. }) {
@@ -88,12 +90,16 @@ fn is_made(change: &Change, seen: &Seen) -> bool {
             let md5 = hex::encode(<md5::Md5 as md5::Digest>::digest(&bytes));
             *size == content.size() && etag.as_deref() == Some(md5.as_str())
         }
-        (Change::CopyObject { .. }, now @ Facts::Object { .. }, _) => {
+        (Change::CopyObject { .. } | Change::UploadFile { .. }, now @ Facts::Object { .. }, _) => {
             let source = seen.source.as_ref();
             source.is_some_and(|source| object::is_copy(now, source))
         }
         (Change::WriteFile { content, .. }, Facts::File { sha256 }, _) => {
             sha256 == content.sha256()
+        }
+        // A file takes its place only when it is whole.
+        (Change::DownloadObject { was, path, .. }, Facts::File { .. }, _) => {
+            std::fs::metadata(path).is_ok_and(|file| Some(file.len()) == was.size())
         }
         (Change::RestoreObject { was, .. }, now @ Facts::Object { .. }, _) => {
             object::is_copy(now, was)

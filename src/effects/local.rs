@@ -1,18 +1,45 @@
-//! Files below the working folder as targets.
+//! Local files as targets. How one is filled from the store is `download`'s.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
+
+use md5::Md5;
+use sha2::{Digest, Sha256};
 
 use super::hands::{Done, Seen};
 use super::payload::{Payload, digest};
 use super::{Change, Facts};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::file;
 
 /// A file larger than this is not kept when it is replaced.
 const LIMIT: u64 = 64 << 20;
+/// Read at a time for a digest.
+const CHUNK: usize = 1 << 18;
 
 /// What the file is that a change is about.
-pub(super) fn look(path: &Path) -> Result<Seen> {
+pub(super) fn look(change: &Change) -> Result<Seen> {
+    let (path, facts) = match change {
+        Change::WriteFile { path, .. } => return look_to_replace(path),
+        Change::RemoveFile { path } => (path, digests(path).map(|read| read.sha256)),
+        // One that is there is in the way, whatever it is.
+        Change::DownloadObject { path, .. } => {
+            (path, std::fs::symlink_metadata(path).map(|_| String::new()))
+        }
+        _ => return Err(Error::internal("this is no change of a file")),
+    };
+    match facts {
+        Ok(sha256) => Ok(Seen {
+            facts: Facts::File { sha256 },
+            ..Seen::default()
+        }),
+        Err(error) => absent(path, &error),
+    }
+}
+
+/// A file that is kept when it is replaced.
+fn look_to_replace(path: &Path) -> Result<Seen> {
     match file::read(path, LIMIT) {
         Ok(bytes) => Ok(Seen {
             facts: Facts::File {
@@ -21,12 +48,58 @@ pub(super) fn look(path: &Path) -> Result<Seen> {
             image: serde_json::to_value(Payload::new(bytes)).ok(),
             ..Seen::default()
         }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Seen {
-            missing: Some(Error::io("find", path, &error)),
-            ..Seen::default()
-        }),
-        Err(error) => Err(Error::io("read", path, &error)),
+        Err(error) => absent(path, &error),
     }
+}
+
+fn absent(path: &Path, error: &std::io::Error) -> Result<Seen> {
+    let failed = Error::io("find", path, error);
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return Ok(Seen {
+            missing: Some(failed),
+            ..Seen::default()
+        });
+    }
+    Err(Error::io("read", path, error))
+}
+
+/// What is in a file of any size.
+#[derive(Debug)]
+pub(super) struct Digests {
+    pub(super) md5: String,
+    pub(super) sha256: String,
+    pub(super) size: u64,
+}
+
+/// Reads a file of any size once.
+pub(super) fn digests(path: &Path) -> std::io::Result<Digests> {
+    let (mut md5, mut sha256, mut size) = (Md5::new(), Sha256::new(), 0);
+    let mut file = File::open(path)?;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(Digests {
+                md5: hex::encode(md5.finalize()),
+                sha256: hex::encode(sha256.finalize()),
+                size,
+            });
+        }
+        md5.update(&chunk[..read]);
+        sha256.update(&chunk[..read]);
+        size += read as u64;
+    }
+}
+
+/// What is downloaded takes no other file's place.
+pub(super) fn refuse_existing(path: &Path, there: &Facts) -> Result<()> {
+    if *there == Facts::Absent {
+        return Ok(());
+    }
+    Err(
+        Error::new(Kind::Conflict, format!("{} exists already", path.display()))
+            .hint("give it another name, or move the file that is there out of the way"),
+    )
 }
 
 /// Makes the change.

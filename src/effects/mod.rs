@@ -6,6 +6,7 @@
 //! | `permit` | the leave that every changing method of a client demands, and that only this room can give |
 //! | `change`, `payload`, `facts` | a change as data; what it writes; what its target was seen to be |
 //! | `record`, `object`, `deletion`, `local` | how each kind of target is looked at and changed; many objects at once |
+//! | `upload`, `open_upload`, `download` | files that become objects, and objects that become files |
 //! | `gate`, `call`, `many`, `batch`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
 //! | `row`, `ledger` | one step; the steps of a run, on disk: the plan that guards the second pass, what is done and left |
 //! | `plan` | the plan as a file |
@@ -21,6 +22,7 @@ mod batch;
 mod call;
 mod change;
 mod deletion;
+mod download;
 mod facts;
 mod gate;
 mod hands;
@@ -33,6 +35,7 @@ mod local;
 mod lock;
 mod many;
 mod object;
+mod open_upload;
 mod payload;
 mod permit;
 mod plan;
@@ -42,6 +45,7 @@ mod row;
 mod run;
 mod store;
 mod unknown;
+mod upload;
 
 pub use account::{Account, Effected};
 pub use audit::Audit;

@@ -174,7 +174,7 @@ pub(super) fn condition(
 }
 
 /// What is there after a write.
-async fn made(s3: &S3, at: &ObjectRef, aside: Option<ObjectRef>) -> Result<Done> {
+pub(super) async fn made(s3: &S3, at: &ObjectRef, aside: Option<ObjectRef>) -> Result<Done> {
     let after = Facts::of_object(&s3.head(&at.bucket, &at.key).await?);
     Ok(Done {
         value: value(at, &after),
@@ -185,7 +185,7 @@ async fn made(s3: &S3, at: &ObjectRef, aside: Option<ObjectRef>) -> Result<Done>
 }
 
 /// Fails where the store kept something else than was written: SeaweedFS drops the bytes of a key that ends in a slash.
-fn whole(at: &ObjectRef, made: &Done, size: u64) -> Result<()> {
+pub(super) fn whole(at: &ObjectRef, made: &Done, size: u64) -> Result<()> {
     if made.after.size() == Some(size) {
         return Ok(());
     }
@@ -213,7 +213,7 @@ pub(super) fn value(at: &ObjectRef, made: &Facts) -> Value {
 }
 
 /// Puts aside what a write would replace, where nothing else keeps it.
-async fn make_way(
+pub(super) async fn make_way(
     hands: &Hands,
     permit: Permit,
     number: Number<'_>,

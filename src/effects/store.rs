@@ -12,8 +12,10 @@ use serde_json::json;
 use super::{Account, Permit, RunId};
 use crate::clients::s3::S3;
 use crate::clients::s3_changes::{Condition, Content};
+use crate::clients::s3_upload::Sent;
 use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
+use crate::local_file::LocalFile;
 use crate::session::Session;
 
 /// A plan that is larger is not read back into memory line by line but refused.
@@ -66,10 +68,17 @@ impl Store {
     /// Writes a run's plan.
     pub async fn write_plan(&self, run: &RunId, part: i64, file: &Path) -> Result<()> {
         let at = self.object(&format!("plans/{run}-{part}.jsonl"));
+        let sent = Sent {
+            at: &at,
+            file: &LocalFile::look(file)?,
+            content_type: None,
+            metadata: &BTreeMap::new(),
+        };
         self.s3
-            .put_file(Permit::granted(), &at, file)
+            .put_file(Permit::granted(), &sent, &Condition::None)
             .await
-            .map_err(unwritten)
+            .map_err(unwritten)?;
+        Ok(())
     }
 
     /// Marks a plan as used. One that was used is refused.

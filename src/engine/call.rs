@@ -97,6 +97,24 @@ impl Call<'_> {
         Ok(self.answered(answer))
     }
 
+    /// Asks the gate for a change of one target that comes after another of the same call.
+    pub(crate) fn change_after(
+        &self,
+        before: &Dynamic,
+        asked: Asked,
+        options: &Options,
+    ) -> Result<Dynamic> {
+        let mut after = after(options)?;
+        // What is done already needs no waiting for.
+        if let Some(unknown) = before.read_lock::<Unknown>() {
+            after.push(unknown.step().number);
+        }
+        let all = std::iter::once(Ok(asked));
+        let gate = self.session.gate();
+        let answer = gate.ask_many(self.session, self.known_as(), all, after)?;
+        Ok(self.answered(answer))
+    }
+
     fn answered(&self, answer: Answer) -> Dynamic {
         match answer {
             Answer::Known(value) => from_json(value),

@@ -1,7 +1,7 @@
 //! An [`Error`] on its way into a script and out again: the one `raise` that gives it a position, and the walk back
 //! that finds the place, the call trace and the error in what the engine hands up.
 
-use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext, Position};
+use rhai::{Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContext, Position};
 
 use super::value;
 use crate::error::{Error, Kind, Place, Trace};
@@ -46,7 +46,7 @@ pub(crate) fn raise_failure(cx: &NativeCallContext, failure: Failure) -> Box<Eva
 pub(crate) fn raise(cx: &NativeCallContext, error: &Error) -> Box<EvalAltResult> {
     let position = cx.call_position();
     if error.kind() == Kind::Interrupted {
-        return EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into();
+        return EvalAltResult::ErrorTerminated(token(error), position).into();
     }
     let at = place(cx.call_source().unwrap_or_default(), position);
     thrown(error, at.as_ref(), position)
@@ -55,9 +55,14 @@ pub(crate) fn raise(cx: &NativeCallContext, error: &Error) -> Box<EvalAltResult>
 /// Throws an error that has no call of its own, as from inside a stream; `for` and the methods of streams add where.
 pub(crate) fn raise_unplaced(error: &Error) -> Box<EvalAltResult> {
     if error.kind() == Kind::Interrupted {
-        return EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into();
+        return EvalAltResult::ErrorTerminated(token(error), Position::NONE).into();
     }
     thrown(error, None, Position::NONE)
+}
+
+/// What a function that was stopped has to say, on its way through what cannot be caught.
+fn token(error: &Error) -> Dynamic {
+    optional(Some(&error.detail().hints.join("\n")).filter(|hints| !hints.is_empty()))
 }
 
 fn thrown(error: &Error, at: Option<&Place>, position: Position) -> Box<EvalAltResult> {
@@ -172,7 +177,11 @@ fn place(source: &str, position: Position) -> Option<Place> {
 /// What an engine error says, as an error of ours.
 fn fault(error: &EvalAltResult) -> Error {
     match error {
-        EvalAltResult::ErrorTerminated(..) => Error::interrupted(),
+        EvalAltResult::ErrorTerminated(token, ..) => {
+            let hints = token.read_lock::<ImmutableString>();
+            let hints = hints.iter().flat_map(|hints| hints.lines());
+            hints.fold(Error::interrupted(), |error, hint| error.hint(hint.to_owned()))
+        }
         EvalAltResult::ErrorRuntime(value, _) => of_value(value),
         EvalAltResult::ErrorParsing(kind, _) => Error::usage(kind.to_string()),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {

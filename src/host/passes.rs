@@ -384,7 +384,11 @@ impl Passes<'_> {
         let session = self.session();
         let interrupt = session.interrupt();
         if interrupt.is_by_signal() {
-            return Err(Error::interrupted());
+            // What was stopped may say how it goes on.
+            let stopped = shown
+                .err()
+                .filter(|error| error.kind() == Kind::Interrupted);
+            return Err(stopped.map_or_else(Error::interrupted, |error| session.redacted(error)));
         }
         session.gate().refuse_stale()?;
         match interrupt.exit_code() {

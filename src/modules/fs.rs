@@ -1,18 +1,30 @@
-//! `fs::` — files below the working folder. A script is given a path by an operator or a service; neither may lead it
-//! elsewhere.
+//! `fs::` — local files, read and written. Which ones a script may touch is `paths`'s to say.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
+use futures::StreamExt;
+use futures::stream;
 use rhai::ImmutableString;
+use serde_json::{Value, json};
+use walkdir::WalkDir;
 
+use super::paths::local;
+use crate::clients::Pages;
 use crate::effects::{Change, Payload};
-use crate::engine::call::Call;
 use crate::engine::registry::{Namespace, native};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
+use crate::local_file::LocalFile;
 use crate::session::Session;
 
+/// Files of one page.
+const PAGE: usize = 500;
+
 pub(crate) fn namespace(session: &Session) -> Namespace {
-    let mut namespace = Namespace::new(session, "fs", "Files below the working folder.");
+    let mut namespace = Namespace::new(
+        session,
+        "fs",
+        "Local files: below the working folder, and where the operator typed a path.",
+    );
     let ns = &mut namespace;
     native! { ns,
         /// The text of a file below the working folder.
@@ -23,7 +35,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// //=> "a\nb\n"
         /// ```
         read fn read(call, path: ImmutableString) -> "string" {
-            let path = below(call, &path)?;
+            let path = local(call.session(), &path)?;
             call.reads(&format!("file {}", path.display()))?;
             std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, &error))?
         }
@@ -42,7 +54,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             }
             {
                 let content = Payload::new(text.as_bytes().to_vec());
-                call.change(Change::WriteFile { path: below(call, &path)?, content }, &options)?
+                call.change(Change::WriteFile { path: local(call.session(), &path)?, content }, &options)?
             }
 
         /// Whether there is a file or folder of that name below the working folder.
@@ -52,37 +64,72 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// //=> false
         /// ```
         read fn exists(call, path: ImmutableString) -> "bool" {
-            let path = below(call, &path)?;
+            let path = local(call.session(), &path)?;
             call.reads(&format!("file {}", path.display()))?;
             path.try_exists().map_err(|error| Error::io("look for", &path, &error))?
+        }
+
+        /// Whether there is a folder of that name.
+        ///
+        /// ```rhai
+        /// fs::write("reports/today.md", "# Today\n");
+        /// [fs::is_folder("reports"), fs::is_folder("reports/today.md")]
+        /// //=> [true, false]
+        /// ```
+        read fn is_folder(call, path: ImmutableString) -> "bool" {
+            let path = local(call.session(), &path)?;
+            call.reads(&format!("file {}", path.display()))?;
+            path.is_dir()
+        }
+
+        /// The files below a folder, by name, read as they come: `path`, `name` (the path below the folder, with slashes),
+        /// `size` (bytes), `modified` (RFC 3339). Links to files are files, links to folders are left out.
+        ///
+        /// ```rhai
+        /// fs::write("minutes/2026/may.md", "# May\n");
+        /// fs::files("minutes").map(|f| f.name).collect()
+        /// //=> ["2026/may.md"]
+        /// ```
+        read fn files(call, folder: ImmutableString) -> "Stream" {
+            let folder = local(call.session(), &folder)?;
+            call.reads(&format!("file {}", folder.display()))?;
+            call.stream("files", files(&folder))
         }
     }
     namespace
 }
 
-/// The path, if it stays below the working folder, links followed.
-fn below(call: &Call, path: &str) -> Result<PathBuf> {
-    let outside = || {
-        Error::new(Kind::Forbidden, format!("'{path}' is outside the working folder"))
-            .hint("fs:: works on relative paths without '..'; start dashictl in the folder that holds the file")
+/// The files below a folder, page by page.
+fn files(folder: &Path) -> Pages {
+    let folder = folder.to_owned();
+    let walk = WalkDir::new(&folder).sort_by_file_name().into_iter();
+    let rows = walk.filter_map(move |entry| row(&folder, entry).transpose());
+    stream::iter(rows)
+        .chunks(PAGE)
+        .map(|rows| rows.into_iter().collect())
+        .boxed()
+}
+
+fn row(folder: &Path, entry: walkdir::Result<walkdir::DirEntry>) -> Result<Option<Value>> {
+    let entry = entry.map_err(|error| {
+        let path = error.path().unwrap_or(folder).to_owned();
+        Error::io("read", &path, &error.into())
+    })?;
+    let kind = entry.file_type();
+    let is_link_to_file = kind.is_symlink() && entry.path().is_file();
+    if !kind.is_file() && !is_link_to_file {
+        return Ok(None);
+    }
+    let file = LocalFile::look(entry.path())?;
+    let name = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+    let text = |path: &Path| {
+        let wrong = || Error::usage(format!("the name of {} is no text", path.display()));
+        path.to_str().map(str::to_owned).ok_or_else(wrong)
     };
-    let relative = Path::new(path);
-    if !relative
-        .components()
-        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
-    {
-        return Err(outside());
-    }
-    let folder = call.session().folder();
-    let here = folder
-        .canonicalize()
-        .map_err(|error| Error::io("find", folder, &error))?;
-    // What exists of the path decides: a link on the way may lead out.
-    let existing = relative
-        .ancestors()
-        .find_map(|part| here.join(part).canonicalize().ok());
-    if existing.is_some_and(|existing| !existing.starts_with(&here)) {
-        return Err(outside());
-    }
-    Ok(here.join(relative))
+    Ok(Some(json!({
+        "path": text(entry.path())?,
+        "name": text(name)?,
+        "size": file.size,
+        "modified": file.modified.to_string(),
+    })))
 }

@@ -13,13 +13,16 @@ mod lake;
 mod loki;
 mod orphans;
 mod out;
+mod paths;
 mod prefect;
 mod s3;
 mod stac;
 mod streams;
+mod targets;
 mod text;
 mod time;
 mod toml;
+mod transfers;
 mod yaml;
 
 use crate::engine::registry::Namespace;

@@ -1,20 +1,18 @@
 //! `s3::` — the object store: buckets, listings, objects, versioning.
 
-use std::collections::BTreeSet;
-
 use futures::StreamExt;
 use rhai::{Array, Dynamic, ImmutableString};
 use serde_json::json;
 
+use super::targets::{Targets, unreferenced};
+use super::transfers;
 use crate::clients::s3_list::Part;
-use crate::effects::{Asked, Change, Facts, Payload};
+use crate::effects::{Asked, Change, Payload};
 use crate::engine::call::Call;
-use crate::engine::raise::caught;
 use crate::engine::registry::{Namespace, native};
-use crate::engine::stream::{Stream, Values};
 use crate::engine::value::{one_line, to_json, type_name};
 use crate::error::{Error, Kind, Result};
-use crate::lake::{Lake, ObjectRef};
+use crate::lake::ObjectRef;
 use crate::session::Session;
 
 /// Reading more of an object than this into a script must be asked for.
@@ -29,6 +27,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
     buckets(&mut ns);
     objects(&mut ns);
     changes(&mut ns);
+    transfers::register(&mut ns);
     uploads(&mut ns);
     ns
 }
@@ -273,6 +272,8 @@ fn changes(ns: &mut Namespace) {
             options as options {
                 /// Fail where there is an object already.
                 only_new: Bool = "false",
+                /// Do nothing where the object has these bytes already.
+                unless_same: Bool = "false",
                 /// The result of a change that must be wholly done before.
                 after: Any
             }
@@ -280,6 +281,9 @@ fn changes(ns: &mut Namespace) {
                 let lake = call.session().lake()?;
                 let (from, to) = (lake.locate(&from)?, lake.locate(&to)?);
                 call.reads(&from.to_string())?;
+                if options.flag("unless_same") && let Some(there) = transfers::same_object(call, &from, &to)? {
+                    return Ok(there);
+                }
                 call.change(Change::CopyObject { from, to, only_new: options.flag("only_new") }, &options)?
             }
 
@@ -370,90 +374,5 @@ fn bytes_of(call: &Call, content: Dynamic) -> Result<Vec<u8>> {
     content.into_blob().map_err(|_| {
         Error::usage(format!("s3::write takes text or a blob, not {kind}"))
             .hint("json::text(value) makes text of a map")
-    })
-}
-
-/// Refuses an object of the lake that the catalogue refers to.
-fn unreferenced(call: &Call, asked: Asked) -> Result<Asked> {
-    let Change::DeleteObject { at } = &asked.change else {
-        return Ok(asked);
-    };
-    let session = call.session();
-    if session.lake()?.has_bucket(&at.bucket) && session.referenced()?.has(&at.bucket, &at.key) {
-        return Err(Error::new(
-            Kind::Conflict,
-            format!("the catalogue refers to {at}: it is not deleted"),
-        )
-        .hint("`item delete` removes an item with all that belongs to it")
-        .hint("to delete it all the same: s3::delete(…, #{referenced: true})"));
-    }
-    Ok(asked)
-}
-
-/// The objects that are to be deleted, as they come.
-enum Targets<'a> {
-    Some(&'a Lake, std::vec::IntoIter<Dynamic>, BTreeSet<ObjectRef>),
-    Stream(&'a Lake, Box<Values>),
-}
-
-impl<'a> Targets<'a> {
-    fn of(call: &'a Call<'_>, objects: Dynamic) -> Result<Targets<'a>> {
-        call.refuse_unknown(&objects)?;
-        let lake = call.session().lake()?;
-        if let Some(stream) = objects.read_lock::<Stream>() {
-            return Ok(Targets::Stream(lake, Box::new(stream.clone().into_iter())));
-        }
-        let all = match objects.read_lock::<Array>() {
-            Some(all) => all.clone(),
-            None => vec![objects.clone()],
-        };
-        Ok(Targets::Some(lake, all.into_iter(), BTreeSet::new()))
-    }
-}
-
-impl Iterator for Targets<'_> {
-    type Item = Result<Asked>;
-
-    fn next(&mut self) -> Option<Result<Asked>> {
-        match self {
-            // One that is named twice is deleted once.
-            Targets::Some(lake, all, seen) => all.find_map(|object| match target(lake, &object) {
-                Ok(asked) => {
-                    let is_new = asked
-                        .change
-                        .object()
-                        .is_none_or(|at| seen.insert(at.clone()));
-                    is_new.then_some(Ok(asked))
-                }
-                Err(error) => Some(Err(error)),
-            }),
-            Targets::Stream(lake, values) => values.next().map(|value| {
-                let object = value.map_err(|error| caught(&error, ""))?;
-                target(lake, &object)
-            }),
-        }
-    }
-}
-
-/// One object: its URI, or a row of a listing, which knows what the object is.
-fn target(lake: &Lake, object: &Dynamic) -> Result<Asked> {
-    if let Some(uri) = object.read_lock::<ImmutableString>() {
-        let at = lake.locate(&uri)?;
-        return Ok(Change::DeleteObject { at }.into());
-    }
-    let row = to_json(object)?;
-    let uri = row["uri"].as_str().ok_or_else(|| {
-        Error::usage(format!(
-            "s3::delete takes URIs or rows of s3::list, not {}",
-            type_name(object)
-        ))
-    })?;
-    let at = lake.locate(uri)?;
-    let is_whole = ["size", "etag", "last_modified"]
-        .iter()
-        .all(|field| !row[*field].is_null());
-    Ok(Asked {
-        change: Change::DeleteObject { at },
-        facts: is_whole.then(|| Facts::of_object(&row)),
     })
 }

@@ -5,7 +5,8 @@ use rhai::{Array, Dynamic, FnPtr};
 use crate::engine::call::Call;
 use crate::engine::raise::Raised;
 use crate::engine::registry::{Namespace, native};
-use crate::engine::stream::{self, Stream};
+use crate::engine::stream::{self, Source, Stream};
+use crate::error::Error;
 use crate::session::Session;
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
@@ -36,6 +37,18 @@ fn lazy(ns: &mut Namespace) {
         /// ```
         read method filter(call, stream: Stream, keep: FnPtr) -> "Stream" {
             stream::filtered(call.context(), call.session(), &stream, keep)?
+        }
+
+        /// A stream of arrays of up to `size` values each, in their order.
+        ///
+        /// ```rhai
+        /// stac::items("gelaende-umwelt").chunks(2).map(|some| some.len()).first()
+        /// //=> 2
+        /// ```
+        read method chunks(call, stream: Stream, size: i64) -> "Stream" {
+            let size = usize::try_from(size).ok().filter(|size| *size > 0);
+            let size = size.ok_or_else(|| Error::usage("chunks takes a size of at least 1"))?;
+            stream.through(|source| Chunks { source, size })?
         }
 
         /// A stream of the first `count` values. Of what comes after them, at most one page is read.
@@ -125,6 +138,24 @@ fn searching(ns: &mut Namespace) {
         /// ```
         read method find(call, stream: Stream, holds: FnPtr) -> "any" {
             found(call, stream, holds, true)?
+        }
+    }
+}
+
+/// Values of a source, some at a time.
+struct Chunks {
+    source: Source,
+    size: usize,
+}
+
+impl Iterator for Chunks {
+    type Item = Raised<Dynamic>;
+
+    fn next(&mut self) -> Option<Raised<Dynamic>> {
+        let some: Raised<Array> = self.source.by_ref().take(self.size).collect();
+        match some {
+            Ok(some) if some.is_empty() => None,
+            some => Some(some.map(Dynamic::from_array)),
         }
     }
 }

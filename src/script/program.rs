@@ -1,7 +1,8 @@
 //! What is about to be checked and run: a text, the name it goes by, and what was declared about it.
 
-use super::header::Header;
+use super::header::{Header, Parameter};
 use super::library::Script;
+use super::shape::Shape;
 use crate::effects::Effect;
 
 /// A text with what was declared about it.
@@ -13,6 +14,8 @@ pub struct Program<'a> {
     pub text: &'a str,
     /// The most it may do.
     pub effect: Effect,
+    /// The arguments whose values are local paths.
+    pub paths: Vec<String>,
 }
 
 impl<'a> Program<'a> {
@@ -23,6 +26,11 @@ impl<'a> Program<'a> {
             source: &script.source,
             text: &script.text,
             effect: header.effect,
+            paths: header
+                .parameters()
+                .filter(|parameter| parameter.shape == Shape::Path)
+                .map(Parameter::field)
+                .collect(),
         }
     }
 
@@ -33,6 +41,7 @@ impl<'a> Program<'a> {
             source: "<eval>",
             text,
             effect,
+            paths: Vec::new(),
         }
     }
 }

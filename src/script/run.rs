@@ -35,6 +35,9 @@ pub fn evaluate(
     program: Program,
     arguments: Json,
 ) -> Result<Dynamic> {
+    for name in &program.paths {
+        session.name_paths(arguments.get(name));
+    }
     let arguments = arguments
         .into_iter()
         .map(|(name, value)| (name.into(), from_json(value)));
@@ -66,7 +69,10 @@ pub fn evaluate(
     let result = catch_unwind(AssertUnwindSafe(called))
         .map_err(|_| Error::internal(format!("a native function failed while running {source}")))?;
     if session.interrupt().is_stopping() {
-        return stopped(session);
+        return stopped(session).map_err(|plain| match result {
+            Err(error) => told(&error, source).unwrap_or(plain),
+            Ok(_) => plain,
+        });
     }
     result.or_else(|error| {
         let found = explained(&error, engine, source);
@@ -108,6 +114,13 @@ fn explained(error: &EvalAltResult, engine: &Engine, source: &str) -> Error {
         }
         None => found,
     }
+}
+
+/// What the function says that was stopped, if it says more than that it was.
+fn told(error: &EvalAltResult, source: &str) -> Option<Error> {
+    let error = caught(error, source);
+    let says_more = error.kind() == Kind::Interrupted && !error.detail().hints.is_empty();
+    says_more.then_some(error)
 }
 
 /// How many arguments the script's `main` takes, if it has one.

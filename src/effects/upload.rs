@@ -1,0 +1,211 @@
+//! A local file that becomes an object: at once, or in parts that the next try goes on from. What is in the way is put
+//! aside when all parts are there, right before the object takes its place.
+
+use std::collections::BTreeMap;
+
+use super::hands::{Done, Hands, Number, Seen};
+use super::object::{condition, made, make_way, seen as look, whole};
+use super::open_upload::{Memory, Recalled};
+use super::{Change, Facts, Permit, object};
+use crate::clients::s3_changes::Condition;
+use crate::clients::s3_upload::{Part, Sent, Upload};
+use crate::error::{Error, Kind, Result};
+use crate::lake::ObjectRef;
+use crate::local_file::{LocalFile, parts};
+
+/// Makes the change to what was seen.
+pub(super) async fn perform(
+    hands: &Hands,
+    permit: Permit,
+    number: Number<'_>,
+    change: &Change,
+    seen: &Seen,
+) -> Result<Done> {
+    let Change::UploadFile {
+        file,
+        at,
+        content_type,
+        metadata,
+        only_new,
+        part_size,
+    } = change
+    else {
+        return Err(Error::internal("this is no upload"));
+    };
+    let upload = Uploading {
+        hands,
+        permit,
+        number,
+        at,
+        file,
+        content_type: content_type.as_deref(),
+        metadata,
+        part_size: *part_size,
+        condition: condition(at, &seen.facts, *only_new, None)?,
+        change,
+        there: &seen.facts,
+    };
+    file.check()?;
+    let done = if file.size <= *part_size {
+        upload.at_once().await?
+    } else {
+        upload.in_parts().await?
+    };
+    whole(at, &done, file.size)?;
+    Ok(done)
+}
+
+/// What an upload makes that may have been made already.
+pub(super) fn source(file: &LocalFile, part_size: u64) -> Option<Facts> {
+    file.check().ok()?;
+    Some(Facts::Object {
+        size: file.size,
+        etag: Some(file.etag(part_size).ok()?),
+        modified: None,
+        version: None,
+    })
+}
+
+struct Uploading<'a> {
+    hands: &'a Hands,
+    permit: Permit,
+    number: Number<'a>,
+    at: &'a ObjectRef,
+    file: &'a LocalFile,
+    content_type: Option<&'a str>,
+    metadata: &'a BTreeMap<String, String>,
+    part_size: u64,
+    condition: Condition,
+    change: &'a Change,
+    there: &'a Facts,
+}
+
+impl Uploading<'_> {
+    fn sent(&self) -> Sent<'_> {
+        Sent {
+            at: self.at,
+            file: self.file,
+            content_type: self.content_type,
+            metadata: self.metadata,
+        }
+    }
+
+    async fn at_once(&self) -> Result<Done> {
+        let s3 = self.hands.s3()?;
+        let aside = make_way(self.hands, self.permit, self.number, self.at, self.there).await?;
+        let written = s3
+            .put_file(self.permit, &self.sent(), &self.condition)
+            .await;
+        if let Err(error) = written {
+            // A store that checks the digest refuses bytes that changed on the way.
+            self.file.check()?;
+            return Err(error);
+        }
+        made(s3, self.at, aside).await
+    }
+
+    async fn in_parts(&self) -> Result<Done> {
+        let s3 = self.hands.s3()?;
+        let memory = Memory::of(self.hands.session(), self.at, self.change)?;
+        let (id, there) = self.begin(&memory).await?;
+        let sent = self.send(&id, there).await;
+        if let Err(changed) = self.file.check() {
+            let _ = s3.abort_upload(self.permit, self.at, &id).await;
+            memory.forget();
+            return Err(changed);
+        }
+        let sent = sent?;
+        let now = look(s3, self.at).await?;
+        if !self.there.still(&now.facts) {
+            return Err(object::changed(self.at).hint(
+                "all parts are in the store: the same command again puts them in its place, and what is there aside",
+            ));
+        }
+        let aside = make_way(self.hands, self.permit, self.number, self.at, self.there).await?;
+        s3.complete_upload(self.permit, self.at, &id, &sent, &self.condition)
+            .await?;
+        memory.forget();
+        made(s3, self.at, aside).await
+    }
+
+    /// The upload and the parts that it has: one that this machine began of the same file, or a new one.
+    async fn begin(&self, memory: &Memory) -> Result<(String, Vec<Part>)> {
+        let s3 = self.hands.s3()?;
+        match memory.recall(self.at) {
+            Recalled::Same(id) => {
+                if let Some(there) = s3.parts(self.at, &id).await? {
+                    return Ok((id, there));
+                }
+            }
+            Recalled::Another(id) => s3.abort_upload(self.permit, self.at, &id).await?,
+            Recalled::Nothing => {}
+        }
+        memory.forget();
+        let id = s3.begin_upload(self.permit, &self.sent()).await?;
+        memory.keep(self.at, &id)?;
+        Ok((id, Vec::new()))
+    }
+
+    async fn send(&self, id: &str, there: Vec<Part>) -> Result<Vec<Part>> {
+        let s3 = self.hands.s3()?;
+        let session = self.hands.session();
+        let progress = session
+            .console()
+            .progress(&self.at.to_string(), self.file.size);
+        let upload = Upload {
+            sent: self.sent(),
+            id,
+            part_size: self.part_size,
+        };
+        let sending = s3.send_parts(self.permit, &upload, there, |bytes| progress.add(bytes));
+        let sent = tokio::select! {
+            biased;
+            () = session.interrupt().stopped() => Err(Error::interrupted()),
+            sent = sending => sent,
+        };
+        match sent {
+            Ok(sent) => Ok(sent),
+            Err(error) => Err(self.to_be_continued(id, error).await),
+        }
+    }
+
+    /// An error that says how far the upload came, and how it goes on.
+    async fn to_be_continued(&self, id: &str, error: Error) -> Error {
+        let all = parts(self.file.size, self.part_size).len();
+        let there = match (error.kind(), self.hands.s3()) {
+            // Who wants to stop does not wait for another answer.
+            (Kind::Interrupted, _) | (_, Err(_)) => String::new(),
+            (_, Ok(s3)) => match s3.parts(self.at, id).await {
+                Ok(Some(there)) => format!(" ({} of {all} parts)", there.len()),
+                _ => String::new(),
+            },
+        };
+        let list = self
+            .hands
+            .session()
+            .config()
+            .command_line(&format!("s3 uploads {}", self.at.bucket));
+        error
+            .hint(format!(
+                "the same command again goes on from what the store has{there}"
+            ))
+            .hint(format!("what is open: {list}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_upload_makes_is_known_by_the_bytes_of_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "abc").unwrap();
+        let file = LocalFile::look(&path).unwrap();
+        let facts = source(&file, 5 << 20).unwrap();
+        assert_eq!(facts.etag(), Some("900150983cd24fb0d6963f7d28e17f72"));
+        std::fs::write(&path, "abcd").unwrap();
+        assert_eq!(source(&file, 5 << 20), None);
+    }
+}
