@@ -137,7 +137,7 @@ fn uploads_that_were_given_up_without_a_word_are_told_and_taken_along_when_asked
 }
 
 /// What a plan would delete, as keys.
-fn planned(plan: &Value) -> BTreeSet<String> {
+pub fn planned(plan: &Value) -> BTreeSet<String> {
     let effects = plan["plan"]["effects"]
         .as_array()
         .or(plan["effects"].as_array());
@@ -151,7 +151,7 @@ fn planned(plan: &Value) -> BTreeSet<String> {
 }
 
 /// Items with three objects each in every spelling, and 5 % of objects that nothing refers to. Gives those.
-fn fill(bucket: &Bucket) -> BTreeSet<String> {
+pub fn fill(bucket: &Bucket) -> BTreeSet<String> {
     let count = ITEMS[usize::from(std::env::var_os("DASHICTL_TEST_FULL").is_some())];
     let (mut keys, mut orphans) = (Vec::new(), BTreeSet::new());
     for (at, domain) in bucket.domains.iter().enumerate() {

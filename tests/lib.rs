@@ -44,6 +44,7 @@ mod gate;
 mod gc;
 mod gc_faults;
 mod gc_memory;
+mod gc_shares;
 mod interrupt;
 mod inventory;
 mod item_delete;

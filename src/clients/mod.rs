@@ -20,6 +20,7 @@ pub(crate) mod s3_error;
 pub(crate) mod s3_flow;
 pub mod s3_list;
 pub mod s3_order;
+pub mod s3_share;
 pub mod s3_split;
 pub mod s3_transport;
 pub mod s3_upload;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Effect, Facts, Payload};
-use crate::lake::ObjectRef;
+use crate::lake::{ObjectRef, Share};
 use crate::local_file::LocalFile;
 
 /// A change to one target.
@@ -89,6 +89,9 @@ pub enum Change {
     DeleteObject {
         /// Which.
         at: ObjectRef,
+        /// The share of its bucket that is swept, where others sweep the rest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        share: Option<Share>,
     },
     /// Gives an upload in parts up: what it holds is gone.
     AbortUpload {
@@ -139,6 +142,12 @@ pub enum Change {
 pub type Fingerprint = [u8; 16];
 
 impl Change {
+    /// Deletes an object.
+    #[must_use]
+    pub fn delete(at: ObjectRef) -> Change {
+        Change::DeleteObject { at, share: None }
+    }
+
     /// What it does to the world, whatever function it came from.
     #[must_use]
     pub fn effect(&self) -> Effect {
@@ -205,7 +214,7 @@ impl Change {
         match self {
             Change::WriteObject { at, .. }
             | Change::UploadFile { at, .. }
-            | Change::DeleteObject { at }
+            | Change::DeleteObject { at, .. }
             | Change::AbortUpload { at, .. }
             | Change::PurgeObject { at }
             | Change::RemoveVersion { at, .. } => Some(at),
@@ -282,7 +291,7 @@ mod tests {
             bucket: "b".to_owned(),
             key: "a ä+%.tif".to_owned(),
         };
-        let change = Change::DeleteObject { at };
+        let change = Change::delete(at);
         let text = serde_json::to_string(&change).unwrap();
         assert_eq!(serde_json::from_str::<Change>(&text).unwrap(), change);
         assert_eq!(change.target(), "s3://b/a ä+%.tif");

@@ -143,7 +143,7 @@ struct Target<'a> {
 fn by_bucket(ready: &[(Row, Seen)]) -> Result<BTreeMap<&str, Vec<Target<'_>>>> {
     let mut buckets: BTreeMap<&str, Vec<Target>> = BTreeMap::new();
     for (place, (row, seen)) in ready.iter().enumerate() {
-        let Change::DeleteObject { at } = &row.change else {
+        let Change::DeleteObject { at, .. } = &row.change else {
             return Err(Error::internal("this is no deletion of an object"));
         };
         buckets.entry(&at.bucket).or_default().push(Target {

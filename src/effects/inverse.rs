@@ -45,7 +45,7 @@ pub fn inverse(step: &Effected) -> Inverse {
             };
             back_to(begun.image.as_ref(), change, now)
         }
-        Change::DeleteObject { at } => {
+        Change::DeleteObject { at, .. } => {
             if let Some(marker) = ended.marker.clone() {
                 let change = Change::RemoveVersion {
                     at: at.clone(),
@@ -79,7 +79,7 @@ pub fn inverse(step: &Effected) -> Inverse {
                 _ => None,
             };
             let change = match (before, aside, version) {
-                (Facts::Absent, _, _) => Change::DeleteObject { at: at.clone() },
+                (Facts::Absent, _, _) => Change::delete(at.clone()),
                 (_, Some(from), _) => Change::RestoreObject {
                     from,
                     to: at.clone(),
@@ -101,7 +101,7 @@ pub fn inverse(step: &Effected) -> Inverse {
         Change::RestoreObject { to: at, .. }
         | Change::RemoveVersion {
             at, marker: true, ..
-        } => by(Change::DeleteObject { at: at.clone() }, now),
+        } => by(Change::delete(at.clone()), now),
         Change::DownloadObject { path, .. } => match now {
             Some(now) => Inverse::Change(Box::new(Change::RemoveFile { path: path.clone() }), now),
             None => Inverse::Lost("nobody knows whether it was done".to_owned()),

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
@@ -95,6 +96,24 @@ fn content(text: String) -> Content {
 /// Where the lock of this name is.
 pub(super) fn place(store: &Store, name: &str) -> ObjectRef {
     store.object(&format!("locks/{name}.json"))
+}
+
+/// The names of the locks that there are.
+pub(super) async fn names(store: &Store) -> Result<Vec<String>> {
+    let below = place(store, "");
+    let prefix = below.key.trim_end_matches(".json");
+    let mut pages = store.s3().list(&below.bucket, prefix, None);
+    let mut names = Vec::new();
+    while let Some(page) = pages.next().await {
+        for object in page? {
+            let key = object["key"].as_str().unwrap_or_default();
+            let name = key
+                .strip_prefix(prefix)
+                .and_then(|name| name.strip_suffix(".json"));
+            names.extend(name.map(str::to_owned));
+        }
+    }
+    Ok(names)
 }
 
 /// Takes a lock, and renews it from then on.

@@ -319,7 +319,7 @@ mod tests {
             key: key.to_owned(),
         };
         let facts = Facts::of_object(&serde_json::json!({"size": 10}));
-        Row::planned(step, Change::DeleteObject { at }, facts)
+        Row::planned(step, Change::delete(at), facts)
     }
 
     fn add(ledger: &mut Ledger, row: &Row) -> i64 {

@@ -8,7 +8,6 @@
 use std::fs::File;
 use std::time::Duration;
 
-use futures::StreamExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +15,7 @@ use super::lease::{self, Lease};
 use super::{Permit, Run, Store};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
-use crate::lake::ObjectRef;
+use crate::lake::Share;
 use crate::session::Session;
 
 /// The name of the lock of runs that change records alone.
@@ -135,7 +134,11 @@ impl Locks {
         }
         for name in names {
             let kept = if in_lake {
-                Kept::InLake(lease::take(session, store, name, run)?)
+                let lease = lease::take(session, store, name, run)?;
+                // Dropped where it is refused, and so let go.
+                locks.kept.push(Kept::InLake(lease));
+                refuse_overlap(session, store, name, run)?;
+                continue;
             } else {
                 Kept::OnMachine {
                     _file: take_on_machine(session, name)?,
@@ -206,27 +209,31 @@ fn take_on_machine(session: &Session, name: &str) -> Result<File> {
     Ok(file)
 }
 
+/// Refuses a lock whose objects somebody else holds by another: of a bucket, and of shares of it. Both may be refused where
+/// they come at once, never neither.
+fn refuse_overlap(session: &Session, store: &Store, name: &str, run: &Run) -> Result<()> {
+    let others = session.wait(lease::names(store))?;
+    for other in others.iter().filter(|other| Share::overlap(name, other)) {
+        match session.wait(lease::read(store.s3(), &lease::place(store, other))) {
+            Ok((holder, _, age)) if age <= LASTS && !holder.is_dead(&run.host) => {
+                return Err(holder.refusal(session.config()));
+            }
+            Err(error) if error.kind() != Kind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// The locks that are held in the lake.
 pub async fn held(store: &Store) -> Result<Vec<Holder>> {
-    let below = store.object("locks/");
-    let mut pages = store.s3().list(
-        &below.bucket,
-        &format!("{}/", below.key.trim_end_matches('/')),
-        None,
-    );
     let mut holders = Vec::new();
-    while let Some(page) = pages.next().await {
-        for object in page? {
-            let at = ObjectRef {
-                bucket: below.bucket.clone(),
-                key: object["key"].as_str().unwrap_or_default().to_owned(),
-            };
-            match lease::read(store.s3(), &at).await {
-                Ok((holder, _, _)) => holders.push(holder),
-                // Let go between the listing and the look.
-                Err(error) if error.kind() == Kind::NotFound => {}
-                Err(error) => return Err(error),
-            }
+    for name in lease::names(store).await? {
+        match lease::read(store.s3(), &lease::place(store, &name)).await {
+            Ok((holder, _, _)) => holders.push(holder),
+            // Let go between the listing and the look.
+            Err(error) if error.kind() == Kind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(holders)

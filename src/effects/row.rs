@@ -137,9 +137,16 @@ impl Row {
         self.change.writes().or(self.facts.size())
     }
 
-    /// Where its target is: a bucket, the catalogue, or this machine.
+    /// Where its target is: a bucket or a share of it, the catalogue, or this machine.
     #[must_use]
     pub fn place(&self) -> String {
+        if let Change::DeleteObject {
+            at,
+            share: Some(share),
+        } = &self.change
+        {
+            return share.lock(&at.bucket);
+        }
         match self.change.object() {
             Some(at) => at.bucket.clone(),
             None if self.change.is_record() => CATALOGUE.to_owned(),

@@ -193,7 +193,7 @@ pub(super) fn leave_referenced(
     ledger.rows(true, |row| {
         match &row.change {
             Change::DeleteItem { collection, id } => going.push((collection.clone(), id.clone())),
-            Change::DeleteObject { at } if !row.state.is_settled() => {
+            Change::DeleteObject { at, .. } if !row.state.is_settled() => {
                 let at = at.clone();
                 objects.push((row, at));
             }

@@ -9,7 +9,7 @@ use super::catalogue::{Record, Walked};
 use super::claims::unreadable;
 use super::referenced::{Referenced, Wanted};
 use crate::error::Result;
-use crate::lake::{Fingerprint, Gathered, Lake, Place, References, Seed, strings};
+use crate::lake::{Fingerprint, Gathered, Lake, Place, References, Seed, Share, strings};
 
 /// Keys that are kept as samples: where a bucket is cut to be listed in several places.
 const SAMPLES: usize = 256;
@@ -165,7 +165,9 @@ impl<'a> Gathering<'a> {
         };
         let seed = *self.buckets.get(bucket.as_str())?;
         let print = seed.print(path);
-        let resolves = self.wanted.resolving == Some(bucket);
+        let is_listed = |share: Share| Share::tells(path) && share.has(path);
+        let resolves =
+            self.wanted.resolving == Some(bucket) && self.wanted.share.is_none_or(is_listed);
         if is_best && resolves {
             self.draw(path);
         }

@@ -73,6 +73,7 @@ impl Knowledge {
         // After the runs: what one of them has registered meanwhile is in the catalogue by now.
         let wanted = Wanted {
             resolving: Some(&sweep.bucket),
+            share: sweep.share,
             ..Wanted::default()
         };
         Ok(Knowledge {

@@ -37,8 +37,13 @@ impl Orphans {
     /// Reads what must be known, lists the whole bucket, and judges every object.
     pub async fn find(services: &Services, sweep: Sweep) -> Result<Orphans> {
         let known = Knowledge::read(services, &sweep).await?;
-        let cuts = known.referenced.cuts();
-        let told = services.s3.everything(&sweep.bucket, cuts);
+        let told = match sweep.share {
+            Some(share) => services.s3.of_share(&sweep.bucket, share),
+            None => {
+                let cuts = known.referenced.cuts();
+                services.s3.everything(&sweep.bucket, cuts)
+            }
+        };
         let found = match Found::of(&sweep, &known, told).await {
             // What came is not known to be all, so it begins anew, in one go.
             Err(Stop::Disorder) => {
@@ -69,6 +74,7 @@ impl Orphans {
     pub fn stale_uploads(&self) -> Vec<Value> {
         let bucket = &self.sweep.bucket;
         let uploads = self.known.stale_uploads();
+        let uploads = uploads.filter(|upload| self.sweep.covers(&upload.key));
         uploads.map(|upload| upload.row(bucket)).collect()
     }
 
@@ -96,7 +102,7 @@ impl Found {
         table.execute_batch("BEGIN").map_err(unkept)?;
         Ok(Found {
             table,
-            summary: Summary::new(&sweep.bucket),
+            summary: Summary::new(sweep),
         })
     }
 
@@ -122,7 +128,11 @@ impl Found {
             let reason = judge.reason(&object.key, written);
             self.summary.add(object, reason);
             if reason == Reason::Orphan {
-                let row = object.row(&self.summary.bucket).to_string();
+                let mut row = object.row(&self.summary.bucket);
+                if let Some(share) = self.summary.share {
+                    row["share"] = share.to_string().into();
+                }
+                let row = row.to_string();
                 let written = written.map(Timestamp::as_nanosecond);
                 let written = written.and_then(|written| i64::try_from(written).ok());
                 insert.execute(params![row, written]).map_err(unkept)?;

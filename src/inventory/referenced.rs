@@ -10,7 +10,7 @@ use super::gathering::Gathering;
 use super::keeper::{Keeper, Keeps};
 use crate::clients::stac::Stac;
 use crate::error::Result;
-use crate::lake::{Fingerprint, Fingerprints, Lake, Seed};
+use crate::lake::{Fingerprint, Fingerprints, Lake, Seed, Share};
 
 /// References of one part of the bucket: fewer are listed in a few requests.
 const SHARE: usize = 4000;
@@ -56,6 +56,8 @@ pub struct Wanted<'a> {
     pub going: &'a [(String, String)],
     /// The bucket of which is to be known how many of its references lead to an object.
     pub resolving: Option<&'a str>,
+    /// The share of that bucket which is listed; none: all of it.
+    pub share: Option<Share>,
 }
 
 impl Referenced {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::knowledge::Knowledge;
 use super::sweep::{Reason, Sweep};
 use crate::clients::s3_list::Listed;
-use crate::lake::Role;
+use crate::lake::{Role, Share};
 
 /// Orphans that are shown as samples.
 const SAMPLES: usize = 10;
@@ -44,6 +44,8 @@ impl Count {
 pub struct Summary {
     /// The bucket.
     pub bucket: String,
+    /// The share of it that was swept; none: all of it.
+    pub share: Option<Share>,
     /// The objects by reason; every reason is there.
     pub reasons: BTreeMap<Reason, Count>,
     /// The orphans by the first segment of their keys.
@@ -73,9 +75,10 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub(super) fn new(bucket: &str) -> Summary {
+    pub(super) fn new(sweep: &Sweep) -> Summary {
         Summary {
-            bucket: bucket.to_owned(),
+            bucket: sweep.bucket.clone(),
+            share: sweep.share,
             reasons: Reason::ALL.map(|reason| (reason, Count::default())).into(),
             domains: BTreeMap::new(),
             oldest: None,

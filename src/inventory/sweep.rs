@@ -10,7 +10,7 @@ use super::in_flight::InFlight;
 use super::keeper::{Keeper, Keeps};
 use super::referenced::{Granularity, Referenced};
 use crate::clients::s3_bulk::has_dots;
-use crate::lake::Role;
+use crate::lake::{Role, Share};
 
 /// What the program itself keeps in a bucket.
 const OWN: &str = ".dashi-";
@@ -33,9 +33,17 @@ pub struct Sweep {
     pub since: Timestamp,
     /// Prefixes of keys that are never touched.
     pub protect: Vec<String>,
+    /// The share of the bucket that is swept; none: all of it.
+    pub share: Option<Share>,
 }
 
 impl Sweep {
+    /// Whether an object is in what is swept.
+    #[must_use]
+    pub fn covers(&self, key: &str) -> bool {
+        self.share.is_none_or(|share| share.has(key))
+    }
+
     /// Whether an object is never touched, whoever refers to it.
     #[must_use]
     pub fn protects(&self, key: &str) -> Option<&str> {

@@ -21,6 +21,7 @@ mod nested;
 mod place;
 mod readings;
 mod references;
+mod share;
 mod strings;
 mod variants;
 
@@ -39,6 +40,7 @@ pub use foreign::Foreign;
 pub(crate) use href::without_secrets;
 pub use place::{ObjectRef, Place, PrefixRef};
 pub use references::References;
+pub use share::Share;
 pub use strings::{Found, Strings, strings};
 
 /// The store's name inside the cluster, as the ingest flow writes it into every asset href. Always an alias.

@@ -70,7 +70,9 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
                 /// `dataset` keeps the folder of a live dataset whole, `object` tells its objects apart.
                 granularity: Text = "dataset",
                 /// So many are meant to go, whatever looks wrong.
-                expect_delete: Int
+                expect_delete: Int,
+                /// One n-th of the bucket, `i/n`, where n machines sweep it together; a dataset is in one of them.
+                shard: Text = "all of it"
             }
             {
                 super::orphans::find(call, &options)?

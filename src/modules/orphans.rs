@@ -90,6 +90,10 @@ fn sweep(call: &Call, bucket: &str, options: &Options) -> Result<Sweep> {
         min_age,
         since: session.gate().order().began,
         protect,
+        share: options
+            .text("shard")
+            .map(|share| share.parse())
+            .transpose()?,
     })
 }
 

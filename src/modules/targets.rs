@@ -15,7 +15,7 @@ use crate::lake::{Lake, ObjectRef};
 
 /// Refuses an object of the lake that the catalogue refers to.
 pub(super) fn unreferenced(call: &Call, asked: Asked) -> Result<Asked> {
-    let Change::DeleteObject { at } = &asked.change else {
+    let Change::DeleteObject { at, .. } = &asked.change else {
         return Ok(asked);
     };
     let session = call.session();
@@ -79,7 +79,7 @@ impl Iterator for Targets<'_> {
 fn target(lake: &Lake, object: &Dynamic) -> Result<Asked> {
     if let Some(uri) = object.read_lock::<ImmutableString>() {
         let at = lake.locate(&uri)?;
-        return Ok(Change::DeleteObject { at }.into());
+        return Ok(Change::delete(at).into());
     }
     let row = to_json(object)?;
     let uri = row["uri"].as_str().ok_or_else(|| {
@@ -89,11 +89,12 @@ fn target(lake: &Lake, object: &Dynamic) -> Result<Asked> {
         ))
     })?;
     let at = lake.locate(uri)?;
+    let share = row["share"].as_str().map(str::parse).transpose()?;
     let is_whole = ["size", "etag", "last_modified"]
         .iter()
         .all(|field| !row[*field].is_null());
     Ok(Asked {
-        change: Change::DeleteObject { at },
+        change: Change::DeleteObject { at, share },
         facts: is_whole.then(|| Facts::of_object(&row)),
     })
 }

@@ -280,7 +280,7 @@ fn moved(call: &Call, from: &str, to: &str, options: &Options) -> Result<Dynamic
     // Of a delete, what is not there is gone; there is nothing to move, though.
     let head = call.wait(call.session().s3()?.head(&from.bucket, &from.key));
     let mut asked = Asked {
-        change: Change::DeleteObject { at: from.clone() },
+        change: Change::delete(from.clone()),
         facts: Some(Facts::of_object(&head?)),
     };
     if !options.flag("referenced") {

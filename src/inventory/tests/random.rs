@@ -183,6 +183,7 @@ fn sweep() -> Sweep {
         min_age: SignedDuration::from_hours(1),
         since: "2026-11-01T00:00:00Z".parse().unwrap(),
         protect: Vec::new(),
+        share: None,
     }
 }
 
