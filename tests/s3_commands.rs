@@ -35,6 +35,25 @@ on_both_lakes! {
         assert_eq!(column(corner.run(&["s3", "ls", "--json"]), "name").iter().filter(|name| *name == "processed").count(), 1);
     }
 
+    fn what_is_referred_to_or_named_is_taken_from_a_listing(lake) {
+        let corner = furnished(lake);
+        let left = |set: &str| -> Vec<String> {
+            let script = format!("s3::list(\"{}\").minus({set}).map(|o| o.key).collect()", corner.uri(""));
+            let keys = corner.read(&script);
+            let mut keys: Vec<String> = keys.as_array().unwrap().iter().map(|key| key.as_str().unwrap().rsplit('/').next().unwrap().to_owned()).collect();
+            keys.sort();
+            keys
+        };
+        assert_eq!(left("lake::references()"), ["a.tif", "b c.tif"]);
+        let http = format!("http://rustfs.dashi-platform.svc.cluster.local:9000/processed/{}/x/b%20c.tif", corner.domain);
+        assert_eq!(left(&format!("[\"{}\", \"{http}\"]", corner.uri("y.tif"))), ["a.tif"]);
+        assert_eq!(left(&format!("s3::list(\"{}\")", corner.uri("x/"))), ["y.tif"]);
+        let wrong = format!("s3::list(\"{}\").map(|o| 1).minus(lake::references()).count()", corner.uri(""));
+        assert!(corner.run(&["eval", &wrong]).failure(2).contains("a int is no object"));
+        let wrong = format!("s3::list(\"{}\").minus(1).count()", corner.uri(""));
+        assert!(corner.run(&["eval", &wrong]).failure(2).contains("minus takes lake::references()"));
+    }
+
     fn how_much_lies_below_is_told_for_each_folder_and_for_all(lake) {
         let corner = furnished(lake);
         let rows = corner.run(&["s3", "du", &corner.uri(""), "--json"]).json();

@@ -6,6 +6,7 @@ pub(crate) mod call;
 pub(crate) mod callback;
 pub mod interrupt;
 pub(crate) mod moment;
+pub(crate) mod object_set;
 pub(crate) mod options;
 pub mod outcome;
 pub(crate) mod parallel;
@@ -103,6 +104,7 @@ fn register_types(rhai: &mut rhai::Engine) {
         });
     arguments::register(rhai);
     moment::register(rhai);
+    object_set::register(rhai);
     unknown::register(rhai);
     refuse_text_of_secrets(rhai);
 }

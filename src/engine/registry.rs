@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rhai::{Array, Dynamic, FnPtr, FuncRegistration, ImmutableString, Map, Module};
 
 use super::moment::Moment;
+use super::object_set::ObjectSet;
 use super::options::OptionRow;
 use super::secret::SecretValue;
 use super::stream::Stream;
@@ -159,6 +160,7 @@ macro_rules! argument {
 argument! {
     bool => "bool", i64 => "int", f64 => "float", ImmutableString => "string", Array => "array", Map => "map",
     FnPtr => "function", Dynamic => "any", Stream => "Stream", SecretValue => "Secret", Moment => "Moment",
+    ObjectSet => "ObjectSet",
 }
 
 /// The functions of one namespace while they are being registered.

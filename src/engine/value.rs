@@ -5,6 +5,7 @@ use serde_json::{Number, Value};
 
 use super::arguments::Arguments;
 use super::moment::Moment;
+use super::object_set::ObjectSet;
 use super::secret::SecretValue;
 use super::stream::Stream;
 use super::unknown::Unknown;
@@ -176,6 +177,7 @@ into_value! {
     Stream => Dynamic::from,
     View => Dynamic::from,
     Moment => Dynamic::from,
+    ObjectSet => Dynamic::from,
     SecretValue => Dynamic::from,
 }
 

@@ -3,10 +3,11 @@
 use rhai::{ImmutableString, Map};
 use serde_json::{Value, json};
 
+use crate::engine::object_set::ObjectSet;
 use crate::engine::registry::{Namespace, native};
 use crate::engine::value::to_json;
 use crate::error::Error;
-use crate::inventory;
+use crate::inventory::{self, Granularity};
 use crate::lake::{Place, Role};
 use crate::session::Session;
 
@@ -76,6 +77,29 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             }
             {
                 super::orphans::find(call, &options)?
+            }
+
+        /// What the catalogue refers to, as a set of objects: all that records name in whatever spelling, what lies below the
+        /// folders that they name, and the items' own folders. Reads the whole catalogue, once a run and again after five
+        /// minutes, and fails where that cannot be done. `stream.minus(set)` leaves out what is in it, `set.has(uri)` asks for
+        /// one. (What may be deleted is more than what is not in it: see `lake::orphans`.)
+        ///
+        /// ```rhai
+        /// let refs = lake::references();
+        /// s3::list("s3://processed/").minus(refs).all(|o| !refs.has(o.uri))
+        /// //=> true
+        /// ```
+        read fn references(call) -> "ObjectSet"
+            options as options {
+                /// `dataset` has the folder of a live dataset whole, `object` tells its objects apart.
+                granularity: Text = "object"
+            }
+            {
+                let granularity = match options.text("granularity") {
+                    None => Granularity::Object,
+                    Some(text) => super::orphans::granularity(Some(&text))?,
+                };
+                ObjectSet::Referenced(call.session().referenced()?, granularity)
             }
 
         /// Why an object stays, or that it need not: `verdict` is `referenced`, `protected`, `young`, `in_flight`, `orphan`

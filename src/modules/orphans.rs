@@ -114,7 +114,7 @@ fn protected(lake: &Lake, bucket: &str, text: &str) -> Result<Option<String>> {
     Ok(Some(text.to_owned()))
 }
 
-fn granularity(text: Option<&str>) -> Result<Granularity> {
+pub(super) fn granularity(text: Option<&str>) -> Result<Granularity> {
     match text {
         None | Some("dataset") => Ok(Granularity::Dataset),
         Some("object") => Ok(Granularity::Object),

@@ -1,19 +1,22 @@
-//! Methods of streams. Those that give a stream back are lazy: nothing is read before it is asked for.
+//! Methods of streams, and of the sets of objects that are taken from them. Those that give a stream back are lazy: nothing is read before it is asked for.
 
-use rhai::{Array, Dynamic, FnPtr};
+use rhai::{Array, Dynamic, FnPtr, ImmutableString};
 
 use crate::engine::call::Call;
-use crate::engine::raise::Raised;
+use crate::engine::object_set::{ObjectSet, object_of};
+use crate::engine::raise::{Raised, caught, raise, raise_unplaced};
 use crate::engine::registry::{Namespace, native};
 use crate::engine::stream::{self, Source, Stream};
+use crate::engine::value::type_name;
 use crate::error::Error;
 use crate::session::Session;
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
-    let mut ns = Namespace::new(session, "", "Methods of streams.");
+    let mut ns = Namespace::new(session, "", "Methods of streams and of sets of objects.");
     lazy(&mut ns);
     eager(&mut ns);
     searching(&mut ns);
+    sets(&mut ns);
     ns
 }
 
@@ -37,6 +40,26 @@ fn lazy(ns: &mut Namespace) {
         /// ```
         read method filter(call, stream: Stream, keep: FnPtr) -> "Stream" {
             stream::filtered(call.context(), call.session(), &stream, keep)?
+        }
+
+        /// A stream of the objects that are not in a set: what `lake::references` gives, or an array or stream of URIs or rows,
+        /// of which only fingerprints are kept.
+        ///
+        /// ```rhai
+        /// let all = s3::list("s3://processed/gelaende-umwelt/").map(|o| o.uri).collect();
+        /// s3::list("s3://processed/gelaende-umwelt/").minus(all.extract(1)).map(|o| o.uri).collect() == [all[0]]
+        /// //=> true
+        /// ```
+        read method minus(call, stream: Stream, set: Dynamic) -> "Stream" {
+            let (set, session) = (objects(call, set)?, call.session().clone());
+            stream.through(|source| source.filter_map(move |value| {
+                let outside = value.and_then(|value| {
+                    let at = session.lake().and_then(|lake| object_of(lake, &value));
+                    let at = at.map_err(|error| raise_unplaced(&error))?;
+                    Ok((!set.has(&at)).then_some(value))
+                });
+                outside.transpose()
+            }))?
         }
 
         /// A stream of arrays of up to `size` values each, in their order.
@@ -142,6 +165,31 @@ fn searching(ns: &mut Namespace) {
     }
 }
 
+/// The set that a value is, or of the objects that it holds.
+fn objects(call: &Call, value: Dynamic) -> Raised<ObjectSet> {
+    call.refuse_unknown(&value)
+        .map_err(|error| raise(call.context(), &error))?;
+    if let Some(set) = value.read_lock::<ObjectSet>() {
+        return Ok(set.clone());
+    }
+    let raised = |error: &Error| raise(call.context(), error);
+    let lake = call.session().lake().map_err(|error| raised(&error))?;
+    let set = if let Some(stream) = value.read_lock::<Stream>() {
+        let values = stream.clone().into_iter();
+        ObjectSet::of(
+            values.map(|value| object_of(lake, &value.map_err(|error| caught(&error, ""))?)),
+        )
+    } else if let Some(all) = value.read_lock::<Array>() {
+        ObjectSet::of(all.iter().map(|value| object_of(lake, value)))
+    } else {
+        Err(Error::usage(format!(
+            "minus takes lake::references(), an array or a stream, not {}",
+            type_name(&value)
+        )))
+    };
+    set.map_err(|error| raised(&error))
+}
+
 /// Values of a source, some at a time.
 struct Chunks {
     source: Source,
@@ -156,6 +204,20 @@ impl Iterator for Chunks {
         match some {
             Ok(some) if some.is_empty() => None,
             some => Some(some.map(Dynamic::from_array)),
+        }
+    }
+}
+
+fn sets(ns: &mut Namespace) {
+    native! { ns,
+        /// Whether a set has an object, whatever its URI's spelling.
+        ///
+        /// ```rhai
+        /// lake::references().has("s3://processed/no/such/object")
+        /// //=> false
+        /// ```
+        read method has(call, set: ObjectSet, uri: ImmutableString) -> "bool" {
+            set.has(&call.session().lake()?.locate(&uri)?)
         }
     }
 }
