@@ -77,9 +77,12 @@ impl S3 {
                 Err(error) if may_be_smaller(&error) => {
                     let next = step + 1;
                     self.bulk().step.fetch_max(next, Ordering::Relaxed);
-                    let mut again = std::mem::take(&mut rest);
-                    again.extend(later);
-                    rest = again;
+                    if may_be_done(&error) {
+                        let gone = self.gone_of(bucket, all, &rest).await;
+                        rest.retain(|at| !gone.contains_key(at));
+                        fates.extend(gone);
+                    }
+                    rest.extend(later);
                     continue;
                 }
                 Err(error) => {
@@ -111,8 +114,10 @@ impl S3 {
                 let doomed = &all[at];
                 let fate = match said.of_key(&doomed.key) {
                     Some(Saying::Deleted(marker)) => Fate::Deleted(marker.clone()),
+                    // So says a store also of what is gone.
                     Some(Saying::Refused { code, .. }) if *code == "PreconditionFailed" => {
-                        Fate::Changed
+                        let gone = self.gone(bucket, &doomed.key).await;
+                        gone.unwrap_or(Fate::Changed)
                     }
                     Some(Saying::Refused { code, message }) if !is_passing(code) => {
                         Fate::Failed(self.refused_one(bucket, &doomed.key, code, message))
@@ -185,27 +190,56 @@ impl S3 {
         let deleted = self.delete(permit, &at, None, doomed.etag.as_deref()).await;
         let error = match deleted {
             Ok(deleted) => return Fate::Deleted(deleted.marker),
-            Err(error) if error.detail().status == Some(412) => return Fate::Changed,
             Err(error) => error,
         };
+        let is_changed = error.detail().status == Some(412);
         let is_open = matches!(
             error.kind(),
             Kind::Unavailable | Kind::Timeout | Kind::NotFound
         );
-        if !is_open {
-            return Fate::Failed(error);
+        if (is_open || is_changed)
+            && let Some(fate) = self.gone(bucket, &doomed.key).await
+        {
+            return fate;
         }
-        match self.head(bucket, &doomed.key).await {
-            Err(look) if look.kind() == Kind::NotFound => match self.check_bucket(bucket).await {
-                // Without its marker nobody could bring it back: who looks again finds it deleted, and the marker.
-                Ok(()) => self
-                    .marker_of(&at)
-                    .await
-                    .map_or_else(Fate::Failed, Fate::Deleted),
-                Err(_) => Fate::Failed(error),
-            },
-            _ => Fate::Failed(error),
+        if is_changed {
+            Fate::Changed
+        } else {
+            Fate::Failed(error)
         }
+    }
+
+    /// What became of an object that may have been deleted without a word, where a look finds it gone.
+    async fn gone(&self, bucket: &str, key: &str) -> Option<Fate> {
+        let look = self.head(bucket, key).await.err()?;
+        if look.kind() != Kind::NotFound {
+            return None;
+        }
+        self.check_bucket(bucket).await.ok()?;
+        let at = ObjectRef {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+        };
+        // Without its marker nobody could bring it back: who looks again finds it deleted, and the marker.
+        let marker = self.marker_of(&at).await;
+        Some(marker.map_or_else(Fate::Failed, Fate::Deleted))
+    }
+
+    /// Those of some objects that are gone. What is asked for a second time where the first was done has two delete
+    /// markers, of which an undo would take one.
+    async fn gone_of(&self, bucket: &str, all: &[Doomed], some: &[usize]) -> BTreeMap<usize, Fate> {
+        let first = match some.first() {
+            Some(first) => self.head(bucket, &all[*first].key).await.map(drop),
+            None => Ok(()),
+        };
+        // A store that answers nothing is not asked a thousand times.
+        if first.is_err_and(|error| error.kind() != Kind::NotFound) {
+            return BTreeMap::new();
+        }
+        let looks = futures::stream::iter(some.iter().copied())
+            .map(async |at| Some((at, self.gone(bucket, &all[at].key).await?)));
+        let gone = looks.buffer_unordered(SINGLES);
+        gone.filter_map(std::future::ready).collect().await
     }
 
     fn refused_one(&self, bucket: &str, key: &str, code: &str, message: &str) -> Error {
@@ -266,6 +300,13 @@ fn may_be_smaller(error: &Error) -> bool {
         error.kind(),
         Kind::Unavailable | Kind::Timeout | Kind::Protocol
     ) || matches!(error.detail().status, Some(400 | 405 | 413 | 501))
+}
+
+/// Whether a request that failed may have been done all the same.
+fn may_be_done(error: &Error) -> bool {
+    let refusals = [400, 405, 413, 429, 501, 503];
+    let status = error.detail().status;
+    status.is_none_or(|status| !refusals.contains(&status))
 }
 
 /// Whether the store wants the digest of old.
