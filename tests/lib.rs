@@ -3,7 +3,8 @@
 //!
 //! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
 //! lake), a `corner` of one is a test's own, `wire` taps what goes there, by `framing`, and `stage` sets the scene for runs
-//! that are killed. `listener` and `fake` stand for servers that misbehave. Every other file holds tests of one subject.
+//! that are killed, `swept` for those on faulty services. `listener`, `fake` and `catalogue` stand for servers that
+//! misbehave. Every other file holds tests of one subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
 #![allow(
@@ -22,6 +23,7 @@ mod lakes;
 mod listener;
 mod operator;
 mod stage;
+mod swept;
 mod terminal;
 mod wire;
 
@@ -41,6 +43,7 @@ mod engine;
 mod faults;
 mod gate;
 mod gc;
+mod gc_delete_faults;
 mod gc_faults;
 mod gc_memory;
 mod interrupt;
