@@ -210,7 +210,8 @@ impl Drop for Bucket {
     }
 }
 
-fn item(domain: &str, id: &str, hrefs: &[String]) -> Value {
+/// An item of a domain, with an asset for each href.
+pub fn item(domain: &str, id: &str, hrefs: &[String]) -> Value {
     let assets = hrefs.iter().enumerate();
     let assets: serde_json::Map<String, Value> = assets
         .map(|(at, href)| (format!("a{at}"), json!({ "href": href })))

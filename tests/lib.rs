@@ -14,6 +14,7 @@
 
 mod bucket;
 mod canary;
+mod catalogue;
 mod corner;
 mod deletes;
 mod fake;
@@ -46,6 +47,7 @@ mod gc;
 mod gc_delete_faults;
 mod gc_faults;
 mod gc_memory;
+mod gc_stac_faults;
 mod interrupt;
 mod inventory;
 mod item_delete;
