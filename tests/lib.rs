@@ -47,6 +47,8 @@ mod gc;
 mod gc_delete_faults;
 mod gc_faults;
 mod gc_memory;
+mod gc_prefect_faults;
+mod gc_stac_changes;
 mod gc_stac_faults;
 mod interrupt;
 mod inventory;
