@@ -50,6 +50,8 @@ pub use facts::Facts;
 pub use gate::{Answer, Asked, Gate, Step};
 pub use inverse::{Inverse, inverse};
 pub use journal::{Begun, Ended, Journals};
+#[cfg(test)]
+pub(crate) use judge::is_done;
 pub use ledger::Ledger;
 pub use lock::{CATALOGUE, Holder, Locks, break_lock, held, holder_of};
 pub use object::TRASH;

@@ -1,7 +1,9 @@
 //! Tests of what is decided about an item, on a store and a catalogue that are plain lists.
 
+mod case;
 mod datasets;
 mod names;
+mod passes;
 mod random;
 mod shared;
 
