@@ -6,6 +6,9 @@ mod names;
 mod passes;
 mod random;
 mod shared;
+mod shelf;
+mod walking;
+mod world;
 
 use serde_json::{Value, json};
 
