@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::bucket::Bucket;
 use super::lakes::Lake;
 use super::operator::Ran;
-use super::swept::{PAGE, Swept, lists, page, sound};
+use super::swept::{OBJECTS, PAGE, Swept, lists, page, sound};
 use super::wire::{Hook, Request, cut, reply};
 
 /// A bucket with two orphans, behind a tap whose listing answers so.
@@ -178,6 +178,28 @@ fn a_page_that_is_skipped_is_noticed_and_never_a_reason_to_delete() {
     );
     // Who says the count all the same loses nothing that is referred to.
     swept.done(swept.gc(&["--expect-delete", "2"]));
+}
+
+#[test]
+fn a_page_that_is_skipped_after_the_plan_deletes_nothing() {
+    let swept = Swept::new();
+    let s3 = swept.bucket.tapped.s3.clone();
+    swept.listing(move |number, objects| {
+        let is_planned = !s3.changes().is_empty();
+        Some(match number {
+            0 if is_planned => page(&objects[..PAGE], Some(2)),
+            _ => sound(number, objects),
+        })
+    });
+    let stderr = swept.gc(&[]).failure(1);
+    for why in [
+        "[audit]",
+        "only 4 lead to an object",
+        "done=0 left=0 failed=0",
+    ] {
+        assert!(stderr.contains(why), "no {why:?} in: {stderr}");
+    }
+    assert_eq!(swept.bucket.keys().len(), OBJECTS);
 }
 
 #[test]
