@@ -37,10 +37,12 @@ pub(super) struct Shelf {
     /// Whether a search of all collections loses items, as pgstac's does where two collections have one of the same id.
     loses: bool,
     page: usize,
-    inserts: bool,
-    removes: bool,
+    /// How likely it is that something goes, and nothing comes.
+    removing: f64,
     /// How often something may still happen.
     events: usize,
+    /// Whether nothing happens before one collection alone is asked for.
+    waits: bool,
     pub(super) collections: BTreeSet<String>,
     pub(super) items: BTreeSet<Name>,
     /// What was there all the time.
@@ -64,20 +66,23 @@ impl Shelf {
             Paging::Counted,
         ];
         let paging = pagings[random.random_range(0..3)];
-        let (loses, inserts) = (random.random_bool(0.5), random.random_bool(0.7));
+        let loses = random.random_bool(0.5);
+        let waits = loses && random.random_bool(0.7);
         // What counting cannot tell: that a catalogue which passes an item over was given another meanwhile, and lost one.
-        let is_sound = paging != Paging::Counted && !loses;
+        let is_sound = paging != Paging::Counted && (!loses || waits);
+        let shares = if is_sound {
+            [0.2, 0.5, 0.8]
+        } else {
+            [0.0, 1.0, 1.0]
+        };
+        let removing = shares[random.random_range(0..3)];
         let mut shelf = Shelf {
             paging,
             loses,
             page: random.random_range(1..5),
-            inserts,
-            removes: if is_sound {
-                random.random_bool(0.7)
-            } else {
-                !inserts
-            },
+            removing,
             events: random.random_range(0..12),
+            waits,
             collections: BTreeSet::new(),
             items: BTreeSet::new(),
             lasting: BTreeSet::new(),
@@ -125,13 +130,12 @@ impl Shelf {
 
     /// What others do before the next answer.
     fn disturb(&mut self) {
-        while self.events > 0 && self.random.random_bool(0.3) {
+        while !self.waits && self.events > 0 && self.random.random_bool(0.3) {
             self.events -= 1;
-            match (self.inserts, self.removes) {
-                (true, true) if self.random.random_bool(0.5) => self.insert(),
-                (true, false) => self.insert(),
-                (_, true) => self.remove(),
-                _ => {}
+            if self.random.random_bool(self.removing) {
+                self.remove();
+            } else {
+                self.insert();
             }
         }
     }
@@ -212,8 +216,9 @@ type Answer = (StatusCode, String);
 
 async fn search(State(shelf): State<Shared>, body: Bytes) -> Answer {
     let mut shelf = lock(&shelf);
-    shelf.disturb();
     let body: Value = serde_json::from_slice(&body).unwrap();
+    shelf.waits &= body["collections"].is_null();
+    shelf.disturb();
     match shelf.search(&body) {
         Some(answer) => (StatusCode::OK, answer.to_string()),
         None => (StatusCode::INTERNAL_SERVER_ERROR, "\"gone\"".to_owned()),
