@@ -4,6 +4,7 @@
 use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -24,6 +25,27 @@ pub struct LocalFile {
     pub size: u64,
     /// When it was last written.
     pub modified: Timestamp,
+    /// What tells it from another of the same size and time, while the program runs.
+    #[serde(skip)]
+    identity: Option<Identity>,
+}
+
+/// The inode of a file, and when that was last changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    changed: (i64, i64),
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Identity {
+        Identity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
 }
 
 impl LocalFile {
@@ -53,12 +75,15 @@ impl LocalFile {
             path: path.to_owned(),
             size: metadata.len(),
             modified: modified.map_err(|error| Error::io("read", path, &error))?,
+            identity: Some(Identity::of(metadata)),
         })
     }
 
     /// Fails where it is not what it was any more.
     pub fn check(&self) -> Result<()> {
-        if LocalFile::look(&self.path)? == *self {
+        let now = LocalFile::look(&self.path)?;
+        let is_known = self.identity.is_none() || self.identity == now.identity;
+        if is_known && (self.size, self.modified) == (now.size, now.modified) {
             return Ok(());
         }
         Err(Error::new(

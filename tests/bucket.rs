@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, Delete, Object, ObjectIdentifier, VersioningConfiguration,
+};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -29,7 +31,7 @@ impl Bucket {
     pub fn new(lake: Lake, domains: usize) -> Bucket {
         let tapped = lake.tapped();
         let name = Lake::name("swept");
-        let client = store_at(&tapped, &tapped.served.addresses.s3);
+        let client = store_at(&tapped.served.addresses, &tapped.served.addresses.s3);
         let runtime = Runtime::new().unwrap();
         runtime
             .block_on(client.create_bucket().bucket(&name).send())
@@ -107,6 +109,15 @@ impl Bucket {
         }
     }
 
+    /// From now on it keeps what is deleted or written over.
+    pub fn keep_versions(&self) {
+        let status = BucketVersioningStatus::Enabled;
+        let configuration = VersioningConfiguration::builder().status(status).build();
+        let put = self.client.put_bucket_versioning().bucket(&self.name);
+        let put = put.versioning_configuration(configuration);
+        self.runtime.block_on(put.send()).unwrap();
+    }
+
     /// Begins an upload in parts, and sends the first of them. Gives its id.
     pub fn begin_upload(&self, key: &str) -> String {
         let beginning = async {
@@ -152,6 +163,22 @@ impl Bucket {
         self.runtime.block_on(listing)
     }
 
+    /// Every object as a listing of S3 describes it, in order.
+    pub fn listed(&self) -> Vec<String> {
+        let listing = self.client.list_objects_v2().bucket(&self.name).send();
+        let listing = self.runtime.block_on(listing).unwrap();
+        let describe = |object: &Object| {
+            format!(
+                "<Contents><Key>{}</Key><LastModified>{}</LastModified><ETag>{}</ETag><Size>{}</Size></Contents>",
+                object.key().unwrap(),
+                object.last_modified().unwrap(),
+                object.e_tag().unwrap().replace('"', "&quot;"),
+                object.size().unwrap(),
+            )
+        };
+        listing.contents().iter().map(describe).collect()
+    }
+
     /// The keys that are no own ones of the program.
     pub fn keys(&self) -> BTreeSet<String> {
         let keys = self.objects().into_iter().map(|(key, _)| key);
@@ -183,7 +210,8 @@ impl Drop for Bucket {
     }
 }
 
-fn item(domain: &str, id: &str, hrefs: &[String]) -> Value {
+/// An item of a domain, with an asset for each href.
+pub fn item(domain: &str, id: &str, hrefs: &[String]) -> Value {
     let assets = hrefs.iter().enumerate();
     let assets: serde_json::Map<String, Value> = assets
         .map(|(at, href)| (format!("a{at}"), json!({ "href": href })))

@@ -32,7 +32,8 @@ fn namespaces_methods_and_commands_are_explained() {
     let operator = Operator::new();
     let all = operator.run(&["doc"]).success();
     assert!(
-        all.contains("stac:: The STAC catalogue") && all.contains("Methods of streams."),
+        all.contains("stac:: The STAC catalogue")
+            && all.contains("Methods of streams and of sets of objects."),
         "{all}"
     );
     let namespace = operator.run(&["doc", "stac"]).success();

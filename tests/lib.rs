@@ -3,7 +3,8 @@
 //!
 //! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
 //! lake), a `corner` of one is a test's own, `wire` taps what goes there, by `framing`, and `stage` sets the scene for runs
-//! that are killed. `listener` and `fake` stand for servers that misbehave. Every other file holds tests of one subject.
+//! that are killed, `swept` for those on faulty services, `large_file` for transfers. `listener`, `fake` and `catalogue` stand for servers that
+//! misbehave. Every other file holds tests of one subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
 #![allow(
@@ -13,19 +14,23 @@
 
 mod bucket;
 mod canary;
+mod catalogue;
 mod corner;
 mod deletes;
 mod fake;
 mod folder;
 mod framing;
 mod lakes;
+mod large_file;
 mod listener;
 mod operator;
 mod slow_store;
 mod stage;
+mod swept;
 mod terminal;
 mod wire;
 
+mod abilities;
 mod audit;
 mod check;
 mod completion;
@@ -35,6 +40,7 @@ mod defer;
 mod doc;
 mod doctor;
 mod domain;
+mod downloads;
 mod drift;
 mod elsewhere;
 mod endpoints;
@@ -42,9 +48,13 @@ mod engine;
 mod faults;
 mod gate;
 mod gc;
+mod gc_delete_faults;
 mod gc_faults;
 mod gc_memory;
+mod gc_prefect_faults;
 mod gc_shares;
+mod gc_stac_changes;
+mod gc_stac_faults;
 mod interrupt;
 mod inventory;
 mod item_delete;
@@ -69,6 +79,7 @@ mod taps;
 mod tls;
 mod transfers;
 mod trust;
+mod uploads;
 mod versions;
 
 /// A test file that is not listed above would never run.

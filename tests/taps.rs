@@ -15,7 +15,7 @@ use dashictl::clients::s3_transport::Transport;
 use dashictl::clients::tls;
 
 use super::fake::{Answer, FakeService};
-use super::lakes::{Lake, Served, Tapped, on_both_lakes};
+use super::lakes::{Addresses, Lake, Served, Tapped, on_both_lakes};
 use super::operator::Ran;
 use super::wire::{Hook, Request, Wire, lines, reply};
 
@@ -136,14 +136,13 @@ fn put_and_delete(tapped: &Tapped, key: &str) {
 
 /// A client of the tapped store that sends all that the SDK sends if left to itself.
 pub fn store(tapped: &Tapped) -> aws_sdk_s3::Client {
-    store_at(tapped, tapped.s3.url())
+    store_at(&tapped.served.addresses, tapped.s3.url())
 }
 
 /// The same at one of the store's addresses.
-pub fn store_at(tapped: &Tapped, url: &str) -> aws_sdk_s3::Client {
+pub fn store_at(addresses: &Addresses, url: &str) -> aws_sdk_s3::Client {
     tls::install_provider();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let addresses = &tapped.served.addresses;
     let (access_key, secret_key) = (&addresses.access_key, &addresses.secret_key);
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())

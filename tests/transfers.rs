@@ -1,97 +1,13 @@
-//! Files that become objects, and objects that become files: `s3::upload`, `download`, `move`, `presign`, and `s3 cp`, also
-//! where they break off in the middle.
+//! `s3 cp`, `mv` and `presign`: files and folders there and back, and what is refused.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
 
 use serde_json::{Value, json};
 
 use super::corner::Corner;
-use super::interrupt::stopped;
 use super::lakes::on_both_lakes;
-use super::operator::Ran;
-use super::wire::{Hook, Request, Wire, reply};
-
-const PART: usize = 5 << 20;
-
-/// Bytes that are not the same anywhere.
-fn bytes(count: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let words = std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    });
-    words.flatten().take(count).collect()
-}
-
-/// A file of two whole parts and a bit.
-fn large(corner: &Corner) -> Vec<u8> {
-    let bytes = bytes(2 * PART + 77);
-    fs::create_dir_all(corner.operator.work()).unwrap();
-    fs::write(corner.operator.work().join("large.bin"), &bytes).unwrap();
-    bytes
-}
-
-fn upload_line(corner: &Corner) -> [String; 5] {
-    let script = format!(
-        "s3::upload(\"large.bin\", \"{}\", #{{part_size: {PART}}})",
-        corner.uri("large.bin")
-    );
-    ["eval", "--effect", "write", "--json", &script].map(str::to_owned)
-}
-
-fn upload(corner: &Corner) -> Ran {
-    let line = upload_line(corner);
-    corner.run(&line.each_ref().map(String::as_str))
-}
-
-fn is_part(request: &Request) -> bool {
-    request.method == "PUT" && request.target.contains("partNumber=")
-}
-
-/// The numbers of the parts that were sent, in order.
-fn parts(wire: &Wire) -> Vec<u32> {
-    let numbers = wire.requests().into_iter().filter(is_part).map(|request| {
-        let (_, after) = request.target.split_once("partNumber=").unwrap();
-        after.split('&').next().unwrap().parse().unwrap()
-    });
-    let mut numbers: Vec<u32> = numbers.collect();
-    numbers.sort_unstable();
-    numbers
-}
-
-/// The object as it comes back through a download.
-fn downloaded(corner: &Corner, name: &str) -> Vec<u8> {
-    let back = corner.operator.work().join("back");
-    let _ = fs::remove_file(&back);
-    corner
-        .run(&["s3", "cp", &corner.uri(name), "back"])
-        .success();
-    fs::read(&back).unwrap()
-}
-
-fn open_uploads(corner: &Corner) -> usize {
-    let uploads = corner.read("s3::uploads(\"processed\").map(|u| u.key)");
-    let keys = uploads.as_array().unwrap().iter();
-    keys.filter(|key| key.as_str().unwrap().starts_with(&corner.domain))
-        .count()
-}
-
-fn below(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = walkdir::WalkDir::new(folder)
-        .into_iter()
-        .map(Result::unwrap)
-        .filter(|entry| entry.file_type().is_file())
-        .map(|entry| {
-            let name = entry.path().strip_prefix(folder).unwrap();
-            name.to_str().unwrap().to_owned()
-        })
-        .collect();
-    names.sort();
-    names
-}
+use super::large_file::{below, downloaded};
 
 on_both_lakes! {
     fn a_file_comes_back_as_it_went(lake) {
@@ -107,166 +23,6 @@ on_both_lakes! {
         let kinds = corner.read(&format!("s3::list(\"{}\").map(|o| s3::head(o.uri).content_type).collect()", corner.uri("in/")));
         let kinds: Vec<&str> = kinds.as_array().unwrap().iter().filter_map(Value::as_str).collect();
         assert!(kinds.contains(&"image/tiff") && kinds.contains(&"application/vnd.apache.parquet"), "{kinds:?}");
-    }
-
-    fn a_large_file_goes_in_parts_and_comes_back_in_ranges(lake) {
-        let (corner, s3, _) = Corner::tapped(lake);
-        let bytes = large(&corner);
-        let made = upload(&corner).json();
-        assert_eq!(parts(&s3), [1, 2, 3]);
-        assert!(made["etag"].as_str().unwrap().ends_with("-3"), "{made}");
-        s3.forget();
-        assert_eq!(downloaded(&corner, "large.bin"), bytes);
-        let ranges = s3.requests().into_iter().filter_map(|request| request.header("range").map(str::to_owned));
-        assert_eq!(ranges.count(), 2);
-        assert_eq!(open_uploads(&corner), 0);
-        // The same command again finds it there, and file and object are the same file and object.
-        s3.forget();
-        corner.run(&["s3", "cp", "large.bin", &corner.uri("large.bin")]).success();
-        corner.run(&["s3", "cp", &corner.uri("large.bin"), "back"]).success();
-        assert_eq!(s3.changes().len(), 0);
-    }
-
-    fn an_upload_that_breaks_off_goes_on_where_it_was(lake) {
-        let (corner, s3, _) = Corner::tapped(lake);
-        let bytes = large(&corner);
-        s3.answering(|request| {
-            let is_second = is_part(request) && request.target.contains("partNumber=2");
-            is_second.then(|| reply("403 Forbidden", "<Error><Code>AccessDenied</Code></Error>"))
-        });
-        let stderr = upload(&corner).failure(1);
-        assert!(stderr.contains("the same command again goes on from what the store has (2 of 3 parts)"), "{stderr}");
-        assert_eq!(open_uploads(&corner), 1);
-        s3.answering(|_| None).forget();
-        let _ = upload(&corner).success();
-        assert_eq!(parts(&s3), [2]);
-        assert_eq!(downloaded(&corner, "large.bin"), bytes);
-        assert_eq!(open_uploads(&corner), 0);
-    }
-
-    fn a_part_that_is_lost_on_the_way_is_sent_again(lake) {
-        let (corner, s3, _) = Corner::tapped(lake);
-        let bytes = large(&corner);
-        s3.counting(is_part).at_change(0, Hook::Drop).at_change(2, Hook::ForwardThenDrop);
-        let _ = upload(&corner).success();
-        assert_eq!(parts(&s3).len(), 5);
-        assert_eq!(downloaded(&corner, "large.bin"), bytes);
-    }
-
-    fn an_upload_whose_last_answer_is_lost_is_made(lake) {
-        let (corner, s3, _) = Corner::tapped(lake);
-        let bytes = large(&corner);
-        s3.counting(|request| request.method == "POST" && request.target.contains("uploadId")).at_change(0, Hook::ForwardThenDrop);
-        let _ = upload(&corner).success();
-        assert_eq!(downloaded(&corner, "large.bin"), bytes);
-    }
-
-    fn ctrl_c_leaves_an_upload_that_goes_on(lake) {
-        let (corner, s3, _) = Corner::tapped(lake);
-        let bytes = large(&corner);
-        s3.counting(|request| is_part(request) && request.target.contains("partNumber=3")).at_change(0, Hook::Hold);
-        let line = upload_line(&corner);
-        let child = corner.operator.start(&line.each_ref().map(String::as_str));
-        let (code, stderr, _) = stopped("-INT", child, || {
-            // Two parts are there, the third is on its way.
-            s3.is_held() && s3.requests().iter().filter(|request| is_part(request) && request.answer == Some(200)).count() == 2
-        });
-        assert_eq!(code, Some(130), "{stderr}");
-        assert!(stderr.contains("the same command again goes on"), "{stderr}");
-        s3.release();
-        s3.wait_until_settled();
-        s3.forget();
-        let _ = upload(&corner).success();
-        assert!(parts(&s3).len() <= 1, "{:?}", parts(&s3));
-        assert_eq!(downloaded(&corner, "large.bin"), bytes);
-    }
-
-    fn a_file_that_is_written_while_it_is_read_is_refused_and_nothing_stays(lake) {
-        let (corner, s3, _) = Corner::tapped(lake);
-        let bytes = large(&corner);
-        let file = corner.operator.work().join("large.bin");
-        s3.counting(is_part).at_change(0, Hook::Run(Box::new(move || fs::write(file, [&bytes[..], b"more"].concat()).unwrap())));
-        let stderr = upload(&corner).failure(1);
-        assert!(stderr.contains("large.bin was written while it was read"), "{stderr}");
-        assert_eq!((corner.keys(""), open_uploads(&corner)), (vec![], 0));
-    }
-
-    fn what_an_upload_replaces_is_put_aside_and_brought_back(lake) {
-        let corner = Corner::of(lake);
-        corner.put_objects(&["large.bin"]);
-        let before = corner.objects("");
-        let bytes = large(&corner);
-        let _ = upload(&corner).success();
-        assert_eq!(downloaded(&corner, "large.bin"), bytes);
-        let uploading = corner.run(&["log", "list", "--json"]).json();
-        let run = uploading.as_array().unwrap().iter().find(|run| run["command"].as_str().unwrap().contains("s3::upload")).unwrap();
-        corner.run(&["undo", run["run"].as_str().unwrap(), "--yes"]).success();
-        assert_eq!(corner.objects(""), before);
-    }
-
-    fn what_is_written_while_a_large_file_is_uploaded_stays(lake) {
-        let (corner, s3, _) = Corner::tapped(lake);
-        large(&corner);
-        let (other, uri) = (corner.served.operator(), corner.uri("large.bin"));
-        let write = format!("s3::write(\"{uri}\", \"theirs\")");
-        s3.counting(is_part).at_change(2, Hook::Run(Box::new(move || {
-            other.run(&["eval", "--effect", "write", &write]).success();
-        })));
-        let stderr = upload(&corner).failure(1);
-        assert!(stderr.contains("was written in the meantime"), "{stderr}");
-        assert_eq!(downloaded(&corner, "large.bin"), b"theirs");
-    }
-
-    fn a_download_that_breaks_off_goes_on_and_is_never_half_there(lake) {
-        let (corner, s3, _) = Corner::tapped(lake);
-        let bytes = large(&corner);
-        let _ = upload(&corner).success();
-        let is_second = |request: &Request| request.header("range").is_some_and(|range| !range.starts_with("bytes=0-"));
-        s3.answering(move |request| is_second(request).then(|| reply("403 Forbidden", "<Error><Code>AccessDenied</Code></Error>")));
-        let get = ["s3", "cp", &corner.uri("large.bin"), "got/"];
-        let stderr = corner.run(&get).failure(1);
-        assert!(stderr.contains("the same command again goes on from there"), "{stderr}");
-        let file = corner.operator.work().join("got/large.bin");
-        assert!(!file.exists());
-        s3.answering(|_| None).forget();
-        corner.run(&get).success();
-        let ranges: Vec<String> = s3.requests().iter().filter_map(|request| request.header("range").map(str::to_owned)).collect();
-        assert_eq!(ranges, ["bytes=8388608-10485836"]);
-        assert_eq!(fs::read(&file).unwrap(), bytes);
-        assert_eq!(below(&corner.operator.work().join("got")), ["large.bin"]);
-    }
-
-    fn an_object_that_is_written_while_it_is_downloaded_is_no_file(lake) {
-        let (corner, s3, _) = Corner::tapped(lake);
-        large(&corner);
-        let _ = upload(&corner).success();
-        let (other, uri) = (corner.served.operator(), corner.uri("large.bin"));
-        let write = format!("s3::write(\"{uri}\", \"theirs\")");
-        s3.forget();
-        s3.counting(|request| request.header("range").is_some()).at_change(0, Hook::Run(Box::new(move || {
-            other.run(&["eval", "--effect", "write", &write]).success();
-        })));
-        let stderr = corner.run(&["s3", "cp", &corner.uri("large.bin"), "back"]).failure(1);
-        assert!(stderr.contains("was written while it was downloaded"), "{stderr}");
-        assert!(!corner.operator.work().join("back").exists());
-    }
-
-    fn a_file_that_is_there_stays(lake) {
-        let corner = Corner::of(lake);
-        corner.put_objects(&["a.tif"]);
-        let file = corner.operator.work_file("mine", "mine");
-        let stderr = corner.run(&["s3", "cp", &corner.uri("a.tif"), "mine"]).failure(1);
-        assert!(stderr.contains("mine exists already") && stderr.contains("hint give it another name"), "{stderr}");
-        assert_eq!(fs::read_to_string(file).unwrap(), "mine");
-    }
-
-    fn a_download_is_taken_back_by_undo(lake) {
-        let corner = Corner::of(lake);
-        corner.put_objects(&["a.tif"]);
-        corner.run(&["s3", "cp", &corner.uri("a.tif"), "a.tif"]).success();
-        let run = corner.last_run();
-        corner.run(&["undo", &run, "--yes"]).success();
-        assert!(!corner.operator.work().join("a.tif").exists());
     }
 
     fn folders_go_there_and_back_and_what_is_the_same_is_left_alone(lake) {
@@ -286,6 +42,27 @@ on_both_lakes! {
         corner.run(&["s3", "cp", "-r", &corner.uri("tree/"), &corner.uri("copy/")]).success();
         corner.run(&["s3", "cp", "-r", &corner.uri("copy/"), "back/"]).success();
         assert_eq!(s3.changes().len(), 0);
+    }
+
+    fn one_that_cannot_be_copied_does_not_stop_the_others(lake) {
+        let corner = Corner::of(lake);
+        corner.put_objects(&["t/1", "t/2", "t/3/x", "t/4"]);
+        corner.operator.work_file("got/2", "mine");
+        corner.operator.work_file("got/4/folder", "mine");
+        let get = ["s3", "cp", "-r", &corner.uri("t/"), "got"];
+        let stderr = corner.run(&get).failure(4);
+        assert!(stderr.contains("2 of 4 could not be copied"), "{stderr}");
+        assert!(stderr.contains("t/2: ") && stderr.contains("t/4: ") && stderr.contains("exists already"), "{stderr}");
+        assert_eq!(below(&corner.operator.work().join("got")), ["1", "2", "3/x", "4/folder"]);
+        // Names that are no text, and links that lead elsewhere.
+        let work = corner.operator.work();
+        let up = work.join("up");
+        corner.operator.work_file("up/good", "good");
+        fs::write(up.join(std::ffi::OsStr::from_bytes(b"bad\xff")), "bad").unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", up.join("out")).unwrap();
+        let stderr = corner.run(&["s3", "cp", "-r", "up", &corner.uri("up/")]).failure(4);
+        assert!(stderr.contains("2 of 3 could not be copied") && stderr.contains("outside the working folder"), "{stderr}");
+        assert_eq!(corner.keys("up/"), ["good"]);
     }
 
     fn a_dry_run_transfers_nothing(lake) {
@@ -353,7 +130,10 @@ on_both_lakes! {
         assert!(cp(&["s3://landing/x/", "b"]).failure(2).contains("--recursive"));
         assert!(cp(&["none.tif", &corner.uri("")]).failure(1).contains("none.tif"));
         corner.operator.work_file("folder/a", "a");
-        assert!(cp(&["folder", &corner.uri("x")]).failure(1).contains("is a folder"));
+        assert!(cp(&["folder", &corner.uri("x")]).failure(2).contains("hint say --recursive"));
+        assert!(cp(&["-r", &corner.uri("none/"), "x"]).failure(1).contains("nothing lies below"));
+        assert!(cp(&["-r", "folder", &corner.uri("x"), "--jobs", "0"]).failure(2).contains("from 1 to 64"));
+        assert!(cp(&[&corner.uri("x"), &corner.uri("y"), "--content-type", "a/b"]).failure(2).contains("is for uploads"));
         let small = "s3::upload(\"folder/a\", \"s3://landing/a\", #{part_size: 1000})";
         assert!(corner.run(&["eval", "--effect", "write", small]).failure(2).contains("at least 5242880"));
     }

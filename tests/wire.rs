@@ -270,6 +270,13 @@ pub fn reply(status: &str, body: &str) -> String {
     )
 }
 
+/// An answer that ends in the middle of its body.
+pub fn cut(answer: &str) -> String {
+    let body = answer.find("\r\n\r\n").unwrap() + 4;
+    let end = answer.floor_char_boundary(body + (answer.len() - body) / 2);
+    answer[..end].to_owned()
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -456,7 +463,13 @@ impl Connection {
         let head = Head::read(&mut answer.as_bytes())?.unwrap_or_default();
         self.shared.settle(request.order, head.status());
         (&self.client).write_all(answer.as_bytes())?;
-        Ok(Body::of_answer(&head, &request.method) != Body::UntilClosed)
+        // An answer that is shorter than it says breaks off there.
+        let given = (answer.len() - head.raw.len()) as u64;
+        Ok(match Body::of_answer(&head, &request.method) {
+            Body::UntilClosed => false,
+            Body::Length(announced) => announced <= given,
+            Body::Chunked(_) => true,
+        })
     }
 
     fn carry_answers(&self) -> io::Result<()> {

@@ -155,7 +155,7 @@ impl Sender {
         let failed = |error: reqwest::Error| self.unreached(&request.method, &url, &error);
         let response = sending.send().await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = self.body(response, &url).await?;
+        let body = self.body(response, &request.method, &url).await?;
         tracer.came_back(
             self.name(),
             status,
@@ -177,13 +177,14 @@ impl Sender {
     async fn body(
         &self,
         mut response: reqwest::Response,
+        method: &Method,
         url: &Url,
     ) -> std::result::Result<Bytes, Failure> {
         let mut body = BytesMut::new();
         while let Some(chunk) = response
             .chunk()
             .await
-            .map_err(|error| self.unreached(&Method::GET, url, &error))?
+            .map_err(|error| self.unreached(method, url, &error))?
         {
             body.extend_from_slice(&chunk);
             if body.len() > BODY_LIMIT {

@@ -18,6 +18,7 @@ pub(crate) mod s3_cut;
 pub mod s3_download;
 pub(crate) mod s3_error;
 pub(crate) mod s3_flow;
+pub mod s3_habits;
 pub mod s3_list;
 pub mod s3_order;
 pub mod s3_share;

@@ -162,16 +162,15 @@ impl Listing {
         body["limit"] = PAGE.into();
         body["offset"] = offset.into();
         let runs = page(&self.sender, Request::ask(self.path.clone(), body)).await?;
-        let ids = runs.iter().map(|run| run["id"].as_str().map(str::to_owned));
-        let ids: Vec<String> = ids
-            .collect::<Option<_>>()
-            .ok_or_else(|| Error::new(Kind::Protocol, "prefect gave a flow run without an id"))?;
+        let ids = runs.iter().filter_map(|run| run["id"].as_str());
+        let ids: Vec<String> = ids.map(str::to_owned).collect();
         // Where none of the page before is here, more have left than overlap, and some may have been passed over.
         if !self.last.is_empty() && !ids.iter().any(|id| self.last.contains(id)) {
             return Err(Error::new(
                 Kind::Conflict,
                 "the flow runs changed faster than they could be read",
             )
+            .request("prefect", "POST", self.sender.settings().url.as_str())
             .hint("run it again"));
         }
         let is_last = ids.len() < PAGE;
@@ -186,11 +185,13 @@ impl Listing {
 async fn page(sender: &Sender, request: Request) -> Result<Vec<Value>> {
     let answer = sender.send(request).await?;
     match answer.json()? {
-        Value::Array(records) if records.len() <= PAGE => Ok(records),
-        Value::Array(_) => Err(Error::new(
-            Kind::Protocol,
-            format!("prefect gave more than {PAGE} records at once"),
-        )),
+        Value::Array(records) if records.len() > PAGE => {
+            Err(answer.fault(&format!("more than {PAGE} records at once")))
+        }
+        Value::Array(records) if records.iter().any(|record| !record["id"].is_string()) => {
+            Err(answer.fault("a record without an id"))
+        }
+        Value::Array(records) => Ok(records),
         _ => Err(answer.fault("something else than a list")),
     }
 }

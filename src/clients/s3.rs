@@ -19,12 +19,15 @@ use serde_json::{Value, json};
 use super::connection;
 use super::pace::Pace;
 use super::retry::{self, Tried, Tries};
-use super::s3_bulk::BulkHabits;
 use super::s3_error::Asked;
+use super::s3_habits::Habits;
 use super::s3_transport::Transport;
 use super::trace::Tracer;
 use crate::config::S3Settings;
 use crate::error::{Error, Kind, Result};
+
+/// A piece that nothing comes of is sent again so often.
+const SILENT_TRIES: u32 = 2;
 
 /// The client of the object store. Clones share connections.
 #[derive(Clone)]
@@ -43,7 +46,7 @@ struct Inner {
     deleting: Pace,
     sending: Pace,
     fetching: Pace,
-    bulk: BulkHabits,
+    habits: Habits,
 }
 
 impl S3 {
@@ -51,7 +54,8 @@ impl S3 {
     pub fn new(settings: S3Settings, tracer: Tracer) -> Result<S3> {
         let builder = connection::builder("s3", &settings.endpoint, &settings.transport)?;
         // Per read, not per request: the body of an object may take as long as it flows.
-        let plain = connection::build("s3", builder.read_timeout(settings.transport.timeout))?;
+        let builder = as_stored(builder.read_timeout(settings.transport.timeout));
+        let plain = connection::build("s3", builder)?;
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(settings.endpoint.as_str())
@@ -74,9 +78,9 @@ impl S3 {
                 listing: Pace::new(4, 32),
                 copying: Pace::new(8, 64),
                 deleting: Pace::new(4, 32),
-                sending: Pace::new(4, 16),
+                sending: Pace::new(2, 16),
                 fetching: Pace::new(4, 16),
-                bulk: BulkHabits::default(),
+                habits: Habits::default(),
             }),
             within: None,
         })
@@ -118,11 +122,13 @@ impl S3 {
             })
             .await?;
         let metadata = head.metadata().cloned().unwrap_or_default();
+        let size = head.content_length();
+        let size = size.ok_or_else(|| asked.fault("an object without a size"))?;
         Ok(json!({
             "uri": format!("s3://{bucket}/{key}"),
             "bucket": bucket,
             "key": key,
-            "size": head.content_length(),
+            "size": size,
             "etag": head.e_tag().map(unquoted),
             "last_modified": head.last_modified().and_then(rfc3339),
             "content_type": head.content_type(),
@@ -206,8 +212,10 @@ impl S3 {
         &self.inner.client
     }
 
-    pub(super) fn bulk(&self) -> &BulkHabits {
-        &self.inner.bulk
+    /// What it was found to be like when it deletes.
+    #[must_use]
+    pub fn habits(&self) -> &Habits {
+        &self.inner.habits
     }
 
     /// What bounds how many of these requests are under way.
@@ -226,13 +234,13 @@ impl S3 {
         Asked::new(&self.inner.settings, operation, target.to_string())
     }
 
-    /// Sends a request that changes nothing, again after a passing failure.
+    /// Sends a request that changes nothing, or comes to the same however often it is done, again after a passing failure.
     pub(super) async fn reading<T, E, F>(&self, asked: &Asked, send: impl Fn() -> F) -> Result<T>
     where
         F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
         E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let passes = |error: &Error| error.kind() == Kind::Unavailable;
+        let passes = |error: &Error, _| error.kind() == Kind::Unavailable;
         let retries = self.inner.settings.transport.retries;
         self.trying(asked, (retries, passes), send).await
     }
@@ -248,18 +256,27 @@ impl S3 {
             .await
     }
 
+    /// Sends a request that its caller sends again, from where it broke off.
+    pub(super) async fn once<T, E, F>(&self, asked: &Asked, send: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
+        E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.trying(asked, (0, |_: &Error, _| false), send).await
+    }
+
     pub(super) fn piece_retries(&self) -> u32 {
         self.inner.settings.transport.retries.saturating_mul(3)
     }
 
     /// Sends a request that changes something, again only where the store itself said "not now": after a broken
-    /// connection nobody knows whether it was done.
+    /// connection, or the word of a gateway, nobody knows whether it was done.
     pub(super) async fn changing<T, E, F>(&self, asked: &Asked, send: impl Fn() -> F) -> Result<T>
     where
         F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
         E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let passes = |error: &Error| error.detail().status.is_some_and(retry::is_passing);
+        let passes = |error: &Error, _| matches!(error.detail().status, Some(429 | 503));
         let retries = self.inner.settings.transport.retries;
         self.trying(asked, (retries, passes), send).await
     }
@@ -267,7 +284,7 @@ impl S3 {
     async fn trying<T, E, F>(
         &self,
         asked: &Asked,
-        (retries, passes): (u32, impl Fn(&Error) -> bool),
+        (retries, passes): (u32, impl Fn(&Error, u32) -> bool),
         send: impl Fn() -> F,
     ) -> Result<T>
     where
@@ -296,7 +313,7 @@ impl S3 {
                 }
                 Ok(answer.map_or_else(
                     |error| {
-                        let pause = passes(&error).then(|| retry::pause(count));
+                        let pause = passes(&error, count).then(|| retry::pause(count));
                         Tried::Failed(error, pause)
                     },
                     Tried::Answered,
@@ -307,9 +324,15 @@ impl S3 {
     }
 }
 
+/// Bytes come as they are stored: what an object's own encoding is, is its reader's business.
+pub(super) fn as_stored(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    builder.no_gzip().no_brotli()
+}
+
 /// Whether a piece of something large may come through at another try.
-pub(super) fn is_passing(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Unavailable | Kind::Timeout)
+pub(super) fn is_passing(error: &Error, tries: u32) -> bool {
+    // A line on which nothing moves is soon called dead: each try of it lasts as long as the timeout.
+    error.kind() == Kind::Unavailable || (error.kind() == Kind::Timeout && tries < SILENT_TRIES)
 }
 
 fn credentials(settings: &S3Settings) -> Result<Credentials> {

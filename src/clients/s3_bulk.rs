@@ -4,7 +4,6 @@
 //! looked at before and kept for later is the gate's business.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use aws_sdk_s3::config::http::HttpRequest;
 use aws_sdk_s3::operation::delete_objects::DeleteObjectsOutput;
@@ -19,20 +18,8 @@ use crate::effects::Permit;
 use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
 
-/// Keys of one request, at most; after a failure that fewer may help, the next step.
-const STEPS: [usize; 3] = [1000, 100, 1];
-
 /// Keys that are deleted one by one, so many at a time; how many requests go at once is the pace's business.
 const SINGLES: usize = 16;
-
-/// What is known of how a store deletes, for as long as the program runs.
-#[derive(Debug, Default)]
-pub(super) struct BulkHabits {
-    /// The index of the step that it copes with.
-    step: AtomicUsize,
-    /// Whether it wants the digest of old instead of a checksum of today.
-    wants_md5: AtomicBool,
-}
 
 /// An object that is to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,12 +49,7 @@ impl S3 {
             (0..all.len()).partition(|at| fits_xml(&all[*at].key) && !has_dots(&all[*at].key));
         let mut rest = fit;
         while rest.len() > 1 {
-            let step = self
-                .bulk()
-                .step
-                .load(Ordering::Relaxed)
-                .min(STEPS.len() - 1);
-            let size = STEPS[step];
+            let size = self.habits().keys();
             if size == 1 {
                 break;
             }
@@ -75,11 +57,13 @@ impl S3 {
             match self.delete_batch(permit, bucket, all, &rest).await {
                 Ok(some) => fates.extend(some),
                 Err(error) if may_be_smaller(&error) => {
-                    let next = step + 1;
-                    self.bulk().step.fetch_max(next, Ordering::Relaxed);
-                    let mut again = std::mem::take(&mut rest);
-                    again.extend(later);
-                    rest = again;
+                    self.habits().take_fewer(size);
+                    if may_be_done(&error) {
+                        let settled = self.settled_of(bucket, all, &rest).await;
+                        rest.retain(|at| !settled.contains_key(at));
+                        fates.extend(settled);
+                    }
+                    rest.extend(later);
                     continue;
                 }
                 Err(error) => {
@@ -111,8 +95,10 @@ impl S3 {
                 let doomed = &all[at];
                 let fate = match said.of_key(&doomed.key) {
                     Some(Saying::Deleted(marker)) => Fate::Deleted(marker.clone()),
+                    // So says a store also of what is gone.
                     Some(Saying::Refused { code, .. }) if *code == "PreconditionFailed" => {
-                        Fate::Changed
+                        let settled = self.settled(bucket, doomed).await;
+                        settled.unwrap_or(Fate::Changed)
                     }
                     Some(Saying::Refused { code, message }) if !is_passing(code) => {
                         Fate::Failed(self.refused_one(bucket, &doomed.key, code, message))
@@ -134,8 +120,8 @@ impl S3 {
     ) -> Result<DeleteObjectsOutput> {
         let first = self.ask_with(bucket, all, some).await;
         match first {
-            Err(error) if wants_md5(&error) && !self.bulk().wants_md5.load(Ordering::Relaxed) => {
-                self.bulk().wants_md5.store(true, Ordering::Relaxed);
+            Err(error) if wants_md5(&error) && !self.habits().wants_md5() => {
+                self.habits().use_md5();
                 self.ask_with(bucket, all, some).await
             }
             other => other,
@@ -152,7 +138,8 @@ impl S3 {
             "DeleteObjects",
             format!("{} objects of s3://{bucket}", some.len()),
         );
-        let identifiers = some.iter().map(|at| identifier(&all[*at]));
+        let with_etags = self.habits().looks_at_etags();
+        let identifiers = some.iter().map(|at| identifier(&all[*at], with_etags));
         let identifiers: Vec<ObjectIdentifier> = identifiers
             .collect::<std::result::Result<_, _>>()
             .map_err(|error| Error::internal("a key to delete").cause(error.to_string()))?;
@@ -162,7 +149,7 @@ impl S3 {
             .quiet(false)
             .build()
             .map_err(|error| Error::internal("keys to delete").cause(error.to_string()))?;
-        let with_md5 = self.bulk().wants_md5.load(Ordering::Relaxed);
+        let with_md5 = self.habits().wants_md5();
         let ask = || {
             let many = self.client().delete_objects();
             let many = many.bucket(bucket).delete(delete.clone()).customize();
@@ -185,27 +172,67 @@ impl S3 {
         let deleted = self.delete(permit, &at, None, doomed.etag.as_deref()).await;
         let error = match deleted {
             Ok(deleted) => return Fate::Deleted(deleted.marker),
-            Err(error) if error.detail().status == Some(412) => return Fate::Changed,
             Err(error) => error,
         };
+        let is_changed = error.detail().status == Some(412);
         let is_open = matches!(
             error.kind(),
             Kind::Unavailable | Kind::Timeout | Kind::NotFound
         );
-        if !is_open {
-            return Fate::Failed(error);
+        if (is_open || is_changed)
+            && let Some(fate) = self.settled(bucket, doomed).await
+        {
+            return fate;
         }
-        match self.head(bucket, &doomed.key).await {
-            Err(look) if look.kind() == Kind::NotFound => match self.check_bucket(bucket).await {
-                // Without its marker nobody could bring it back: who looks again finds it deleted, and the marker.
-                Ok(()) => self
-                    .marker_of(&at)
-                    .await
-                    .map_or_else(Fate::Failed, Fate::Deleted),
-                Err(_) => Fate::Failed(error),
-            },
-            _ => Fate::Failed(error),
+        if is_changed {
+            Fate::Changed
+        } else {
+            Fate::Failed(error)
         }
+    }
+
+    /// What became of an object that may have been deleted without a word, where a look tells: it is gone, or is another by
+    /// now. Nothing where it is still to be deleted.
+    async fn settled(&self, bucket: &str, doomed: &Doomed) -> Option<Fate> {
+        let at = ObjectRef {
+            bucket: bucket.to_owned(),
+            key: doomed.key.clone(),
+        };
+        match self.head(bucket, &at.key).await {
+            Ok(head) => {
+                let is_another =
+                    doomed.etag.is_some() && head["etag"].as_str() != doomed.etag.as_deref();
+                return is_another.then_some(Fate::Changed);
+            }
+            Err(look) if look.kind() != Kind::NotFound => return None,
+            Err(_) => {}
+        }
+        self.check_bucket(bucket).await.ok()?;
+        // Without its marker nobody could bring it back: who looks again finds it deleted, and the marker.
+        let marker = self.marker_of(&at).await;
+        Some(marker.map_or_else(Fate::Failed, Fate::Deleted))
+    }
+
+    /// Those of some objects of which a look tells what became. What is asked for a second time where the first was done has two delete
+    /// markers, of which an undo would take one.
+    async fn settled_of(
+        &self,
+        bucket: &str,
+        all: &[Doomed],
+        some: &[usize],
+    ) -> BTreeMap<usize, Fate> {
+        let first = match some.first() {
+            Some(first) => self.head(bucket, &all[*first].key).await.map(drop),
+            None => Ok(()),
+        };
+        // A store that answers nothing is not asked a thousand times.
+        if first.is_err_and(|error| error.kind() != Kind::NotFound) {
+            return BTreeMap::new();
+        }
+        let looks = futures::stream::iter(some.iter().copied())
+            .map(async |at| Some((at, self.settled(bucket, &all[at]).await?)));
+        let settled = looks.buffer_unordered(SINGLES);
+        settled.filter_map(std::future::ready).collect().await
     }
 
     fn refused_one(&self, bucket: &str, key: &str, code: &str, message: &str) -> Error {
@@ -216,10 +243,12 @@ impl S3 {
 
 fn identifier(
     doomed: &Doomed,
+    with_etag: bool,
 ) -> std::result::Result<ObjectIdentifier, aws_smithy_types::error::operation::BuildError> {
+    let etag = doomed.etag.as_ref().filter(|_| with_etag);
     ObjectIdentifier::builder()
         .key(&doomed.key)
-        .set_e_tag(doomed.etag.as_ref().map(|etag| format!("\"{etag}\"")))
+        .set_e_tag(etag.map(|etag| format!("\"{etag}\"")))
         .build()
 }
 
@@ -266,6 +295,13 @@ fn may_be_smaller(error: &Error) -> bool {
         error.kind(),
         Kind::Unavailable | Kind::Timeout | Kind::Protocol
     ) || matches!(error.detail().status, Some(400 | 405 | 413 | 501))
+}
+
+/// Whether a request that failed may have been done all the same.
+fn may_be_done(error: &Error) -> bool {
+    let refusals = [400, 405, 413, 429, 501, 503];
+    let status = error.detail().status;
+    status.is_none_or(|status| !refusals.contains(&status))
 }
 
 /// Whether the store wants the digest of old.

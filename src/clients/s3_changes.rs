@@ -242,7 +242,7 @@ impl S3 {
                         .copy_source_range(format!("bytes={}-{}", range.start, range.end - 1))
                         .send()
                 };
-                let answer = self.changing(&asked, ask).await?;
+                let answer = self.piece(&asked, ask).await?;
                 let etag = answer.copy_part_result().and_then(|part| part.e_tag());
                 let etag = etag.ok_or_else(|| asked.fault("a part without an ETag"))?;
                 Ok(Part {

@@ -1,12 +1,13 @@
-//! Downloads: ranges of an object, each whole or not at all, and all of one and the same object. Where the bytes go is
-//! nobody's business here.
+//! Downloads: the bytes of one and the same object, in order, handed on as they come. On a fast line several ranges are asked
+//! for at a time; on a slow one only one is, of which every byte counts at once. Where the bytes go is nobody's business here.
 
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::presigning::PresigningConfig;
 use bytes::{Bytes, BytesMut};
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, StreamExt};
 
 use super::retry;
 use super::s3::{S3, is_passing, unquoted};
@@ -18,24 +19,130 @@ use crate::local_file::parts;
 
 /// What is asked for at once.
 const RANGE: u64 = 8 << 20;
-/// Ranges that are asked for ahead; how many requests go at once is the pace's business.
-const AHEAD: usize = 8;
+/// Ranges that are under way at a time, at most; how many requests go at once is the pace's business.
+const MOST: u64 = 8;
+/// A line that brings its ranges within this can bear more of them; one that takes much longer gets one at a time.
+const FAST: Duration = Duration::from_secs(1);
+
+/// An object that is fetched.
+#[derive(Debug, Clone, Copy)]
+pub struct Fetched<'a> {
+    /// Which.
+    pub at: &'a ObjectRef,
+    /// Its bytes.
+    pub size: u64,
+    /// Its ETag, which it must have to the end.
+    pub etag: Option<&'a str>,
+}
 
 impl S3 {
-    /// The bytes of an object from a place on, in order, as long as it is the object of that size and ETag.
-    #[must_use]
-    pub fn bytes_from<'a>(
-        &'a self,
-        at: &'a ObjectRef,
-        (size, etag): (u64, Option<&'a str>),
+    /// Fetches an object from a place on, in order. `take` gets the bytes as they come.
+    pub async fn fetch(
+        &self,
+        object: Fetched<'_>,
         start: u64,
-    ) -> BoxStream<'a, Result<Bytes>> {
-        let ranges = parts(size.saturating_sub(start), RANGE);
-        let ranges = ranges.map(move |range| range.start + start..range.end + start);
-        stream::iter(ranges)
-            .map(move |range| self.range(at, etag, range))
-            .buffered(AHEAD)
-            .boxed()
+        mut take: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let (mut from, mut at_once) = (start, 1);
+        while from < object.size {
+            let until = (from + RANGE * at_once).min(object.size);
+            let began = Instant::now();
+            if at_once == 1 {
+                self.flowing(object, from..until, &mut take).await?;
+            } else {
+                self.together(object, from..until, &mut take).await?;
+            }
+            from = until;
+            at_once = match began.elapsed() {
+                took if took < FAST => (at_once * 2).min(MOST),
+                took if took > FAST * 4 => 1,
+                _ => at_once,
+            };
+        }
+        Ok(())
+    }
+
+    /// Several ranges at a time, each taken when it is whole.
+    async fn together(
+        &self,
+        object: Fetched<'_>,
+        all: Range<u64>,
+        take: &mut impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let ranges = parts(all.end - all.start, RANGE);
+        let ranges = ranges.map(|range| range.start + all.start..range.end + all.start);
+        let mut fetching = stream::iter(ranges)
+            .map(async |range: Range<u64>| {
+                let mut whole = BytesMut::new();
+                let mut keep = |bytes: &[u8]| {
+                    whole.extend_from_slice(bytes);
+                    Ok(())
+                };
+                self.flowing(object, range, &mut keep).await?;
+                Ok::<Bytes, Error>(whole.freeze())
+            })
+            .buffered(usize::try_from(MOST).unwrap_or(1));
+        while let Some(bytes) = fetching.next().await {
+            take(&bytes?)?;
+        }
+        Ok(())
+    }
+
+    /// One range, taken as it comes; where it breaks off, it is asked for from there.
+    async fn flowing(
+        &self,
+        object: Fetched<'_>,
+        range: Range<u64>,
+        take: &mut impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let asked = self.asked("GetObject", object.at);
+        let (mut from, mut tries) = (range.start, 0);
+        while from < range.end {
+            let before = from;
+            let flow = self.flow(&asked, object, from..range.end).await;
+            let came = match flow {
+                Ok(answer) => pour(&asked, answer, range.end, &mut from, take).await,
+                Err(error) => Err(error),
+            };
+            if from > before {
+                tries = 0;
+            }
+            match came {
+                Ok(()) => {}
+                Err(error) if is_passing(&error, tries) && tries < self.piece_retries() => {
+                    tokio::time::sleep(retry::pause(tries)).await;
+                    tries += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn flow(
+        &self,
+        asked: &Asked,
+        object: Fetched<'_>,
+        range: Range<u64>,
+    ) -> Result<GetObjectOutput> {
+        let Fetched { at, etag, .. } = object;
+        let ask = || {
+            let get = self.client().get_object();
+            get.bucket(&at.bucket)
+                .key(&at.key)
+                .set_if_match(etag.map(|etag| format!("\"{etag}\"")))
+                .range(format!("bytes={}-{}", range.start, range.end - 1))
+                .send()
+        };
+        let answer = self.once(asked, ask).await;
+        let answer = answer.map_err(|error| match error.detail().status {
+            Some(412 | 416) => rewritten(at),
+            _ => error,
+        })?;
+        if etag.is_some() && answer.e_tag().map(unquoted) != etag {
+            return Err(rewritten(at));
+        }
+        Ok(answer)
     }
 
     /// A URL by which anybody may read an object for so long.
@@ -51,59 +158,28 @@ impl S3 {
         let signed = signed.map_err(|error| asked.refused(&error))?;
         Ok(signed.uri().to_owned())
     }
+}
 
-    /// A range, asked for again where it breaks off.
-    async fn range(&self, at: &ObjectRef, etag: Option<&str>, range: Range<u64>) -> Result<Bytes> {
-        let asked = self.asked("GetObject", at);
-        for count in 0.. {
-            match self.range_once(&asked, at, etag, range.clone()).await {
-                Err(error) if is_passing(&error) && count < self.piece_retries() => {
-                    tokio::time::sleep(retry::pause(count)).await;
-                }
-                other => return other,
-            }
+/// Takes what comes, up to the end, and moves `from` on with it.
+async fn pour(
+    asked: &Asked,
+    mut answer: GetObjectOutput,
+    end: u64,
+    from: &mut u64,
+    take: &mut impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    while let Some(chunk) = answer.body.next().await {
+        let chunk = chunk.map_err(|error| asked.broke_off(&error))?;
+        if chunk.len() as u64 > end - *from {
+            return Err(asked.fault("more bytes than were asked for"));
         }
-        Err(Error::internal("a range was asked for for ever"))
+        take(&chunk)?;
+        *from += chunk.len() as u64;
     }
-
-    async fn range_once(
-        &self,
-        asked: &Asked,
-        at: &ObjectRef,
-        etag: Option<&str>,
-        range: Range<u64>,
-    ) -> Result<Bytes> {
-        let ask = || {
-            let get = self.client().get_object();
-            get.bucket(&at.bucket)
-                .key(&at.key)
-                .set_if_match(etag.map(|etag| format!("\"{etag}\"")))
-                .range(format!("bytes={}-{}", range.start, range.end - 1))
-                .send()
-        };
-        let mut answer =
-            self.reading(asked, ask)
-                .await
-                .map_err(|error| match error.detail().status {
-                    Some(412 | 416) => rewritten(at),
-                    _ => error,
-                })?;
-        if etag.is_some() && answer.e_tag().map(unquoted) != etag {
-            return Err(rewritten(at));
-        }
-        let length = range.end - range.start;
-        let mut bytes = BytesMut::new();
-        while let Some(chunk) = answer.body.next().await {
-            bytes.extend_from_slice(&chunk.map_err(|error| asked.broke_off(&error))?);
-            if bytes.len() as u64 > length {
-                return Err(asked.fault("more bytes than were asked for"));
-            }
-        }
-        if bytes.len() as u64 == length {
-            return Ok(bytes.freeze());
-        }
-        Err(asked.fault("fewer bytes than were asked for"))
+    if *from == end {
+        return Ok(());
     }
+    Err(asked.fault("fewer bytes than were asked for"))
 }
 
 fn rewritten(at: &ObjectRef) -> Error {

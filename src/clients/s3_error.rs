@@ -60,14 +60,16 @@ impl Asked {
                 Kind::Invalid,
                 format!("{} of {} cannot be asked for", self.operation, self.target),
             )
-            .caused_by(failure)),
+            .cause(innermost(failure))),
             SdkError::DispatchFailure(_) => self.unreached(failure),
-            SdkError::ResponseError(response) => {
-                let status = response.raw().status().as_u16();
-                self.fault("an answer that cannot be read")
-                    .status(status)
-                    .caused_by(failure)
-            }
+            SdkError::ResponseError(response) => match reqwest_of(failure) {
+                Some(error) if error.is_timeout() => self.silent(self.timeout),
+                Some(error) => self.cut_off(error),
+                None => self
+                    .fault("an answer that cannot be read")
+                    .status(response.raw().status().as_u16())
+                    .caused_by(failure),
+            },
             _ => self.at(Error::usage(format!(
                 "{} of {} cannot be asked for",
                 self.operation, self.target
@@ -167,6 +169,18 @@ impl Asked {
             .hint(self.timeout_hint.clone())
     }
 
+    /// The connection ended in the middle of an answer.
+    fn cut_off(&self, error: &dyn std::error::Error) -> Error {
+        self.at(Error::new(
+            Kind::Unavailable,
+            format!(
+                "s3 broke off its answer to {} of {}",
+                self.operation, self.target
+            ),
+        ))
+        .caused_by(error)
+    }
+
     /// The bytes stopped coming.
     pub(crate) fn broke_off(&self, error: &dyn std::error::Error) -> Error {
         self.at(Error::new(
@@ -189,17 +203,28 @@ impl Asked {
     }
 }
 
+/// What is at the bottom of a failure of this program's own.
+fn innermost(failure: &dyn std::error::Error) -> String {
+    let mut error = failure;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
 /// Whether the failure came before a connection stood: a connect timeout is an unreachable store, not a silent one.
 fn is_connect<E: std::error::Error + 'static>(failure: &Refusal<E>) -> bool {
+    reqwest_of(failure).is_some_and(reqwest::Error::is_connect)
+}
+
+/// What failed on the wire, where that is why.
+fn reqwest_of<E: std::error::Error + 'static>(failure: &Refusal<E>) -> Option<&reqwest::Error> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(failure);
     while let Some(error) = next {
-        if error
-            .downcast_ref::<reqwest::Error>()
-            .is_some_and(reqwest::Error::is_connect)
-        {
-            return true;
+        if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+            return Some(error);
         }
         next = error.source();
     }
-    false
+    None
 }

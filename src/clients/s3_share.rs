@@ -136,7 +136,7 @@ mod tests {
                 };
                 match rest.find('/').filter(|_| part.by_folder) {
                     Some(slash) => {
-                        drop(folders.insert(key[..=part.prefix.len() + slash].to_owned()))
+                        folders.insert(key[..=part.prefix.len() + slash].to_owned());
                     }
                     None => objects.push(Listed {
                         key: key.clone(),

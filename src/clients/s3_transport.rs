@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 
 use super::connection;
+use super::s3::as_stored;
 use super::s3_flow::Flow;
 use super::trace::Tracer;
 use crate::config::S3Settings;
@@ -45,7 +46,7 @@ impl Long {
             transport,
             ..
         } = &self.settings;
-        let builder = connection::builder("s3", endpoint, transport)?;
+        let builder = as_stored(connection::builder("s3", endpoint, transport)?);
         let client = connection::build("s3", builder)?;
         Ok(self.client.get_or_init(|| client))
     }

@@ -24,6 +24,8 @@ use crate::local_file::{LocalFile, parts};
 const AT_ONCE: usize = 16;
 /// The parts of an upload are at least so large, but for the last.
 pub const SMALLEST_PART: u64 = 5 << 20;
+/// And at most so large.
+pub const LARGEST_PART: u64 = 5 << 30;
 /// The size of parts where nobody says otherwise.
 const USUAL_PART: u64 = 16 << 20;
 /// An upload has at most so many parts.

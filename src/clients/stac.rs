@@ -38,6 +38,12 @@ impl Stac {
         }
     }
 
+    /// Where the catalogue is, without credentials.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.sender.settings().url.as_str()
+    }
+
     /// The landing page: id, title, links, conformance classes.
     pub async fn landing(&self) -> Result<Answer> {
         self.sender.send(Request::get("/")).await

@@ -3,17 +3,23 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use futures::StreamExt;
+use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
 use super::Facts;
 use super::hands::{Done, Hands};
 use super::local;
 use super::payload::digest;
+use crate::clients::s3_download::Fetched;
 use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
+use crate::local_file::LocalFile;
+
+/// Of a file's name, so many letters stand in that of its download: with all the rest it is no longer than a name may be.
+const LONGEST_NAME: usize = 50;
 
 /// Downloads an object, if it still is what it was.
 pub(super) async fn perform(
@@ -49,16 +55,26 @@ impl Growing {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|error| Error::io("make", folder, &error))?;
         }
-        // Of another object, or of what the object was before, it is another file.
-        let known = digest(format!("{from} {:?} {:?}", was.etag(), was.size()).as_bytes());
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let path = path.with_file_name(format!(".{name}.{}.part", &known[..12]));
+        let path = path.with_file_name(name_beside(path, from, was));
         let failed = |error| Error::io("write", &path, &error);
+        // A link would lead elsewhere, and whoever knows the object can guess the name.
         let file = File::options()
             .create(true)
             .append(true)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(&path)
             .map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() || metadata.nlink() != 1 {
+            return Err(Error::new(
+                Kind::Conflict,
+                format!(
+                    "{} is in the way: it is no file of a download",
+                    path.display()
+                ),
+            )
+            .hint("move it out of the way"));
+        }
         if file.try_lock().is_err() {
             return Err(Error::new(
                 Kind::Conflict,
@@ -68,60 +84,22 @@ impl Growing {
                 ),
             ));
         }
-        let size = file.metadata().map_err(failed)?.len();
+        let size = metadata.len();
         Ok(Growing { path, file, size })
     }
 
     /// Brings what is missing. Gives the digest of the whole.
     async fn fill(&self, hands: &Hands, from: &ObjectRef, was: &Facts) -> Result<String> {
-        let (s3, session) = (hands.s3()?, hands.session());
-        let size = was.size().unwrap_or(0);
-        if self.size > size {
-            self.file.set_len(0).map_err(|error| self.failed(&error))?;
-        }
+        let Some(size) = was.size() else {
+            return Err(Error::internal("an object without a size"));
+        };
         let start = if self.size > size { 0 } else { self.size };
-        let progress = session.console().progress(&from.to_string(), size);
-        progress.add(start);
-        let mut bytes = s3.bytes_from(from, (size, was.etag()), start);
-        let filling = async {
-            while let Some(some) = bytes.next().await {
-                let some = some?;
-                (&self.file)
-                    .write_all(&some)
-                    .map_err(|error| self.failed(&error))?;
-                progress.add(some.len() as u64);
-            }
-            self.file.sync_all().map_err(|error| self.failed(&error))
-        };
-        let filled = tokio::select! {
-            biased;
-            () = session.interrupt().stopped() => Err(Error::interrupted()),
-            filled = filling => filled,
-        };
-        filled.map_err(|error| match error.kind() {
-            Kind::Conflict => error,
-            _ => error.hint(format!(
-                "what came so far is kept in {}: the same command again goes on from there",
-                self.path.display()
-            )),
-        })?;
-        self.check(from, was).await
-    }
-
-    /// The digest of the whole, which is the object where its ETag tells.
-    async fn check(&self, from: &ObjectRef, was: &Facts) -> Result<String> {
-        let path = self.path.clone();
-        let reading = tokio::task::spawn_blocking(move || local::digests(&path)).await;
-        let read = reading.map_err(|_| Error::internal("a digest that was not made"))?;
-        let read = read.map_err(|error| self.failed(&error))?;
-        let is_plain =
-            |etag: &&str| etag.len() == 32 && etag.bytes().all(|b| b.is_ascii_hexdigit());
-        let is_other = was
-            .etag()
-            .filter(is_plain)
-            .is_some_and(|etag| etag != read.md5);
-        if was.size() == Some(read.size) && !is_other {
-            return Ok(read.sha256);
+        if let Some(sha256) = self.bring(hands, (from, was), start).await? {
+            return Ok(sha256);
+        }
+        // What an earlier try left may be damaged where nobody can tell.
+        if let Some(sha256) = self.bring(hands, (from, was), 0).await? {
+            return Ok(sha256);
         }
         let _ = fs::remove_file(&self.path);
         Err(Error::new(
@@ -129,6 +107,74 @@ impl Growing {
             format!("what came of {from} is not what its ETag says"),
         )
         .hint("download it again: nothing of it was kept"))
+    }
+
+    /// Brings the bytes from a place on. Gives the digest of the whole, or nothing where it is not known to be the object.
+    async fn bring(
+        &self,
+        hands: &Hands,
+        (from, was): (&ObjectRef, &Facts),
+        start: u64,
+    ) -> Result<Option<String>> {
+        let (s3, session) = (hands.s3()?, hands.session());
+        let size = was.size().unwrap_or(0);
+        self.file
+            .set_len(start)
+            .map_err(|error| self.failed(&error))?;
+        let progress = session.console().progress(&from.to_string(), size);
+        progress.add(start);
+        let object = Fetched {
+            at: from,
+            size,
+            etag: was.etag(),
+        };
+        let filling = s3.fetch(object, start, |bytes| {
+            progress.add(bytes.len() as u64);
+            (&self.file)
+                .write_all(bytes)
+                .map_err(|error| self.failed(&error))
+        });
+        let filled = tokio::select! {
+            biased;
+            () = session.interrupt().stopped() => Err(Error::interrupted()),
+            filled = filling => filled,
+        };
+        let filled =
+            filled.and_then(|()| self.file.sync_all().map_err(|error| self.failed(&error)));
+        filled.map_err(|error| self.to_be_continued(error))?;
+        self.known(was, start).await
+    }
+
+    /// An error that says how it goes on. What came of an object that is another by now is of no use.
+    fn to_be_continued(&self, error: Error) -> Error {
+        if error.kind() == Kind::Conflict {
+            let _ = fs::remove_file(&self.path);
+            return error;
+        }
+        error.hint(format!(
+            "what came so far is kept in {}: the same command again goes on from there",
+            self.path.display()
+        ))
+    }
+
+    /// The digest of the whole, where it is the object: as its ETag tells, or, where that tells nothing, as it all came just
+    /// now.
+    async fn known(&self, was: &Facts, start: u64) -> Result<Option<String>> {
+        let (path, was) = (self.path.clone(), was.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = local::digests(&path).map_err(|error| Error::io("read", &path, &error))?;
+            let is_whole = was.size() == Some(read.size);
+            let etag = was.etag().unwrap_or_default();
+            let is_digest = etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let is_known = match etag.contains('-') {
+                true if start > 0 => LocalFile::look(&path)?.is_object(read.size, etag)?,
+                false if is_digest => etag == read.md5,
+                _ => true,
+            };
+            Ok((is_whole && is_known).then_some(read.sha256))
+        });
+        let read = reading.await;
+        read.unwrap_or_else(|_| Err(Error::internal("a digest that was not made")))
     }
 
     /// Takes its place, where no other file is.
@@ -154,5 +200,39 @@ impl Growing {
 
     fn failed(&self, error: &io::Error) -> Error {
         Error::io("write", &self.path, error)
+    }
+}
+
+/// The name under which a download grows. Of another object, or of what the object was before, it is another.
+fn name_beside(path: &Path, from: &ObjectRef, was: &Facts) -> String {
+    let known = digest(format!("{from} {:?} {:?}", was.etag(), was.size()).as_bytes());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name.chars().take(LONGEST_NAME).collect();
+    format!(".{name}.{}.part", &known[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_grows_beside_its_place_under_a_name_that_every_file_system_takes() {
+        let at = ObjectRef {
+            bucket: "b".to_owned(),
+            key: "k".to_owned(),
+        };
+        let facts = |etag: &str| Facts::Object {
+            size: 1,
+            etag: Some(etag.to_owned()),
+            modified: None,
+            version: None,
+        };
+        let long = "ä".repeat(127);
+        let name = name_beside(&Path::new("/x").join(&long), &at, &facts("e"));
+        assert!(name.len() <= 255 && name.starts_with(".ää"), "{name}");
+        assert_ne!(
+            name,
+            name_beside(&Path::new("/x").join(&long), &at, &facts("f"))
+        );
     }
 }

@@ -107,3 +107,13 @@ fn is_made(change: &Change, seen: &Seen) -> bool {
         _ => false,
     }
 }
+
+/// Whether a step would be done, now that its target is this.
+#[cfg(test)]
+pub(crate) fn is_done(row: &Row, now: Facts) -> bool {
+    let seen = Seen {
+        facts: now,
+        ..Seen::default()
+    };
+    matches!(judge(row, &seen), Judged::AsPlanned)
+}

@@ -24,7 +24,7 @@ const TRUSTED: Duration = Duration::from_secs(30);
 const LOOK_HOLDS: Duration = Duration::from_secs(1);
 
 /// What a run needs that cannot write its lock.
-const RIGHTS: &str = "destructive runs keep lock and journal in the lake (state.url): the credentials must be allowed to write there";
+pub(super) const RIGHTS: &str = "destructive runs keep lock and journal in the lake (state.url): the credentials must be allowed to write there";
 
 /// A lock in the lake that is this run's. It is renewed while it is held.
 pub(super) struct Lease {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::abilities::Abilities;
 use super::lease::{self, Lease};
 use super::{Permit, Run, Store};
 use crate::config::Config;
@@ -126,7 +127,8 @@ impl Locks {
             kept: Vec::new(),
             session: session.clone(),
         };
-        let in_lake = session.wait(lease::honours_conditions(store))?;
+        let abilities = session.wait(Abilities::of(session, store))?;
+        let in_lake = abilities.keeps_writers_apart;
         if !in_lake {
             warn(
                 "this store does not keep two runs apart (it ignores If-None-Match): only runs on this machine are locked out",

@@ -12,10 +12,12 @@
 //! | `plan` | the plan as a file |
 //! | `run`, `journal`, `store`, `recorder`, `account` | who runs what; its journal here and in the lake, written and read |
 //! | `audit`, `lock`, `lease` | the audit line; one run at a time |
+//! | `abilities` | what the store can be trusted with |
 //! | `inverse`, `unknown` | how a change is taken back; what came of one whose end nobody told |
 //!
 //! Who prints a plan or asks the operator is `host`; which function does what is `modules`.
 
+mod abilities;
 mod account;
 mod audit;
 mod batch;
@@ -54,6 +56,8 @@ pub use facts::Facts;
 pub use gate::{Answer, Asked, Gate, Step};
 pub use inverse::{Inverse, inverse};
 pub use journal::{Begun, Ended, Journals};
+#[cfg(test)]
+pub(crate) use judge::is_done;
 pub use ledger::Ledger;
 pub use lock::{CATALOGUE, Holder, Locks, break_lock, held, holder_of};
 pub use object::TRASH;

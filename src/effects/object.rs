@@ -10,7 +10,7 @@ use super::hands::{Done, Hands, Number, Seen};
 use super::{Change, Facts, Permit};
 use crate::clients::s3::S3;
 use crate::clients::s3_bulk::{Doomed, Fate};
-use crate::clients::s3_changes::{Condition, Content};
+use crate::clients::s3_changes::{Condition, Content, Written};
 use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
 
@@ -104,9 +104,9 @@ pub(super) async fn perform(
                 metadata: metadata.clone(),
             };
             let aside = make_way(hands, permit, number, at, &seen.facts).await?;
-            s3.put(permit, at, &content, &condition).await?;
+            let written = s3.put(permit, at, &content, &condition).await?;
             let made = made(s3, at, aside).await?;
-            whole(at, &made, content.bytes.len() as u64)?;
+            whole(at, &made, (content.bytes.len() as u64, &written))?;
             Ok(made)
         }
         Change::CopyObject { from, to, only_new } => {
@@ -185,7 +185,18 @@ pub(super) async fn made(s3: &S3, at: &ObjectRef, aside: Option<ObjectRef>) -> R
 }
 
 /// Fails where the store kept something else than was written: SeaweedFS drops the bytes of a key that ends in a slash.
-pub(super) fn whole(at: &ObjectRef, made: &Done, size: u64) -> Result<()> {
+pub(super) fn whole(at: &ObjectRef, made: &Done, (size, written): (u64, &Written)) -> Result<()> {
+    let etags = (written.etag.as_deref(), made.after.etag());
+    let is_other = matches!(etags, (Some(written), Some(there)) if written != there);
+    if is_other {
+        return Err(Error::new(
+            Kind::Conflict,
+            format!(
+                "{at} was written by somebody else at the same time, and what is there is theirs"
+            ),
+        )
+        .hint("look at it, and decide which of the two is meant"));
+    }
     if made.after.size() == Some(size) {
         return Ok(());
     }

@@ -33,7 +33,8 @@ pub(super) struct Memory {
     endpoint: String,
     change: String,
     path: PathBuf,
-    /// Held while the upload lasts. Another process that uploads to the same object at the same time remembers nothing.
+    /// Held while the upload lasts. Another process that uploads to the same object at the same time remembers nothing. The
+    /// file of the lock stays: one that is taken away while it is held keeps nobody out.
     lock: Option<File>,
 }
 
@@ -103,7 +104,6 @@ impl Memory {
         if self.lock.is_some() {
             // What stays names an upload that the store knows no more: the next try finds that out.
             let _ = std::fs::remove_file(&self.path);
-            let _ = std::fs::remove_file(self.path.with_extension("lock"));
         }
     }
 }

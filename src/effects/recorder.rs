@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
 use super::journal::{Begun, Ended, Journal, Line};
-use super::{Audit, Effect, Locks, Run, State, Store, audit};
+use super::{Audit, Effect, Locks, Run, State, Store, abilities, audit};
 use crate::error::{Error, Result};
 use crate::session::Session;
 
@@ -232,7 +232,11 @@ impl Recorder {
             self.settle_push();
             self.push(line, true);
         }
-        drop(self.held().take());
+        if self.held().take().is_some()
+            && let Some(store) = &self.store
+        {
+            abilities::remember(&self.session, store.s3());
+        }
         written
     }
 

@@ -7,7 +7,7 @@ use super::hands::{Done, Hands, Number, Seen};
 use super::object::{condition, made, make_way, seen as look, whole};
 use super::open_upload::{Memory, Recalled};
 use super::{Change, Facts, Permit, object};
-use crate::clients::s3_changes::Condition;
+use crate::clients::s3_changes::{Condition, Written};
 use crate::clients::s3_upload::{Part, Sent, Upload};
 use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
@@ -41,18 +41,26 @@ pub(super) async fn perform(
         content_type: content_type.as_deref(),
         metadata,
         part_size: *part_size,
-        condition: condition(at, &seen.facts, *only_new, None)?,
+        condition: held_to(at, &seen.facts, *only_new)?,
         change,
         there: &seen.facts,
     };
     file.check()?;
-    let done = if file.size <= *part_size {
-        upload.at_once().await?
+    if file.size <= *part_size {
+        upload.at_once().await
     } else {
-        upload.in_parts().await?
-    };
-    whole(at, &done, file.size)?;
-    Ok(done)
+        upload.in_parts().await
+    }
+}
+
+/// What the store is to hold the write to, where it can: that nobody was faster.
+fn held_to(at: &ObjectRef, there: &Facts, only_new: bool) -> Result<Condition> {
+    condition(at, there, only_new, None)?;
+    Ok(match (there, there.etag()) {
+        (Facts::Absent, _) => Condition::Absent,
+        (_, Some(etag)) => Condition::Matches(etag.to_owned()),
+        _ => Condition::None,
+    })
 }
 
 /// What an upload makes that may have been made already.
@@ -92,16 +100,38 @@ impl Uploading<'_> {
 
     async fn at_once(&self) -> Result<Done> {
         let s3 = self.hands.s3()?;
-        let aside = make_way(self.hands, self.permit, self.number, self.at, self.there).await?;
-        let written = s3
-            .put_file(self.permit, &self.sent(), &self.condition)
-            .await;
-        if let Err(error) = written {
-            // A store that checks the digest refuses bytes that changed on the way.
-            self.file.check()?;
-            return Err(error);
+        let aside = self.make_way().await?;
+        let put =
+            async |condition: Condition| s3.put_file(self.permit, &self.sent(), &condition).await;
+        match self.held(put).await {
+            Ok(written) => self.made(aside, &written).await,
+            Err(error) => {
+                // A store that checks the digest refuses bytes that changed on the way.
+                self.file.check()?;
+                Err(error)
+            }
         }
-        made(s3, self.at, aside).await
+    }
+
+    async fn make_way(&self) -> Result<Option<ObjectRef>> {
+        make_way(self.hands, self.permit, self.number, self.at, self.there).await
+    }
+
+    /// Writes, held to what was seen where the store knows conditions.
+    async fn held(&self, write: impl AsyncFn(Condition) -> Result<Written>) -> Result<Written> {
+        match write(self.condition.clone()).await {
+            Err(error) if matches!(error.detail().status, Some(409 | 412)) => {
+                Err(object::changed(self.at))
+            }
+            Err(error) if error.detail().status == Some(501) => write(Condition::None).await,
+            other => other,
+        }
+    }
+
+    async fn made(&self, aside: Option<ObjectRef>, written: &Written) -> Result<Done> {
+        let made = made(self.hands.s3()?, self.at, aside).await?;
+        whole(self.at, &made, (self.file.size, written))?;
+        Ok(made)
     }
 
     async fn in_parts(&self) -> Result<Done> {
@@ -121,11 +151,14 @@ impl Uploading<'_> {
                 "all parts are in the store: the same command again puts them in its place, and what is there aside",
             ));
         }
-        let aside = make_way(self.hands, self.permit, self.number, self.at, self.there).await?;
-        s3.complete_upload(self.permit, self.at, &id, &sent, &self.condition)
-            .await?;
+        let aside = self.make_way().await?;
+        let complete = async |condition: Condition| {
+            s3.complete_upload(self.permit, self.at, &id, &sent, &condition)
+                .await
+        };
+        let written = self.held(complete).await?;
         memory.forget();
-        made(s3, self.at, aside).await
+        self.made(aside, &written).await
     }
 
     /// The upload and the parts that it has: one that this machine began of the same file, or a new one.

@@ -8,6 +8,8 @@ use crate::error::{Error, Kind, Result};
 pub(super) struct Stops {
     interrupt: Signal,
     terminate: Signal,
+    /// A file that may not grow: an error of the write, and no end of the program.
+    _full: Signal,
 }
 
 impl Stops {
@@ -19,6 +21,8 @@ impl Stops {
         Ok(Stops {
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            _full: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))
+                .map_err(failed)?,
         })
     }
 

@@ -99,6 +99,12 @@ pub struct Walked {
 /// A lake that takes data in is never quite still. So it is not the whole catalogue that must stand still, but each
 /// collection while its items are read, and the listing goes on until it names no collection that was not read.
 pub async fn walk(stac: &Stac, visit: impl FnMut(Record<'_>) -> Result<()>) -> Result<Walked> {
+    read_all(stac, visit)
+        .await
+        .map_err(|error| placed(stac, error))
+}
+
+async fn read_all(stac: &Stac, visit: impl FnMut(Record<'_>) -> Result<()>) -> Result<Walked> {
     let visit = &Visitor(Mutex::new(visit));
     let mut shown = BTreeMap::new();
     // Asked first: what is made while the walk goes on can only add to what is read.
@@ -424,6 +430,15 @@ fn incomplete(what: &str) -> Error {
         format!("the catalogue could not be read completely, so nothing was planned: {what}");
     at_service(Error::new(Kind::Protocol, message))
         .hint("run it again; if it says the same, the catalogue's answers cannot be relied on")
+}
+
+/// What no single answer is to blame for says at least which catalogue it was.
+fn placed(stac: &Stac, error: Error) -> Error {
+    let detail = error.detail();
+    if detail.service.as_deref() == Some("stac") && detail.url.is_none() {
+        return error.request("stac", "search", stac.url());
+    }
+    error
 }
 
 fn at_service(mut error: Error) -> Error {

@@ -37,13 +37,13 @@ impl Orphans {
     /// Reads what must be known, lists the whole bucket, and judges every object.
     pub async fn find(services: &Services, sweep: Sweep) -> Result<Orphans> {
         let known = Knowledge::read(services, &sweep).await?;
-        let told = match sweep.share {
-            Some(share) => services.s3.of_share(&sweep.bucket, share),
-            None => {
+        let told = sweep.share.map_or_else(
+            || {
                 let cuts = known.referenced.cuts();
                 services.s3.everything(&sweep.bucket, cuts)
-            }
-        };
+            },
+            |share| services.s3.of_share(&sweep.bucket, share),
+        );
         let found = match Found::of(&sweep, &known, told).await {
             // What came is not known to be all, so it begins anew, in one go.
             Err(Stop::Disorder) => {

@@ -83,7 +83,8 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         }
 
         /// The files below a folder, by name, read as they come: `path`, `name` (the path below the folder, with slashes),
-        /// `size` (bytes), `modified` (RFC 3339). Links to files are files, links to folders are left out.
+        /// `size` (bytes), `modified` (RFC 3339), and `error` where one cannot be read. Links to files are files, links to
+        /// folders are left out.
         ///
         /// ```rhai
         /// fs::write("minutes/2026/may.md", "# May\n");
@@ -111,10 +112,28 @@ fn files(folder: &Path) -> Pages {
 }
 
 fn row(folder: &Path, entry: walkdir::Result<walkdir::DirEntry>) -> Result<Option<Value>> {
-    let entry = entry.map_err(|error| {
-        let path = error.path().unwrap_or(folder).to_owned();
-        Error::io("read", &path, &error.into())
-    })?;
+    let path = match &entry {
+        Ok(entry) => entry.path().to_owned(),
+        Err(error) => error.path().unwrap_or(folder).to_owned(),
+    };
+    let row = entry
+        .map_err(|error| Error::io("read", &path, &error.into()))
+        .and_then(|entry| readable(folder, &entry));
+    match row {
+        // The folder itself.
+        Err(error) if path == folder => Err(error),
+        Err(error) => Ok(Some(json!({
+            "path": path.to_string_lossy(),
+            "name": path.strip_prefix(folder).unwrap_or(&path).to_string_lossy(),
+            "size": null,
+            "modified": null,
+            "error": error.to_string(),
+        }))),
+        row => row,
+    }
+}
+
+fn readable(folder: &Path, entry: &walkdir::DirEntry) -> Result<Option<Value>> {
     let kind = entry.file_type();
     let is_link_to_file = kind.is_symlink() && entry.path().is_file();
     if !kind.is_file() && !is_link_to_file {
@@ -131,5 +150,6 @@ fn row(folder: &Path, entry: walkdir::Result<walkdir::DirEntry>) -> Result<Optio
         "name": text(name)?,
         "size": file.size,
         "modified": file.modified.to_string(),
+        "error": null,
     })))
 }

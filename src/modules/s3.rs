@@ -4,7 +4,7 @@ use futures::StreamExt;
 use rhai::{Array, Dynamic, ImmutableString};
 use serde_json::json;
 
-use super::targets::{Targets, unreferenced};
+use super::targets::{DELETED, Targets, unreferenced};
 use super::transfers;
 use crate::clients::s3_list::Part;
 use crate::effects::{Asked, Change, Payload};
@@ -313,7 +313,7 @@ fn changes(ns: &mut Namespace) {
                 if options.flag("referenced") {
                     call.changes(targets, &options)?
                 } else {
-                    call.changes(targets.map(|asked| unreferenced(call, asked?)), &options)?
+                    call.changes(targets.map(|asked| unreferenced(call, asked?, &DELETED)), &options)?
                 }
             }
     }

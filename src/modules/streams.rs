@@ -1,4 +1,5 @@
-//! Methods of streams, and of the sets of objects that are taken from them. Those that give a stream back are lazy: nothing is read before it is asked for.
+//! Methods of streams, and of the sets of objects that are taken from them. Those that give a stream back are lazy:
+//! nothing is read before it is asked for.
 
 use rhai::{Array, Dynamic, FnPtr, ImmutableString};
 

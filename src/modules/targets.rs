@@ -13,8 +13,25 @@ use crate::engine::value::{to_json, type_name};
 use crate::error::{Error, Kind, Result};
 use crate::lake::{Lake, ObjectRef};
 
+/// How what the catalogue refers to is refused.
+pub(super) struct Refusal {
+    /// What is not done to it.
+    pub(super) what: &'static str,
+    /// What to do instead.
+    pub(super) hint: &'static str,
+    /// How it is done all the same.
+    pub(super) all_the_same: &'static str,
+}
+
+/// What a deletion of what the catalogue refers to is told.
+pub(super) const DELETED: Refusal = Refusal {
+    what: "deleted",
+    hint: "`item delete` removes an item with all that belongs to it",
+    all_the_same: "to delete it all the same: s3::delete(…, #{referenced: true})",
+};
+
 /// Refuses an object of the lake that the catalogue refers to.
-pub(super) fn unreferenced(call: &Call, asked: Asked) -> Result<Asked> {
+pub(super) fn unreferenced(call: &Call, asked: Asked, refusal: &Refusal) -> Result<Asked> {
     let Change::DeleteObject { at, .. } = &asked.change else {
         return Ok(asked);
     };
@@ -22,10 +39,10 @@ pub(super) fn unreferenced(call: &Call, asked: Asked) -> Result<Asked> {
     if session.lake()?.has_bucket(&at.bucket) && session.referenced()?.has(&at.bucket, &at.key) {
         return Err(Error::new(
             Kind::Conflict,
-            format!("the catalogue refers to {at}: it is not deleted"),
+            format!("the catalogue refers to {at}: it is not {}", refusal.what),
         )
-        .hint("`item delete` removes an item with all that belongs to it")
-        .hint("to delete it all the same: s3::delete(…, #{referenced: true})"));
+        .hint(refusal.hint)
+        .hint(refusal.all_the_same));
     }
     Ok(asked)
 }

@@ -6,8 +6,8 @@ use rhai::{Dynamic, ImmutableString};
 use serde_json::json;
 
 use super::paths::local;
-use super::targets::unreferenced;
-use crate::clients::s3_upload::{SMALLEST_PART, part_size};
+use super::targets::{Refusal, unreferenced};
+use crate::clients::s3_upload::{LARGEST_PART, SMALLEST_PART, part_size};
 use crate::effects::{Asked, Change, Facts};
 use crate::engine::call::Call;
 use crate::engine::options::Options;
@@ -48,7 +48,7 @@ fn transfers(ns: &mut Namespace) {
                 metadata: Map,
                 /// Fail where there is an object already.
                 only_new: Bool = "false",
-                /// Do nothing where the object has these bytes already.
+                /// Do nothing where the object has these bytes, and the media type if one is given, already.
                 unless_same: Bool = "false",
                 /// The bytes of a part, at least 5242880.
                 part_size: Int = "16777216, more where that would make over 10,000 parts",
@@ -78,6 +78,8 @@ fn transfers(ns: &mut Namespace) {
         /// ```
         write fn download(call, uri: ImmutableString, path: ImmutableString) -> "map"
             options as options {
+                /// The path is the file's, also where a folder has its name (which is an error then).
+                as_file: Bool = "false",
                 /// Do nothing where the file has the object's bytes already.
                 unless_same: Bool = "false",
                 /// The result of a change that must be wholly done before.
@@ -86,7 +88,7 @@ fn transfers(ns: &mut Namespace) {
             {
                 let from = call.session().lake()?.locate(&uri)?;
                 call.reads(&from.to_string())?;
-                let path = place(call, &path, &from)?;
+                let path = if options.flag("as_file") { local(call.session(), &path)? } else { place(call, &path, &from)? };
                 let head = call.wait(call.session().s3()?.head(&from.bucket, &from.key))?;
                 let change = Change::DownloadObject { from, was: Facts::of_object(&head), path };
                 match same(call, &change, &options)? {
@@ -150,17 +152,26 @@ fn same(call: &Call, change: &Change, options: &Options) -> Result<Option<Dynami
         return Ok(None);
     }
     let (file, there, value) = match change {
-        Change::UploadFile { file, at, .. } => {
+        Change::UploadFile {
+            file,
+            at,
+            content_type,
+            ..
+        } => {
             call.reads(&at.to_string())?;
-            match call.wait(call.session().s3()?.head(&at.bucket, &at.key)) {
-                Ok(head) => (
-                    file.clone(),
-                    Facts::of_object(&head),
-                    json!({"uri": at.to_string()}),
-                ),
+            let head = match call.wait(call.session().s3()?.head(&at.bucket, &at.key)) {
                 Err(error) if error.kind() == Kind::NotFound => return Ok(None),
-                Err(error) => return Err(error),
+                head => head?,
+            };
+            // One that is only guessed is no reason to upload anything again.
+            let wanted = content_type
+                .as_deref()
+                .filter(|_| options.text("content_type").is_some());
+            if wanted.is_some() && head["content_type"].as_str() != wanted {
+                return Ok(None);
             }
+            let value = json!({"uri": at.to_string()});
+            (file.clone(), Facts::of_object(&head), value)
         }
         Change::DownloadObject { from, was, path } if path.is_file() => {
             let value = json!({"uri": from.to_string(), "path": path});
@@ -214,10 +225,10 @@ fn upload(call: &Call, path: &Path, uri: &str, options: &Options) -> Result<Chan
     let metadata = options.map("metadata").unwrap_or_default();
     let parts_of = match options.count("part_size")? {
         None => part_size(file.size),
-        Some(size) if size as u64 >= SMALLEST_PART => size as u64,
+        Some(size) if (SMALLEST_PART..=LARGEST_PART).contains(&(size as u64)) => size as u64,
         Some(_) => {
             return Err(Error::usage(
-                "a part has at least 5242880 bytes (option 'part_size')",
+                "a part has at least 5242880 bytes and at most 5368709120 (option 'part_size')",
             ));
         }
     };
@@ -270,6 +281,13 @@ fn place(call: &Call, path: &str, from: &ObjectRef) -> Result<PathBuf> {
     )
 }
 
+/// What a move of what the catalogue refers to is told.
+const MOVED: Refusal = Refusal {
+    what: "moved",
+    hint: "put the record that refers to it right first: stac::put_item with the new href",
+    all_the_same: "to move it all the same: s3::move(…, #{referenced: true})",
+};
+
 fn moved(call: &Call, from: &str, to: &str, options: &Options) -> Result<Dynamic> {
     let lake = call.session().lake()?;
     let (from, to) = (lake.locate(from)?, lake.locate(to)?);
@@ -284,7 +302,7 @@ fn moved(call: &Call, from: &str, to: &str, options: &Options) -> Result<Dynamic
         facts: Some(Facts::of_object(&head?)),
     };
     if !options.flag("referenced") {
-        asked = unreferenced(call, asked)?;
+        asked = unreferenced(call, asked, &MOVED)?;
     }
     let only_new = options.flag("only_new");
     let copied = call.change(Change::CopyObject { from, to, only_new }, options)?;

@@ -1,9 +1,14 @@
 //! Tests of what is decided about an item, on a store and a catalogue that are plain lists.
 
+mod case;
 mod datasets;
 mod names;
+mod passes;
 mod random;
 mod shared;
+mod shelf;
+mod walking;
+mod world;
 
 use serde_json::{Value, json};
 
