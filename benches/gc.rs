@@ -8,9 +8,14 @@
     reason = "a bench that cannot begin has nothing to say"
 )]
 
+#[allow(
+    clippy::unwrap_used,
+    reason = "it is the tests' store, and a test fails where it unwraps in vain"
+)]
+#[path = "../tests/listing_store.rs"]
+mod listing_store;
+
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,11 +25,15 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_sdk_s3::primitives::ByteStream;
 use dashictl::clients::http::Tracer;
+use dashictl::clients::s3::S3;
 use dashictl::clients::s3_transport::Transport;
 use dashictl::clients::tls;
+use dashictl::config::{Config, Environment, Flags};
 use dashictl::lake::{Gathered, Seed};
 use dashictl::sandbox::{Ports, Sandbox};
 use futures::{StreamExt, stream};
+
+use crate::listing_store::listing;
 
 /// References, and keys that are asked for: every second key is one of them.
 const MANY: u64 = 10_000_000;
@@ -39,6 +48,7 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("fingerprints") => fingerprints(),
         Some("hashset") => hash_set(),
+        Some("listing") => list_everything(),
         _ => {
             // Each in a process of its own: the peak of one must not be the other's.
             let here = std::env::current_exe().expect("the bench knows where it is");
@@ -46,6 +56,7 @@ fn main() {
                 let status = Command::new(&here).arg(kind).status();
                 assert!(status.is_ok_and(|status| status.success()), "{kind} failed");
             }
+            listings();
             store();
             loops();
         }
@@ -98,6 +109,70 @@ fn peak() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok())
         .unwrap_or(0)
+}
+
+/// A listing in several places at once against the library's walk from page to page, of the same store.
+fn listings() {
+    tls::install_provider();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let here = std::env::current_exe().expect("the bench knows where it is");
+    for (pages, latency) in [(PAGES / 4, 0), (PAGES / 4, 20)] {
+        let address = listing(pages, Duration::from_millis(latency));
+        let client = client_at(&address, "us-east-1", ["bench", "bench"]);
+        let started = Instant::now();
+        let walked = runtime.block_on(walk(&client));
+        let walking = started.elapsed();
+        let output = Command::new(&here)
+            .arg("listing")
+            .env("DASHI_S3_ENDPOINT", &address)
+            .env("DASHI_S3_ACCESS_KEY", "bench")
+            .env("DASHI_S3_SECRET_KEY", "bench")
+            .output()
+            .expect("the bench runs itself");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut told = told
+            .split_whitespace()
+            .filter_map(|word| word.parse::<u64>().ok());
+        let (listed, took) = (told.next().unwrap_or(0), told.next().unwrap_or(u64::MAX));
+        assert_eq!(listed, walked as u64, "both list all there is");
+        println!(
+            "{walked} objects listed, a page in {latency:>2} ms: page after page {walking:>7.1?}, in several places {:>7.1?} ({:.1} times as fast)",
+            Duration::from_micros(took),
+            walking.as_secs_f64() * 1e6 / took as f64
+        );
+    }
+}
+
+async fn walk(client: &Client) -> usize {
+    let mut pages = client
+        .list_objects_v2()
+        .bucket("landing")
+        .into_paginator()
+        .send();
+    let mut count = 0;
+    while let Some(page) = pages.next().await {
+        count += page.expect("a page").contents().len();
+    }
+    count
+}
+
+/// Lists a bucket in several places. Prints how many objects there are, and how many microseconds it took.
+fn list_everything() {
+    let config =
+        Config::load(&Flags::default(), &Environment::of_process()).expect("a configuration");
+    let settings = config.s3().expect("a store");
+    let s3 = S3::new(settings, Tracer::new(|_| (), 0, Vec::new())).expect("a client");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let started = Instant::now();
+    let count = runtime.block_on(async {
+        let mut told = s3.everything("landing", Vec::new());
+        let mut count = 0;
+        while let Some(some) = told.next().await {
+            count += some.expect("some objects").len();
+        }
+        count
+    });
+    println!("{count} {}", started.elapsed().as_micros());
 }
 
 /// An operator with a HOME of its own.
@@ -181,16 +256,20 @@ fn operator(folder: &Path, sandbox: &Sandbox) -> Operator {
 }
 
 fn client(sandbox: &Sandbox) -> Client {
+    let keys = [sandbox.access_key(), sandbox.secret_key()];
+    client_at(sandbox.s3_endpoint(), sandbox.region(), keys)
+}
+
+fn client_at(endpoint: &str, region: &str, [access, secret]: [&str; 2]) -> Client {
     let http = reqwest::Client::builder()
         .no_proxy()
         .build()
         .expect("a client");
-    let (access, secret) = (sandbox.access_key(), sandbox.secret_key());
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(sandbox.region().to_owned()))
+        .region(Region::new(region.to_owned()))
         .credentials_provider(Credentials::new(access, secret, None, None, "bench"))
-        .endpoint_url(sandbox.s3_endpoint())
+        .endpoint_url(endpoint)
         .force_path_style(true)
         .http_client(Transport::new(http, Tracer::new(|_| (), 0, Vec::new())))
         .build();
@@ -225,7 +304,7 @@ fn loops() {
     let operator = Operator {
         home: home.clone(),
         variables: vec![
-            ("DASHI_S3_ENDPOINT", endless_listing()),
+            ("DASHI_S3_ENDPOINT", listing(PAGES, Duration::ZERO)),
             ("DASHI_S3_ACCESS_KEY", text("bench")),
             ("DASHI_S3_SECRET_KEY", text("bench")),
         ],
@@ -242,60 +321,4 @@ fn loops() {
         looped.as_secs_f64() / drained.as_secs_f64()
     );
     std::fs::remove_dir_all(&home).unwrap_or_default();
-}
-
-/// A store that lists so many pages and does nothing else. Gives its address.
-fn endless_listing() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
-    let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || list_pages(stream));
-        }
-    });
-    format!("http://{address}")
-}
-
-fn list_pages(mut stream: TcpStream) {
-    let Ok(reading) = stream.try_clone() else {
-        return;
-    };
-    let mut lines = BufReader::new(reading).lines().map_while(Result::ok);
-    while let Some(first) = lines.next() {
-        while lines.next().is_some_and(|line| !line.is_empty()) {}
-        let token = first.split("continuation-token=").nth(1);
-        let token = token.and_then(|rest| rest.split(['&', ' ']).next()?.parse().ok());
-        let body = page(token.unwrap_or(0));
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/xml\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let sent = stream
-            .write_all(head.as_bytes())
-            .and_then(|()| stream.write_all(body.as_bytes()));
-        if sent.is_err() {
-            return;
-        }
-    }
-}
-
-fn page(number: usize) -> String {
-    let objects: String = (0..1000)
-        .map(|n| {
-            format!(
-                "<Contents><Key>gelaende-umwelt/set-{number:06}/raster/tile-{n:06}.tif</Key><Size>1</Size>\
-                 <ETag>&quot;9e107d9d372bb6826bd81d3542a419d6&quot;</ETag>\
-                 <LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
-            )
-        })
-        .collect();
-    let next = number + 1;
-    let more = if next < PAGES {
-        format!(
-            "<IsTruncated>true</IsTruncated><NextContinuationToken>{next}</NextContinuationToken>"
-        )
-    } else {
-        "<IsTruncated>false</IsTruncated>".to_owned()
-    };
-    format!("<ListBucketResult>{more}{objects}</ListBucketResult>")
 }

@@ -3,7 +3,7 @@
 //!
 //! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
 //! lake), a `corner` of one is a test's own, `wire` taps what goes there, by `framing`, and `stage` sets the scene for runs
-//! that are killed, `swept` for those on faulty services, `large_file` for transfers. `listener`, `fake` and `catalogue` stand for servers that
+//! that are killed, `swept` for those on faulty services, `large_file` for transfers. `listener`, `listing_store`, `fake` and `catalogue` stand for servers that
 //! misbehave. Every other file holds tests of one subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
@@ -23,6 +23,7 @@ mod framing;
 mod lakes;
 mod large_file;
 mod listener;
+mod listing_store;
 mod operator;
 mod slow_store;
 mod stage;

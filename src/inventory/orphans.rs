@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
-use super::knowledge::{KNOWN_FOR, Knowledge, Services};
+use super::knowledge::{Knowledge, Services};
 use super::referenced::Referenced;
 use super::summary::Summary;
 use super::sweep::{Judge, Reason, Sweep};
@@ -171,7 +171,7 @@ impl Reading {
         self.last = last;
         let sweep = &self.orphans.sweep;
         let known = self.fresh.as_ref().unwrap_or(&self.orphans.known);
-        if known.age() > KNOWN_FOR {
+        if known.age() > sweep.known_for {
             self.fresh = Some(Knowledge::read(&self.services, sweep).await?);
         }
         let Some(fresh) = &self.fresh else {

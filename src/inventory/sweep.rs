@@ -3,6 +3,8 @@
 //! A missed object is garbage that stays; a missed reference is an object that is lost. So whatever cannot be told keeps
 //! the object. What is known of catalogue, runs and uploads is `knowledge`'s, what was found is kept in `orphans`.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -35,6 +37,8 @@ pub struct Sweep {
     pub protect: Vec<String>,
     /// The share of the bucket that is swept; none: all of it.
     pub share: Option<Share>,
+    /// While orphans are worked off, what is known is read again after so long.
+    pub known_for: Duration,
 }
 
 impl Sweep {

@@ -11,7 +11,9 @@ use crate::engine::raise::{Raised, raise_unplaced};
 use crate::engine::stream::Stream;
 use crate::engine::value::from_json;
 use crate::error::{Error, Kind, Result, nearest};
-use crate::inventory::{Granularity, Orphans, Reading, Services, Summary, Sweep, Verdict};
+use crate::inventory::{
+    Granularity, KNOWN_FOR, Orphans, Reading, Services, Summary, Sweep, Verdict,
+};
 use crate::lake::{Lake, Role};
 use crate::session::Session;
 
@@ -90,6 +92,7 @@ fn sweep(call: &Call, bucket: &str, options: &Options) -> Result<Sweep> {
         min_age,
         since: session.gate().order().began,
         protect,
+        known_for: KNOWN_FOR,
         share: options
             .text("shard")
             .map(|share| share.parse())

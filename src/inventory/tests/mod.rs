@@ -5,6 +5,7 @@ mod datasets;
 mod names;
 mod passes;
 mod random;
+mod reading;
 mod shared;
 mod shelf;
 mod walking;
