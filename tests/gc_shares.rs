@@ -4,15 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::bucket::Bucket;
+use super::deletes::deletes_many;
 use super::gc::{fill, planned};
 use super::lakes::on_both_lakes;
-use super::wire::{Hook, Request};
+use super::wire::Hook;
 
 const SHARES: [&str; 3] = ["1/3", "2/3", "3/3"];
-
-fn deletes(request: &Request) -> bool {
-    request.method == "POST" && request.target.contains("?delete")
-}
 
 on_both_lakes! {
     fn shares_at_once_delete_what_a_whole_sweep_would_and_each_is_undone(lake) {
@@ -54,7 +51,7 @@ on_both_lakes! {
         let count = |share: &str| planned(&bucket.gc(&["--shard", share, "--json"]).json()).len().to_string();
         let counts = [count("1/2"), count("2/2")];
         let through = [("DASHI_S3_ENDPOINT", bucket.tapped.s3.url().to_owned())];
-        bucket.tapped.s3.counting(deletes).at_change(0, Hook::Hold);
+        bucket.tapped.s3.counting(|request| deletes_many(request, "/set-")).at_change(0, Hook::Hold);
         let first = ["gc", "--bucket", &bucket.name, "--min-age-hours", "0", "--apply", "--yes", "--shard", "1/2", "--expect-delete", &counts[0]];
         let mut command = bucket.operator.command(&first);
         command.envs(through.iter().map(|(name, value)| (*name, value)));

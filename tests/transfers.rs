@@ -97,6 +97,17 @@ on_both_lakes! {
         assert_eq!(corner.objects(""), before);
     }
 
+    fn what_was_moved_in_one_part_of_a_plan_is_not_asked_for_in_the_next(lake) {
+        let corner = Corner::of(lake);
+        corner.put_objects(&["a.tif", "b.tif"]);
+        let script = format!(
+            "s3::move(\"{a}\", \"{a}.done\"); let made = s3::write(\"{m}\", \"1\"); if made.size == 1 {{ s3::move(\"{b}\", \"{b}.done\"); }}",
+            a = corner.uri("a.tif"), b = corner.uri("b.tif"), m = corner.uri("made"),
+        );
+        corner.run(&["eval", "--effect", "destroy", "--apply", "--yes", "--max-delete", "9", &script]).success();
+        assert_eq!(corner.keys(""), ["a.tif.done", "b.tif.done", "made"]);
+    }
+
     fn a_signed_url_reads_the_object_without_credentials(lake) {
         let corner = Corner::of(lake);
         corner.put_objects(&["a ä+%.tif"]);

@@ -12,6 +12,7 @@ use crate::effects::{Asked, Change, Facts};
 use crate::engine::call::Call;
 use crate::engine::options::Options;
 use crate::engine::registry::{Namespace, native};
+use crate::engine::unknown::Unknown;
 use crate::engine::value::{from_json, one_line};
 use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
@@ -295,17 +296,21 @@ fn moved(call: &Call, from: &str, to: &str, options: &Options) -> Result<Dynamic
         return Err(Error::usage(format!("{from} cannot be moved to itself")));
     }
     call.reads(&from.to_string())?;
-    // Of a delete, what is not there is gone; there is nothing to move, though.
-    let head = call.wait(call.session().s3()?.head(&from.bucket, &from.key));
-    let mut asked = Asked {
-        change: Change::delete(from.clone()),
-        facts: Some(Facts::of_object(&head?)),
-    };
+    let mut asked = Asked::from(Change::delete(from.clone()));
     if !options.flag("referenced") {
         asked = unreferenced(call, asked, &MOVED)?;
     }
-    let only_new = options.flag("only_new");
-    let copied = call.change(Change::CopyObject { from, to, only_new }, options)?;
+    let copy = Change::CopyObject {
+        from: from.clone(),
+        to,
+        only_new: options.flag("only_new"),
+    };
+    let copied = call.change(copy, options)?;
+    if copied.is::<Unknown>() {
+        // Of a delete, what is not there is gone. There is nothing to move, though, unless it was moved already.
+        let head = call.wait(call.session().s3()?.head(&from.bucket, &from.key))?;
+        asked.facts = Some(Facts::of_object(&head));
+    }
     call.change_after(&copied, asked, options)
 }
 
