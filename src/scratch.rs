@@ -5,6 +5,9 @@ use rusqlite::Connection;
 
 use crate::error::{Error, Kind, Result};
 
+/// Statements that are kept for the next time: more than anybody has.
+const STATEMENTS: usize = 64;
+
 /// An empty one with these tables. What fails is told as `what` could not be kept.
 pub(crate) fn database(tables: &str, what: &str) -> Result<Connection> {
     let open = || {
@@ -13,6 +16,7 @@ pub(crate) fn database(tables: &str, what: &str) -> Result<Connection> {
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096;",
         )?;
         database.execute_batch(tables)?;
+        database.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(database)
     };
     open().map_err(|error| broken(what, &error))

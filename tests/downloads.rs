@@ -79,6 +79,36 @@ on_both_lakes! {
         assert_eq!(fs::read_to_string(&victim).unwrap(), "theirs");
     }
 
+    fn what_an_earlier_try_left_is_not_used_where_the_etag_tells_nothing(lake) {
+        let (corner, s3, _) = Corner::tapped(lake);
+        let text = "0123456789";
+        let tries = std::sync::atomic::AtomicUsize::new(0);
+        s3.answering(move |request| {
+            if !request.target.contains("/opaque") {
+                return None;
+            }
+            let known = "etag: \"opaque.1\"\r\nlast-modified: Mon, 27 Apr 2026 10:00:00 GMT\r\n";
+            let Some(range) = request.header("range") else {
+                return Some(format!("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n{known}\r\n"));
+            };
+            let from: usize = range["bytes=".len()..].split('-').next().unwrap().parse().unwrap();
+            let length = 10 - from;
+            Some(match tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+                0 => format!("HTTP/1.1 206 Partial Content\r\ncontent-length: 10\r\nconnection: close\r\n{known}\r\n{}", &text[..4]),
+                1 => reply("403 Forbidden", "<Error><Code>AccessDenied</Code></Error>"),
+                _ => format!("HTTP/1.1 206 Partial Content\r\ncontent-length: {length}\r\n{known}\r\n{}", &text[from..]),
+            })
+        });
+        let get = ["s3", "cp", &corner.uri("opaque"), "got/"];
+        let _ = corner.run(&get).failure(1);
+        let got = corner.operator.work().join("got");
+        let part = got.join(&below(&got)[0]);
+        assert_eq!(fs::read_to_string(&part).unwrap(), "0123");
+        fs::write(&part, "torn").unwrap();
+        corner.run(&get).success();
+        assert_eq!(fs::read_to_string(got.join("opaque")).unwrap(), text);
+    }
+
     fn what_came_of_a_download_that_broke_off_in_a_range_is_kept_to_the_byte(lake) {
         let (corner, s3, _) = Corner::tapped(lake);
         let text = "0123456789".repeat(20_000);

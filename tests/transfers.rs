@@ -60,8 +60,11 @@ on_both_lakes! {
         corner.operator.work_file("up/good", "good");
         fs::write(up.join(std::ffi::OsStr::from_bytes(b"bad\xff")), "bad").unwrap();
         std::os::unix::fs::symlink("/etc/hostname", up.join("out")).unwrap();
+        std::os::unix::fs::symlink("/nonexistent", up.join("dangling")).unwrap();
+        std::os::unix::fs::symlink(&work, up.join("around")).unwrap();
         let stderr = corner.run(&["s3", "cp", "-r", "up", &corner.uri("up/")]).failure(4);
-        assert!(stderr.contains("2 of 3 could not be copied") && stderr.contains("outside the working folder"), "{stderr}");
+        assert!(stderr.contains("4 of 5 could not be copied") && stderr.contains("outside the working folder"), "{stderr}");
+        assert!(stderr.contains("around is a link to a folder"), "{stderr}");
         assert_eq!(corner.keys("up/"), ["good"]);
     }
 

@@ -133,6 +133,7 @@ impl S3 {
             "last_modified": head.last_modified().and_then(rfc3339),
             "content_type": head.content_type(),
             "version_id": head.version_id(),
+            "encryption": head.server_side_encryption().map(aws_sdk_s3::types::ServerSideEncryption::as_str),
             "metadata": metadata,
         }))
     }
@@ -369,6 +370,7 @@ pub(super) fn rfc3339(time: &DateTime) -> Option<String> {
     time.fmt(Format::DateTime).ok()
 }
 
+/// An ETag without quotes, and without the mark of one that is only nearly exact: it is as good as any to know an object by.
 pub(super) fn unquoted(etag: &str) -> &str {
-    etag.trim_matches('"')
+    etag.trim_start_matches("W/").trim_matches('"')
 }

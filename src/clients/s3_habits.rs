@@ -27,6 +27,14 @@ pub struct Known {
     pub ignores_etags: bool,
 }
 
+impl Known {
+    /// Whether it is something that can be known.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.step < STEPS.len()
+    }
+}
+
 impl Habits {
     /// So many keys go into a request.
     #[must_use]

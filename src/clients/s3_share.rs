@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::stream::{self, BoxStream, StreamExt};
 
 use super::s3::S3;
-use super::s3_list::{Page, Part};
+use super::s3_list::{Listed, Page, Part};
 use super::s3_split::{Stop, Told};
 use crate::error::Result;
 use crate::lake::Share;
@@ -85,6 +85,11 @@ impl Level {
         let share = self.share;
         let mut objects = page.objects;
         objects.retain(|object| share.has(&object.key));
+        let (markers, objects): (Vec<Listed>, Vec<Listed>) = objects
+            .into_iter()
+            .partition(|object| object.key == self.prefix);
+        let above = self.clone();
+        let markers = stream::iter(markers).then(move |marker| above.clone().confirmed(marker));
         let above = self.clone();
         let wanted = page.folders.into_iter().map(move |prefix| Level {
             prefix,
@@ -96,15 +101,30 @@ impl Level {
             .map(Level::told)
             .flatten_unordered(AT_ONCE);
         stream::once(std::future::ready(Ok(objects)))
+            .chain(markers)
             .chain(folders)
             .boxed()
+    }
+
+    /// The folder's own marker, if it is there also for who does not ask for folders: some stores (SeaweedFS) show one of
+    /// every empty folder to who does.
+    async fn confirmed(self, marker: Listed) -> Told {
+        let mut pages = (self.fetch)(Part {
+            bucket: self.bucket.clone(),
+            prefix: self.prefix.clone(),
+            after: None,
+            by_folder: false,
+        });
+        let first = pages.next().await.transpose().map_err(Stop::Failed)?;
+        let mut objects = first.map(|page| page.objects).unwrap_or_default();
+        objects.retain(|object| object.key == marker.key);
+        Ok(objects)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::s3_list::Listed;
     use crate::clients::s3_order::Order;
     use std::collections::BTreeSet;
     use std::sync::Mutex;
@@ -182,6 +202,35 @@ mod tests {
         }
         all.sort();
         assert_eq!(all, keys().into_iter().collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn the_marker_of_a_folder_that_only_a_listing_of_folders_shows_is_none() {
+        let good = store(Arc::default());
+        let fetch: Fetch = Arc::new(move |part| {
+            let is_shown = part.by_folder && part.prefix == "d1/";
+            let pages = good(part);
+            pages
+                .map(move |page| {
+                    page.map(|mut page| {
+                        if is_shown {
+                            page.objects.push(Listed {
+                                key: "d1/".to_owned(),
+                                size: 0,
+                                etag: None,
+                                modified: None,
+                            });
+                        }
+                        page
+                    })
+                })
+                .boxed()
+        });
+        let told: Vec<Told> = below(fetch, "b".to_owned(), "1/1".parse().unwrap())
+            .collect()
+            .await;
+        let told = told.into_iter().flat_map(Result::unwrap);
+        assert_eq!(told.count(), keys().len());
     }
 
     #[tokio::test]

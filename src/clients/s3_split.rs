@@ -169,13 +169,14 @@ impl Split {
             after: span.after.clone(),
             ..Part::default()
         });
-        let mut order = Order::default();
+        let (mut order, mut is_empty) = (Order::default(), true);
         while let Some(page) = pages.next().await {
             let page = page.map_err(Stop::Failed)?;
             order = page.order;
             let (mine, is_over) = self
                 .lock()
                 .take(place, span.after.as_deref(), page.objects)?;
+            is_empty &= mine.is_empty();
             if !mine.is_empty() && self.sender.send(Ok(mine)).await.is_err() {
                 self.lock().is_over = true;
                 return Ok(());
@@ -186,6 +187,9 @@ impl Split {
             }
         }
         let mut state = self.lock();
+        if let Some(after) = span.after.as_deref().filter(|_| is_empty) {
+            state.cut_again(after);
+        }
         state.order = state.order.and(&order);
         // One range alone is whole in any order.
         if !state.order.is_known() && state.busy.len() > 1 {
@@ -223,6 +227,15 @@ impl State {
         } else {
             self.is_over = true;
             Next::Over
+        }
+    }
+
+    /// The half that was taken from a range has nothing in it, so that nobody helps whoever reads that: it is cut again at
+    /// once, and ends sooner.
+    fn cut_again(&mut self, at: &str) {
+        let mut busy = self.busy.iter_mut().flatten();
+        if let Some(busy) = busy.find(|busy| busy.until.as_deref() == Some(at)) {
+            busy.pages = busy.pages.max(PAGES);
         }
     }
 

@@ -58,7 +58,7 @@ impl Abilities {
     fn holds(&self, now: Timestamp) -> bool {
         let age = now.duration_since(self.tried);
         let is_good = self.keeps_writers_apart && self.deleting == Known::default();
-        !age.is_negative() && age < if is_good { GOOD } else { POOR }
+        self.deleting.is_known() && !age.is_negative() && age < if is_good { GOOD } else { POOR }
     }
 
     fn keep(&self, path: &std::path::Path) {

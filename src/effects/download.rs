@@ -63,7 +63,9 @@ impl Growing {
             .append(true)
             .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(&path)
-            .map_err(failed)?;
+            .map_err(|error| {
+                failed(error).hint("if something else has that name, move it out of the way")
+            })?;
         let metadata = file.metadata().map_err(failed)?;
         if !metadata.is_file() || metadata.nlink() != 1 {
             return Err(Error::new(
@@ -100,6 +102,14 @@ impl Growing {
         // What an earlier try left may be damaged where nobody can tell.
         if let Some(sha256) = self.bring(hands, (from, was), 0).await? {
             return Ok(sha256);
+        }
+        // Of what the store encrypts, the ETag is no digest.
+        let head = hands.s3()?.head(&from.bucket, &from.key).await?;
+        if !head["encryption"].is_null()
+            && self.file.metadata().is_ok_and(|file| file.len() == size)
+        {
+            let read = local::digests(&self.path).map_err(|error| self.failed(&error))?;
+            return Ok(read.sha256);
         }
         let _ = fs::remove_file(&self.path);
         Err(Error::new(
@@ -169,7 +179,8 @@ impl Growing {
             let is_known = match etag.contains('-') {
                 true if start > 0 => LocalFile::look(&path)?.is_object(read.size, etag)?,
                 false if is_digest => etag == read.md5,
-                _ => true,
+                // It tells nothing: what came just now is whole, what an earlier try left is not known to be.
+                _ => start == 0,
             };
             Ok((is_whole && is_known).then_some(read.sha256))
         });

@@ -31,8 +31,11 @@ pub struct Ledger {
 impl Ledger {
     /// An empty one.
     pub fn new() -> Result<Ledger> {
+        let database = scratch::database(TABLES, WHAT)?;
+        // Never ended: nobody else reads it, and the end of each statement's own would cost more than the statement.
+        database.execute_batch("BEGIN").map_err(broken)?;
         Ok(Ledger {
-            database: scratch::database(TABLES, WHAT)?,
+            database,
             part: 1,
             pass: 0,
         })

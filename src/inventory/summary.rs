@@ -155,19 +155,22 @@ impl Summary {
                 objects: all.objects + count.objects,
                 bytes: all.bytes + count.bytes,
             });
-        let bucket = &self.bucket;
+        let bucket = match self.share {
+            Some(share) => format!("share {share} of '{}'", self.bucket),
+            None => format!("'{}'", self.bucket),
+        };
         let mut guards = Vec::new();
         if orphans.objects == 0 {
             return guards;
         }
         if self.references == 0 {
             guards.push(format!(
-                "no record of the catalogue refers to anything in '{bucket}'"
+                "no record of the catalogue refers to anything in {bucket}"
             ));
         }
         if self.resolved * 100 < self.references * RESOLVED {
             guards.push(format!(
-                "of {} references to '{bucket}' only {} lead to an object: catalogue or listing is not whole",
+                "of {} references to {bucket} only {} lead to an object: catalogue or listing is not whole",
                 self.references, self.resolved
             ));
         }
@@ -177,7 +180,7 @@ impl Summary {
         ] {
             if u128::from(part) * 100 > u128::from(whole) * u128::from(ORPHANS) {
                 guards.push(format!(
-                    "{part} of {whole} {what} would go, more than {ORPHANS} %"
+                    "{part} of {whole} {what} of {bucket} would go, more than {ORPHANS} %"
                 ));
             }
         }

@@ -12,7 +12,7 @@ use super::paths::local;
 use crate::clients::Pages;
 use crate::effects::{Change, Payload};
 use crate::engine::registry::{Namespace, native};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::local_file::LocalFile;
 use crate::session::Session;
 
@@ -83,8 +83,8 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         }
 
         /// The files below a folder, by name, read as they come: `path`, `name` (the path below the folder, with slashes),
-        /// `size` (bytes), `modified` (RFC 3339), and `error` where one cannot be read. Links to files are files, links to
-        /// folders are left out.
+        /// `size` (bytes), `modified` (RFC 3339), and `error` where one cannot be read. Links to files are files; links to
+        /// folders are not followed, and are errors like pipes and devices.
         ///
         /// ```rhai
         /// fs::write("minutes/2026/may.md", "# May\n");
@@ -135,9 +135,15 @@ fn row(folder: &Path, entry: walkdir::Result<walkdir::DirEntry>) -> Result<Optio
 
 fn readable(folder: &Path, entry: &walkdir::DirEntry) -> Result<Option<Value>> {
     let kind = entry.file_type();
-    let is_link_to_file = kind.is_symlink() && entry.path().is_file();
-    if !kind.is_file() && !is_link_to_file {
+    if kind.is_dir() {
         return Ok(None);
+    }
+    if kind.is_symlink() && entry.path().is_dir() {
+        let message = format!(
+            "{} is a link to a folder, which is not followed",
+            entry.path().display()
+        );
+        return Err(Error::new(Kind::Invalid, message));
     }
     let file = LocalFile::look(entry.path())?;
     let name = entry.path().strip_prefix(folder).unwrap_or(entry.path());

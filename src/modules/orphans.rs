@@ -26,6 +26,7 @@ pub(super) fn find(call: &Call, options: &Options) -> Result<Dynamic> {
     let services = services(session)?;
     let bucket = options.text("bucket").map(|bucket| bucket.to_string());
     let bucket = bucket.unwrap_or_else(|| services.lake.bucket(Role::Landing).to_owned());
+    let bucket = of_role(&services.lake, bucket);
     let sweep = sweep(call, &bucket, options)?;
     let found = call.wait(Orphans::find(&services, sweep))?;
     if session.gate().may_destroy() {
@@ -124,6 +125,15 @@ pub(super) fn granularity(text: Option<&str>) -> Result<Granularity> {
         Some(other) => Err(Error::usage(format!("'{other}' is no granularity"))
             .suggest(nearest(other, ["dataset", "object"]))
             .hint("dataset keeps the folder of a dataset whole, object tells its objects apart")),
+    }
+}
+
+/// The bucket of that role, where no bucket of the lake has that name.
+fn of_role(lake: &Lake, name: String) -> String {
+    let role = Role::ALL.into_iter().find(|role| role.name() == name);
+    match role.filter(|_| !lake.has_bucket(&name)) {
+        Some(role) => lake.bucket(role).to_owned(),
+        None => name,
     }
 }
 
