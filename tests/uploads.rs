@@ -45,6 +45,19 @@ on_both_lakes! {
         assert_eq!(downloaded(&corner, "large.bin"), bytes);
     }
 
+    fn a_small_file_whose_answer_is_lost_is_there_and_can_be_taken_back(lake) {
+        let (corner, s3, _) = Corner::tapped(lake);
+        corner.operator.work_file("small", "small");
+        s3.forget();
+        s3.counting(|request| request.target.ends_with("/small?x-id=PutObject")).at_change(0, Hook::ForwardThenDrop);
+        corner.run(&["s3", "cp", "small", &corner.uri("")]).success();
+        assert_eq!(downloaded(&corner, "small"), b"small");
+        let runs = corner.run(&["log", "list", "--json"]).json();
+        let run = runs.as_array().unwrap().iter().find(|run| run["command"].as_str().unwrap().contains("cp small")).unwrap();
+        corner.run(&["undo", run["run"].as_str().unwrap(), "--yes"]).success();
+        assert_eq!(corner.keys(""), [""; 0]);
+    }
+
     fn ctrl_c_leaves_an_upload_that_goes_on(lake) {
         let (corner, s3, _) = Corner::tapped(lake);
         let bytes = large(&corner);

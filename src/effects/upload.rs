@@ -108,9 +108,26 @@ impl Uploading<'_> {
             Err(error) => {
                 // A store that checks the digest refuses bytes that changed on the way.
                 self.file.check()?;
+                if self.is_made(&error).await {
+                    return self.made(aside, &Written::default()).await;
+                }
                 Err(error)
             }
         }
+    }
+
+    /// Whether only the answer was lost: the file's bytes are there, and were not before.
+    async fn is_made(&self, error: &Error) -> bool {
+        let is_open = matches!(error.kind(), Kind::Unavailable | Kind::Timeout);
+        let (Ok(s3), true) = (self.hands.s3(), is_open) else {
+            return false;
+        };
+        let Ok(now) = look(s3, self.at).await else {
+            return false;
+        };
+        let wanted = source(self.file, self.part_size);
+        let is_mine = wanted.is_some_and(|wanted| object::is_copy(&now.facts, &wanted));
+        is_mine && !self.there.still(&now.facts)
     }
 
     async fn make_way(&self) -> Result<Option<ObjectRef>> {
