@@ -59,7 +59,7 @@ on_both_lakes! {
         let up = work.join("up");
         corner.operator.work_file("up/good", "good");
         fs::write(up.join(std::ffi::OsStr::from_bytes(b"bad\xff")), "bad").unwrap();
-        std::os::unix::fs::symlink("/etc/hostname", up.join("out")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", up.join("out")).unwrap();
         std::os::unix::fs::symlink("/nonexistent", up.join("dangling")).unwrap();
         std::os::unix::fs::symlink(&work, up.join("around")).unwrap();
         let stderr = corner.run(&["s3", "cp", "-r", "up", &corner.uri("up/")]).failure(4);
