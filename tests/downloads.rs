@@ -173,7 +173,13 @@ on_both_lakes! {
         corner.put_objects(&["a.tif"]);
         corner.run(&["s3", "cp", &corner.uri("a.tif"), "a.tif"]).success();
         let run = corner.last_run();
-        corner.run(&["undo", &run, "--yes"]).success();
-        assert!(!corner.operator.work().join("a.tif").exists());
+        let file = corner.operator.work().join("a.tif");
+        let bytes = fs::read(&file).unwrap();
+        let undone = corner.run(&["undo", &run, "--yes"]);
+        let back = undone.told("Take it back: ", "\n");
+        undone.success();
+        assert!(!file.exists());
+        corner.operator.copied(&back).success();
+        assert_eq!(fs::read(&file).unwrap(), bytes);
     }
 }

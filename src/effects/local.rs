@@ -21,8 +21,13 @@ const CHUNK: usize = 1 << 18;
 /// What the file is that a change is about.
 pub(super) fn look(change: &Change) -> Result<Seen> {
     let (path, facts) = match change {
-        Change::WriteFile { path, .. } => return look_to_replace(path),
-        Change::RemoveFile { path } => (path, digests(path).map(|read| read.sha256)),
+        // Only what was downloaded is so large: it can be downloaded again.
+        Change::RemoveFile { path } if is_large(path) => {
+            (path, digests(path).map(|read| read.sha256))
+        }
+        Change::WriteFile { path, .. } | Change::RemoveFile { path } => {
+            return look_to_replace(path);
+        }
         // One that is there is in the way, whatever it is.
         Change::DownloadObject { path, .. } => {
             (path, std::fs::symlink_metadata(path).map(|_| String::new()))
@@ -38,7 +43,11 @@ pub(super) fn look(change: &Change) -> Result<Seen> {
     }
 }
 
-/// A file that is kept when it is replaced.
+fn is_large(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > LIMIT)
+}
+
+/// A file that is kept when it is replaced or taken away.
 fn look_to_replace(path: &Path) -> Result<Seen> {
     match file::read(path, LIMIT) {
         Ok(bytes) => Ok(Seen {
@@ -53,14 +62,13 @@ fn look_to_replace(path: &Path) -> Result<Seen> {
 }
 
 fn absent(path: &Path, error: &std::io::Error) -> Result<Seen> {
-    let failed = Error::io("find", path, error);
-    if error.kind() == std::io::ErrorKind::NotFound {
-        return Ok(Seen {
-            missing: Some(failed),
-            ..Seen::default()
-        });
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return Err(Error::io("read", path, error));
     }
-    Err(Error::io("read", path, error))
+    Ok(Seen {
+        missing: Some(Error::io("find", path, error)),
+        ..Seen::default()
+    })
 }
 
 /// What is in a file of any size.
