@@ -67,6 +67,20 @@ on_both_lakes! {
         let _ = bucket.operator.ended(child).success();
         assert_eq!(bucket.keys().len(), 0);
     }
+
+    fn a_run_that_deletes_in_a_share_and_beside_it_is_not_in_its_own_way(lake) {
+        let bucket = Bucket::new(lake, 1);
+        let keys = ["a", "b"].map(|set| format!("{}/{set}/x.tif", bucket.domains[0]));
+        bucket.put(&keys);
+        bucket.put(&[".other/x".to_owned()]);
+        let script = format!(
+            "let found = lake::orphans(#{{bucket: \"{}\", shard: \"1/1\", min_age: \"0s\", expect_delete: 3}});
+             s3::delete(found.objects.filter(|o| !o.key.starts_with(\".other\"))); s3::delete(\"{}\")",
+            bucket.name, bucket.uri(".other/x"),
+        );
+        bucket.run(&["eval", "--effect", "destroy", "--apply", "--yes", &script]).success();
+        assert_eq!(bucket.keys().len(), 0);
+    }
 }
 
 #[test]

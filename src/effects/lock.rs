@@ -136,17 +136,17 @@ impl Locks {
         }
         for name in names {
             let kept = if in_lake {
-                let lease = lease::take(session, store, name, run)?;
-                // Dropped where it is refused, and so let go.
-                locks.kept.push(Kept::InLake(lease));
-                refuse_overlap(session, store, name, run)?;
-                continue;
+                Kept::InLake(lease::take(session, store, name, run)?)
             } else {
                 Kept::OnMachine {
                     _file: take_on_machine(session, name)?,
                 }
             };
             locks.kept.push(kept);
+        }
+        if in_lake {
+            // Where it refuses, what was taken is dropped, and so let go.
+            refuse_overlap(session, store, names, run)?;
         }
         Ok(locks)
     }
@@ -211,13 +211,16 @@ fn take_on_machine(session: &Session, name: &str) -> Result<File> {
     Ok(file)
 }
 
-/// Refuses a lock whose objects somebody else holds by another: of a bucket, and of shares of it. Both may be refused where
+/// Refuses locks whose objects somebody else holds by another: of a bucket, and of shares of it. Both may be refused where
 /// they come at once, never neither.
-fn refuse_overlap(session: &Session, store: &Store, name: &str, run: &Run) -> Result<()> {
+fn refuse_overlap(session: &Session, store: &Store, names: &[String], run: &Run) -> Result<()> {
     let others = session.wait(lease::names(store))?;
-    for other in others.iter().filter(|other| Share::overlap(name, other)) {
+    let overlaps = |other: &&String| names.iter().any(|name| Share::overlap(name, other));
+    for other in others.iter().filter(overlaps) {
         match session.wait(lease::read(store.s3(), &lease::place(store, other))) {
-            Ok((holder, _, age)) if age <= LASTS && !holder.is_dead(&run.host) => {
+            Ok((holder, _, age))
+                if holder.run != run.id.as_str() && age <= LASTS && !holder.is_dead(&run.host) =>
+            {
                 return Err(holder.refusal(session.config()));
             }
             Err(error) if error.kind() != Kind::NotFound => return Err(error),
