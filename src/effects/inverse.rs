@@ -102,10 +102,7 @@ pub fn inverse(step: &Effected) -> Inverse {
         | Change::RemoveVersion {
             at, marker: true, ..
         } => by(Change::delete(at.clone()), now),
-        Change::DownloadObject { path, .. } => match now {
-            Some(now) => Inverse::Change(Box::new(Change::RemoveFile { path: path.clone() }), now),
-            None => Inverse::Lost("nobody knows whether it was done".to_owned()),
-        },
+        Change::DownloadObject { path, .. } => by(Change::RemoveFile { path: path.clone() }, now),
         Change::RemoveVersion { .. } => {
             Inverse::Lost("a version that was removed is gone".to_owned())
         }
