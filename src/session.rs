@@ -1,7 +1,7 @@
 //! One run: its configuration, the runtime, the gate, how it is stopped, and the clients, each built when it is first
 //! asked for. Everything that a native function needs and that is not its argument hangs here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
@@ -23,6 +23,7 @@ use crate::engine::interrupt::Interrupt;
 use crate::error::{Error, Result};
 use crate::inventory::{self, Referenced, Wanted};
 use crate::lake::{self, Lake};
+use crate::named_paths::NamedPaths;
 use crate::output::Console;
 use crate::sandbox::{Ports, Sandbox};
 
@@ -66,7 +67,7 @@ struct Inner {
     lake: OnceLock<Lake>,
     referenced: Mutex<Option<(Arc<Referenced>, Instant)>>,
     deferred: Mutex<Vec<Callback>>,
-    named_paths: Mutex<BTreeSet<String>>,
+    named_paths: NamedPaths,
 }
 
 impl Session {
@@ -89,7 +90,7 @@ impl Session {
             lake: OnceLock::new(),
             referenced: Mutex::new(None),
             deferred: Mutex::new(Vec::new()),
-            named_paths: Mutex::default(),
+            named_paths: NamedPaths::default(),
         }))
     }
 
@@ -111,34 +112,10 @@ impl Session {
         &self.0.setup.folder
     }
 
-    /// Takes down the local paths that the operator typed as this argument, one or several.
-    pub(crate) fn name_paths(&self, argument: Option<&serde_json::Value>) {
-        let mut named = self.lock_named();
-        match argument {
-            Some(serde_json::Value::String(path)) => {
-                named.insert(path.clone());
-            }
-            Some(serde_json::Value::Array(paths)) => {
-                named.extend(
-                    paths
-                        .iter()
-                        .filter_map(|path| path.as_str().map(str::to_owned)),
-                );
-            }
-            _ => {}
-        }
-    }
-
     /// The local paths that the operator typed.
-    pub(crate) fn named_paths(&self) -> BTreeSet<String> {
-        self.lock_named().clone()
-    }
-
-    fn lock_named(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
-        self.0
-            .named_paths
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    #[must_use]
+    pub fn named_paths(&self) -> &NamedPaths {
+        &self.0.named_paths
     }
 
     /// What this run may change.

@@ -14,7 +14,7 @@ pub(super) fn local(session: &Session, path: &str) -> Result<PathBuf> {
         .map_err(|error| Error::io("find", folder, &error))?;
     let wanted = resolved(&here.join(path));
     let named = || {
-        let named = session.named_paths();
+        let named = session.named_paths().all();
         named
             .iter()
             .filter_map(|named| resolved(&here.join(named)))

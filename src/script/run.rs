@@ -36,7 +36,7 @@ pub fn evaluate(
     arguments: Json,
 ) -> Result<Dynamic> {
     for name in &program.paths {
-        session.name_paths(arguments.get(name));
+        session.named_paths().add(arguments.get(name));
     }
     let arguments = arguments
         .into_iter()
