@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::connection;
 use super::pace::Pace;
 use super::retry::{self, Tried, Tries};
-use super::s3_error::Asked;
+use super::s3_error::{Asked, Refusal, Said};
 use super::s3_habits::Habits;
 use super::s3_transport::Transport;
 use super::trace::Tracer;
@@ -238,8 +238,8 @@ impl S3 {
     /// Sends a request that changes nothing, or comes to the same however often it is done, again after a passing failure.
     pub(super) async fn reading<T, E, F>(&self, asked: &Asked, send: impl Fn() -> F) -> Result<T>
     where
-        F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
-        E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = std::result::Result<T, Refusal<E>>>,
+        E: Said,
     {
         let passes = |error: &Error, _| error.kind() == Kind::Unavailable;
         let retries = self.inner.settings.transport.retries;
@@ -250,8 +250,8 @@ impl S3 {
     /// would be lost with it.
     pub(super) async fn piece<T, E, F>(&self, asked: &Asked, send: impl Fn() -> F) -> Result<T>
     where
-        F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
-        E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = std::result::Result<T, Refusal<E>>>,
+        E: Said,
     {
         self.trying(asked, (self.piece_retries(), is_passing), send)
             .await
@@ -260,8 +260,8 @@ impl S3 {
     /// Sends a request that its caller sends again, from where it broke off.
     pub(super) async fn once<T, E, F>(&self, asked: &Asked, send: impl Fn() -> F) -> Result<T>
     where
-        F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
-        E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = std::result::Result<T, Refusal<E>>>,
+        E: Said,
     {
         self.trying(asked, (0, |_: &Error, _| false), send).await
     }
@@ -274,8 +274,8 @@ impl S3 {
     /// connection, or the word of a gateway, nobody knows whether it was done.
     pub(super) async fn changing<T, E, F>(&self, asked: &Asked, send: impl Fn() -> F) -> Result<T>
     where
-        F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
-        E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = std::result::Result<T, Refusal<E>>>,
+        E: Said,
     {
         let passes = |error: &Error, _| matches!(error.detail().status, Some(429 | 503));
         let retries = self.inner.settings.transport.retries;
@@ -289,8 +289,8 @@ impl S3 {
         send: impl Fn() -> F,
     ) -> Result<T>
     where
-        F: Future<Output = std::result::Result<T, super::s3_error::Refusal<E>>>,
-        E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = std::result::Result<T, Refusal<E>>>,
+        E: Said,
     {
         let passes = &passes;
         let pace = self.pace(asked.operation());

@@ -1,7 +1,7 @@
 //! What changes the object store: writing, copying and deleting an object. Every method takes the gate's leave; what is
 //! looked at before and kept for later is the gate's business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
@@ -67,6 +67,23 @@ pub struct Written {
     pub version_id: Option<String>,
 }
 
+impl Written {
+    /// As the store says it.
+    pub(super) fn of(etag: Option<&str>, version_id: Option<&str>) -> Written {
+        Written {
+            etag: etag.map(|etag| unquoted(etag).to_owned()),
+            version_id: version_id.map(str::to_owned),
+        }
+    }
+}
+
+/// The user metadata of an object, as the library takes it.
+pub(super) fn user_metadata(
+    metadata: &BTreeMap<String, String>,
+) -> Option<HashMap<String, String>> {
+    (!metadata.is_empty()).then(|| metadata.clone().into_iter().collect())
+}
+
 /// What a delete did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deleted {
@@ -84,8 +101,6 @@ impl S3 {
         condition: &Condition,
     ) -> Result<Written> {
         let asked = self.asked("PutObject", at);
-        let metadata =
-            (!content.metadata.is_empty()).then(|| content.metadata.clone().into_iter().collect());
         let ask = || {
             self.client()
                 .put_object()
@@ -93,16 +108,13 @@ impl S3 {
                 .key(&at.key)
                 .body(ByteStream::from(content.bytes.clone()))
                 .set_content_type(content.content_type.clone())
-                .set_metadata(metadata.clone())
+                .set_metadata(user_metadata(&content.metadata))
                 .set_if_none_match(condition.if_none_match())
                 .set_if_match(condition.if_match())
                 .send()
         };
         let answer = self.changing(&asked, ask).await?;
-        Ok(Written {
-            etag: answer.e_tag().map(|etag| unquoted(etag).to_owned()),
-            version_id: answer.version_id().map(str::to_owned),
-        })
+        Ok(Written::of(answer.e_tag(), answer.version_id()))
     }
 
     /// Copies an object inside the store, with its media type and metadata, if its ETag is still `etag`. Where its size is
@@ -155,12 +167,8 @@ impl S3 {
         };
         let answer = self.changing(&asked, ask).await?;
         let result = answer.copy_object_result();
-        Ok(Written {
-            etag: result
-                .and_then(|result| result.e_tag())
-                .map(|etag| unquoted(etag).to_owned()),
-            version_id: answer.version_id().map(str::to_owned),
-        })
+        let etag = result.and_then(|result| result.e_tag());
+        Ok(Written::of(etag, answer.version_id()))
     }
 
     /// The same for the empty object that stands for a folder, which some stores (SeaweedFS) show and refuse to copy.

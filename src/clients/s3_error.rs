@@ -13,6 +13,14 @@ use crate::time;
 /// A failure as the S3 library gives it.
 pub(crate) type Refusal<E> = SdkError<E, HttpResponse>;
 
+/// What a store says when it says no, as the library reads it.
+pub(crate) trait Said:
+    ProvideErrorMetadata + std::error::Error + Send + Sync + 'static
+{
+}
+
+impl<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static> Said for E {}
+
 /// What was asked of the store, for the sentences of errors.
 pub(crate) struct Asked {
     operation: &'static str,

@@ -2,7 +2,7 @@
 //! takes nothing else than was read; which parts are there already is asked of the store. Which upload belongs to which
 //! file is the gate's business.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use aws_sdk_s3::operation::create_multipart_upload::CreateMultipartUploadOutput;
@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::s3::{S3, unquoted};
-use super::s3_changes::{Condition, Written};
+use super::s3_changes::{Condition, Written, user_metadata};
 use super::s3_error::Asked;
 use crate::effects::Permit;
 use crate::error::{Error, Kind, Result};
@@ -75,7 +75,6 @@ impl S3 {
         let whole = 0..sent.file.size;
         let md5 = digest(sent.file, whole.clone()).await?;
         let md5 = STANDARD.encode(md5);
-        let metadata = sent.metadata.clone().into_iter().collect();
         let ask = || async {
             let put = self.client().put_object();
             put.bucket(&sent.at.bucket)
@@ -83,30 +82,26 @@ impl S3 {
                 .body(body(sent.file, whole.clone()).await?)
                 .content_md5(&md5)
                 .set_content_type(sent.content_type.map(str::to_owned))
-                .set_metadata((!sent.metadata.is_empty()).then(|| HashMap::clone(&metadata)))
+                .set_metadata(user_metadata(sent.metadata))
                 .set_if_none_match(condition.if_none_match())
                 .set_if_match(condition.if_match())
                 .send()
                 .await
         };
         let answer = self.changing(&asked, ask).await?;
-        Ok(Written {
-            etag: answer.e_tag().map(|etag| unquoted(etag).to_owned()),
-            version_id: answer.version_id().map(str::to_owned),
-        })
+        Ok(Written::of(answer.e_tag(), answer.version_id()))
     }
 
     /// Begins an upload in parts. Gives its id.
     pub async fn begin_upload(&self, _: Permit, sent: &Sent<'_>) -> Result<String> {
         let asked = self.asked("CreateMultipartUpload", sent.at);
-        let metadata = sent.metadata.clone().into_iter().collect();
         let ask = || {
             let create = self.client().create_multipart_upload();
             create
                 .bucket(&sent.at.bucket)
                 .key(&sent.at.key)
                 .set_content_type(sent.content_type.map(str::to_owned))
-                .set_metadata((!sent.metadata.is_empty()).then(|| HashMap::clone(&metadata)))
+                .set_metadata(user_metadata(sent.metadata))
                 .send()
         };
         upload_id(&asked, &self.changing(&asked, ask).await?)
@@ -222,10 +217,7 @@ impl S3 {
                 .send()
         };
         match self.changing(&asked, ask).await {
-            Ok(answer) => Ok(Written {
-                etag: answer.e_tag().map(|etag| unquoted(etag).to_owned()),
-                version_id: answer.version_id().map(str::to_owned),
-            }),
+            Ok(answer) => Ok(Written::of(answer.e_tag(), answer.version_id())),
             Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Timeout) => {
                 self.completed_already(at, id, parts).await.ok_or(error)
             }
@@ -242,10 +234,7 @@ impl S3 {
         let is_made = is_gone
             && head["size"].as_u64() == Some(size)
             && etag.ends_with(&format!("-{}", parts.len()));
-        is_made.then(|| Written {
-            etag: Some(etag.to_owned()),
-            version_id: head["version_id"].as_str().map(str::to_owned),
-        })
+        is_made.then(|| Written::of(Some(etag), head["version_id"].as_str()))
     }
 }
 
