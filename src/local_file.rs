@@ -15,6 +15,8 @@ use crate::error::{Error, Kind, Result};
 
 /// Read at a time for a digest.
 const CHUNK: usize = 1 << 18;
+/// The sizes of parts, in MiB, that programs use by themselves.
+const USUAL_PARTS: [u64; 12] = [5, 8, 10, 15, 16, 20, 32, 50, 64, 100, 128, 512];
 
 /// A file as it was when it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,14 +100,12 @@ impl LocalFile {
         let failed = |error| Error::io("read", &self.path, &error);
         let mut file = File::open(&self.path).map_err(failed)?;
         file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
-        let mut left = file.take(range.end - range.start);
-        let (mut digest, mut chunk) = (Md5::new(), vec![0; CHUNK]);
-        loop {
-            match left.read(&mut chunk).map_err(failed)? {
-                0 => return Ok(digest.finalize().into()),
-                read => digest.update(&chunk[..read]),
-            }
-        }
+        let mut digest = Md5::new();
+        read_through(file.take(range.end - range.start), |bytes| {
+            digest.update(bytes);
+        })
+        .map_err(failed)?;
+        Ok(digest.finalize().into())
     }
 
     /// The ETag of an object with its bytes, uploaded in parts of that size or at once: the MD5 of them, or that of the
@@ -121,12 +121,7 @@ impl LocalFile {
         let digests = parts(self.size, part_size).map(|range| self.md5(range));
         Ok(etag_of_parts(&digests.collect::<Result<Vec<_>>>()?))
     }
-}
 
-/// The sizes of parts, in MiB, that programs use by themselves.
-const USUAL_PARTS: [u64; 12] = [5, 8, 10, 15, 16, 20, 32, 50, 64, 100, 128, 512];
-
-impl LocalFile {
     /// Whether an object of this size and ETag has this file's bytes, as far as can be told: an ETag of parts tells where
     /// they have a size that programs use. Blocks while it reads.
     pub fn is_object(&self, size: u64, etag: &str) -> Result<bool> {
@@ -143,6 +138,20 @@ impl LocalFile {
             }
         }
         Ok(false)
+    }
+}
+
+/// Shows all bytes of a file, some at a time.
+pub(crate) fn read_through(
+    mut file: impl Read,
+    mut each: impl FnMut(&[u8]),
+) -> std::io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(()),
+            read => each(&chunk[..read]),
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Local files as targets. How one is filled from the store is `download`'s.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use md5::Md5;
@@ -12,11 +11,10 @@ use super::payload::{Payload, digest};
 use super::{Change, Facts};
 use crate::error::{Error, Kind, Result};
 use crate::file;
+use crate::local_file::read_through;
 
 /// A file larger than this is not kept when it is replaced.
 const LIMIT: u64 = 64 << 20;
-/// Read at a time for a digest.
-const CHUNK: usize = 1 << 18;
 
 /// What the file is that a change is about.
 pub(super) fn look(change: &Change) -> Result<Seen> {
@@ -82,21 +80,16 @@ pub(super) struct Digests {
 /// Reads a file of any size once.
 pub(super) fn digests(path: &Path) -> std::io::Result<Digests> {
     let (mut md5, mut sha256, mut size) = (Md5::new(), Sha256::new(), 0);
-    let mut file = File::open(path)?;
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let read = file.read(&mut chunk)?;
-        if read == 0 {
-            return Ok(Digests {
-                md5: hex::encode(md5.finalize()),
-                sha256: hex::encode(sha256.finalize()),
-                size,
-            });
-        }
-        md5.update(&chunk[..read]);
-        sha256.update(&chunk[..read]);
-        size += read as u64;
-    }
+    read_through(File::open(path)?, |bytes| {
+        md5.update(bytes);
+        sha256.update(bytes);
+        size += bytes.len() as u64;
+    })?;
+    Ok(Digests {
+        md5: hex::encode(md5.finalize()),
+        sha256: hex::encode(sha256.finalize()),
+        size,
+    })
 }
 
 /// What is downloaded takes no other file's place.

@@ -18,10 +18,6 @@ const LIMIT: u64 = 1 << 16;
 /// An upload that is not complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct OpenUpload {
-    /// The store.
-    endpoint: String,
-    /// The object that it makes.
-    at: ObjectRef,
     /// What it is part of: of another file, or with another media type, it is another.
     change: String,
     /// The store's id.
@@ -30,7 +26,6 @@ pub(super) struct OpenUpload {
 
 /// What is remembered of uploads to one object.
 pub(super) struct Memory {
-    endpoint: String,
     change: String,
     path: PathBuf,
     /// Held while the upload lasts. Another process that uploads to the same object at the same time remembers nothing. The
@@ -61,22 +56,19 @@ impl Memory {
         let file = File::create(&lock).map_err(|error| Error::io("create", &lock, &error))?;
         Ok(Memory {
             lock: file.try_lock().is_ok().then_some(file),
-            endpoint,
             change: hex::encode(change.fingerprint(change.function())),
             path,
         })
     }
 
     /// What was begun and is not complete. What cannot be read is nothing.
-    pub(super) fn recall(&self, at: &ObjectRef) -> Recalled {
-        let bytes = crate::file::read(&self.path, LIMIT).ok();
+    pub(super) fn recall(&self) -> Recalled {
+        let bytes = self
+            .lock
+            .as_ref()
+            .and_then(|_| crate::file::read(&self.path, LIMIT).ok());
         let open = bytes.and_then(|bytes| serde_json::from_slice::<OpenUpload>(&bytes).ok());
         match open {
-            Some(open)
-                if self.lock.is_none() || open.endpoint != self.endpoint || open.at != *at =>
-            {
-                Recalled::Nothing
-            }
             Some(open) if open.change == self.change => Recalled::Same(open.id),
             Some(open) => Recalled::Another(open.id),
             None => Recalled::Nothing,
@@ -84,13 +76,11 @@ impl Memory {
     }
 
     /// Remembers an upload that was begun.
-    pub(super) fn keep(&self, at: &ObjectRef, id: &str) -> Result<()> {
+    pub(super) fn keep(&self, id: &str) -> Result<()> {
         if self.lock.is_none() {
             return Ok(());
         }
         let open = OpenUpload {
-            endpoint: self.endpoint.clone(),
-            at: at.clone(),
             change: self.change.clone(),
             id: id.to_owned(),
         };

@@ -181,7 +181,7 @@ impl Uploading<'_> {
     /// The upload and the parts that it has: one that this machine began of the same file, or a new one.
     async fn begin(&self, memory: &Memory) -> Result<(String, Vec<Part>)> {
         let s3 = self.hands.s3()?;
-        match memory.recall(self.at) {
+        match memory.recall() {
             Recalled::Same(id) => {
                 if let Some(there) = s3.parts(self.at, &id).await? {
                     return Ok((id, there));
@@ -192,7 +192,7 @@ impl Uploading<'_> {
         }
         memory.forget();
         let id = s3.begin_upload(self.permit, &self.sent()).await?;
-        memory.keep(self.at, &id)?;
+        memory.keep(&id)?;
         Ok((id, Vec::new()))
     }
 
