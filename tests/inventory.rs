@@ -1,71 +1,14 @@
 //! What is really there: the walk of a whole catalogue, and what belongs to an item of the sandbox.
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
 use super::fake::{Answer, FakeService};
-use dashictl::config::{Config, Environment, Flags};
-use dashictl::effects::{Change, Effect, Gate};
-use dashictl::engine::interrupt::Interrupt;
+use super::visit::Visit;
 use dashictl::error::{Error, Kind, Result};
 use dashictl::inventory::{Belongings, Record, Walked, belongings, walk};
 use dashictl::lake::{Lake, Settings};
-use dashictl::output::{Colour, Console};
-use dashictl::session::{Session, Setup};
-
-/// A run without a script.
-struct Visit {
-    session: Session,
-    _runtime: Runtime,
-    _folder: TempDir,
-}
 
 impl Visit {
-    /// On a sandbox of its own.
-    fn of_sandbox() -> Visit {
-        Visit::new(Some("sandbox"), &[])
-    }
-
-    /// On a catalogue that misbehaves.
-    fn of_catalogue(service: &FakeService) -> Visit {
-        Visit::new(None, &[("DASHI_STAC_URL", service.url())])
-    }
-
-    fn new(context: Option<&str>, variables: &[(&str, &str)]) -> Visit {
-        let folder = tempfile::tempdir().unwrap();
-        let home = folder.path().to_string_lossy().into_owned();
-        let environment: Environment = [("HOME", home.as_str()), ("DASHI_HTTP_RETRIES", "0")]
-            .iter()
-            .chain(variables)
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        let flags = Flags {
-            context: context.map(str::to_owned),
-            values: Vec::new(),
-        };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
-        let session = Session::new(Setup {
-            config: Config::load(&flags, &environment).unwrap(),
-            environment,
-            folder: folder.path().to_path_buf(),
-            gate: Gate::performing(Effect::Destroy),
-            console: Console::of_process(true, Colour::Never, true),
-            runtime: runtime.handle().clone(),
-            interrupt: Interrupt::default(),
-            verbosity: 0,
-        });
-        Visit {
-            session,
-            _runtime: runtime,
-            _folder: folder,
-        }
-    }
-
     /// Walks the catalogue. Gives the names of its records as well.
     fn walk(&self) -> Result<(Walked, Vec<String>)> {
         let stac = self.session.stac()?;
@@ -83,20 +26,6 @@ impl Visit {
     fn item(&self, collection: &str, id: &str) -> Value {
         let stac = self.session.stac().unwrap();
         self.session.wait(stac.item(collection, id)).unwrap()
-    }
-
-    fn put(&self, item: &Value) {
-        let change = Change::PutItem {
-            record: item.clone(),
-        };
-        let gate = self.session.gate();
-        gate.ask(
-            &self.session,
-            ("stac::put_item", Effect::Write),
-            change.into(),
-            Vec::new(),
-        )
-        .unwrap();
     }
 
     fn belongings(&self, item: &Value) -> Result<Belongings> {

@@ -3,7 +3,8 @@
 //!
 //! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
 //! lake), a `corner` of one is a test's own, `wire` taps what goes there, by `framing`, and `stage` sets the scene for runs
-//! that are killed, `swept` for those on faulty services, `large_file` for transfers. `listener`, `listing_store`, `fake` and `catalogue` stand for servers that
+//! that are killed, `swept` for those on faulty services, `large_file` for transfers, `visit` for what the
+//! library does without a script. `listener`, `listing_store`, `fake` and `catalogue` stand for servers that
 //! misbehave. Every other file holds tests of one subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
@@ -29,6 +30,7 @@ mod slow_store;
 mod stage;
 mod swept;
 mod terminal;
+mod visit;
 mod wire;
 
 mod abilities;
@@ -67,6 +69,7 @@ mod log;
 mod output;
 mod partial;
 mod plans;
+mod reading;
 mod readme;
 mod registry;
 mod runbook_destroy;

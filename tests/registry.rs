@@ -4,23 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::lakes::{Lake, on_both_lakes, real_configuration};
-use dashictl::config::{Config, Environment, Flags};
-use dashictl::effects::{Effect, Gate};
+use super::visit::Visit;
+use dashictl::effects::Effect;
 use dashictl::engine::Engine;
-use dashictl::engine::interrupt::Interrupt;
 use dashictl::engine::registry::Function;
-use dashictl::output::{Colour, Console};
 use dashictl::script::library::files;
-use dashictl::session::{Session, Setup};
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
 /// A run on a sandbox of its own that may do anything.
 struct Rehearsal {
     engine: Engine,
-    session: Session,
-    _runtime: Runtime,
-    _folder: TempDir,
+    visit: Visit,
 }
 
 impl Rehearsal {
@@ -30,38 +23,16 @@ impl Rehearsal {
 
     fn on(lake: Lake) -> Rehearsal {
         let folder = tempfile::tempdir().unwrap();
-        let home = folder.path().to_string_lossy().into_owned();
-        let environment: Environment = [("HOME".to_owned(), home)].into_iter().collect();
-        let context = (lake == Lake::Sandbox).then(|| "sandbox".to_owned());
+        let context = (lake == Lake::Sandbox).then_some("sandbox");
         if lake == Lake::Real {
             let file = folder.path().join(".config/dashi/config.toml");
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, real_configuration()).unwrap();
         }
-        let flags = Flags {
-            context,
-            values: Vec::new(),
-        };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
-        let session = Session::new(Setup {
-            config: Config::load(&flags, &environment).unwrap(),
-            environment,
-            folder: folder.path().to_path_buf(),
-            gate: Gate::performing(Effect::Destroy),
-            console: Console::of_process(true, Colour::Never, true),
-            runtime: runtime.handle().clone(),
-            interrupt: Interrupt::default(),
-            verbosity: 0,
-        });
+        let visit = Visit::from(folder, context, &[]);
         Rehearsal {
-            engine: Engine::new(&session),
-            session,
-            _runtime: runtime,
-            _folder: folder,
+            engine: Engine::new(&visit.session),
+            visit,
         }
     }
 
@@ -75,7 +46,7 @@ impl Rehearsal {
         };
         let value = dashictl::script::run::evaluate(
             &self.engine,
-            &self.session,
+            &self.visit.session,
             program,
             serde_json::Map::new(),
         );

@@ -4,8 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Child;
-use std::thread;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -183,12 +181,9 @@ impl Stage {
         self.forget();
         wire.at_change(point.n, Hook::Hold);
         let mut child = start();
-        while !wire.is_held() {
-            if child.try_wait().unwrap().is_some() {
-                let output = child.wait_with_output().unwrap();
-                panic!("{point:?} never came: {output:?}\n{}", self.told());
-            }
-            thread::sleep(Duration::from_millis(2));
+        if !wire.is_held_before_end(&mut child) {
+            let output = child.wait_with_output().unwrap();
+            panic!("{point:?} never came: {output:?}\n{}", self.told());
         }
         child.kill().unwrap();
         child.wait().unwrap();

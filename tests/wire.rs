@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Child;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -239,6 +240,18 @@ impl Wire {
     /// Waits until a request is held.
     pub fn wait_until_held(&self) {
         self.shared.wait("a request held", |state| state.held > 0);
+    }
+
+    /// Waits until a request is held, however long the program takes to come to it. Whether one is: not where the program
+    /// is over.
+    pub fn is_held_before_end(&self, program: &mut Child) -> bool {
+        while !self.is_held() {
+            if program.try_wait().unwrap().is_some() {
+                return self.is_held();
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        true
     }
 
     /// Whether a request is held.

@@ -5,7 +5,6 @@ mod datasets;
 mod names;
 mod passes;
 mod random;
-mod reading;
 mod shared;
 mod shelf;
 mod walking;
