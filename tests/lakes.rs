@@ -167,10 +167,11 @@ impl Addresses {
         }
     }
 
-    /// The configuration file that leads there.
+    /// The configuration file that leads there. A request may take long: tests hold some, on machines as slow as may be,
+    /// and what is given up is asked for again.
     fn configuration(&self) -> String {
         format!(
-            "stac_url = {:?}\nprefect_url = {:?}\nloki_url = {:?}\ningest_url = {:?}\n[s3]\nendpoint = {:?}\n\
+            "http.timeout = \"10m\"\nstac_url = {:?}\nprefect_url = {:?}\nloki_url = {:?}\ningest_url = {:?}\n[s3]\nendpoint = {:?}\n\
              region = {:?}\naccess_key = {:?}\nsecret_key = {:?}\naliases = {:?}\n[stac]\ntoken = {:?}\n\
              headers = {{ X-Canary = {:?} }}\n[prefect]\ntoken = {:?}\n[loki]\ntoken = {:?}\n[ingest]\ntoken = {:?}\n",
             self.stac,

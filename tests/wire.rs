@@ -23,7 +23,7 @@ use super::framing::{Body, Head, Piece};
 const KEPT: usize = 64 << 10;
 
 /// How long is waited for what must happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// One request as it came over the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
