@@ -203,9 +203,21 @@ impl<'a> Tree<'a> {
     fn add_to(&self, command: Command, wanted: &Wanted) -> Command {
         let mut command = command;
         for (word, script) in &self.scripts {
-            command = command.subcommand(script_command((*word).to_owned(), script, wanted));
+            let mut own = script_command((*word).to_owned(), script, wanted);
+            if let Some(group) = self.groups.get(word) {
+                own = own
+                    .args_conflicts_with_subcommands(true)
+                    .subcommand_negates_reqs(true)
+                    .disable_help_subcommand(true);
+                own = group.add_to(own, wanted);
+            }
+            command = command.subcommand(own);
         }
-        for (word, group) in &self.groups {
+        for (word, group) in self
+            .groups
+            .iter()
+            .filter(|(word, _)| !self.scripts.contains_key(*word))
+        {
             let words: Vec<&str> = group
                 .scripts
                 .keys()

@@ -1,4 +1,4 @@
-//! The local paths that the operator typed as arguments of type `path`. What a script may touch with them is
+//! The local paths that the operator typed as arguments of type `path`, now or when an upload began that goes on. What a script may touch with them is
 //! `modules::paths`'s to say.
 
 use std::collections::BTreeSet;

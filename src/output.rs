@@ -2,6 +2,7 @@
 //! How a table is laid out is in `table.rs`; errors are drawn by `report`.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -99,6 +100,12 @@ impl Console {
     #[must_use]
     pub fn progress(&self, what: &str, total: u64) -> Progress {
         self.0.board.bytes(what, total)
+    }
+
+    /// The same of a file that goes in so many parts; off a terminal as JSON lines, so that a program can follow.
+    #[must_use]
+    pub fn parts(&self, file: &Path, total: u64, parts: u64) -> Progress {
+        self.0.board.parts(&file.to_string_lossy(), total, parts)
     }
 
     /// A line of talk that a script or a service may have had a hand in: what would steer the terminal is made visible.

@@ -13,6 +13,7 @@ use crate::clients::http::{Sender, Tracer};
 use crate::clients::ingest::Ingest;
 use crate::clients::loki::Loki;
 use crate::clients::prefect::Prefect;
+use crate::clients::presigned::Presigned;
 use crate::clients::s3::S3;
 use crate::clients::stac::Stac;
 use crate::clients::web::Web;
@@ -63,6 +64,7 @@ struct Inner {
     prefect: OnceLock<Prefect>,
     loki: OnceLock<Loki>,
     ingest: OnceLock<Ingest>,
+    presigned: OnceLock<Presigned>,
     web: OnceLock<Web>,
     lake: OnceLock<Lake>,
     referenced: Mutex<Option<(Arc<Referenced>, Instant)>>,
@@ -86,6 +88,7 @@ impl Session {
             prefect: OnceLock::new(),
             loki: OnceLock::new(),
             ingest: OnceLock::new(),
+            presigned: OnceLock::new(),
             web: OnceLock::new(),
             lake: OnceLock::new(),
             referenced: Mutex::new(None),
@@ -292,6 +295,16 @@ impl Session {
         })
     }
 
+    /// The client of the store by URLs that somebody else has signed.
+    pub fn presigned(&self) -> Result<&Presigned> {
+        once(&self.0.presigned, || {
+            Ok(Presigned::new(
+                self.endpoints()?.s3()?,
+                self.tracer().clone(),
+            ))
+        })
+    }
+
     /// The client of servers that are no service of the lake.
     pub fn web(&self) -> Result<&Web> {
         once(&self.0.web, || {
@@ -420,8 +433,9 @@ impl Session {
 }
 
 /// The settings that a running sandbox brings.
-fn endpoints_of(sandbox: &Sandbox) -> [(&'static str, String); 8] {
+fn endpoints_of(sandbox: &Sandbox) -> [(&'static str, String); 9] {
     [
+        ("ingest.user", "operator"),
         ("stac_url", sandbox.stac_url()),
         ("prefect_url", sandbox.prefect_url()),
         ("loki_url", sandbox.loki_url()),

@@ -103,10 +103,16 @@ fn every_function_has_its_parts() {
 fn every_example_of_a_function_runs_and_gives_what_it_says() {
     let shared = Rehearsal::new();
     let functions: Vec<Arc<Function>> = shared.engine.registry.functions().cloned().collect();
+    let changing = functions
+        .iter()
+        .filter(|function| function.effect != Effect::Read);
+    let calls: Vec<String> = changing
+        .map(|function| format!("{}(", function.path()))
+        .collect();
     for function in functions {
         for example in function.examples() {
             // An example that changes the lake gets one of its own.
-            if function.effect == Effect::Read {
+            if !calls.iter().any(|call| example.contains(call)) {
                 shared.rehearse(&function.path(), &example);
             } else {
                 Rehearsal::new().rehearse(&function.path(), &example);

@@ -81,9 +81,10 @@ impl Request {
         match self.method.as_str() {
             "GET" | "HEAD" | "OPTIONS" => false,
             // With a query it is S3's: `POST /bucket/search?uploads` begins an upload.
-            "POST" if query.is_empty() => {
-                !["search", "filter", "count", "paginate"].contains(&last)
-            }
+            "POST" if query.is_empty() => ![
+                "search", "filter", "count", "paginate", "presign", "register", "scan",
+            ]
+            .contains(&last),
             _ => true,
         }
     }

@@ -46,13 +46,15 @@ pub(super) fn arguments() -> Vec<Arg> {
     for key in KEYS {
         let Some(flag) = key.flag else { continue };
         let variable = key.variable;
-        arguments.push(
-            Arg::new(key.path)
-                .long(flag)
-                .value_name("VALUE")
-                .hide_short_help(true)
-                .help(format!("{} [env: {variable}]", key.about)),
-        );
+        let argument = Arg::new(key.path)
+            .long(flag)
+            .value_name("VALUE")
+            .hide_short_help(true)
+            .help(format!("{} [env: {variable}]", key.about));
+        arguments.push(match key.alias {
+            Some(alias) => argument.visible_alias(alias),
+            None => argument,
+        });
     }
     arguments
         .into_iter()

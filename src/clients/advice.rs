@@ -76,6 +76,7 @@ pub fn timeout(transport: &Transport) -> String {
 pub fn credentials(service: &str) -> String {
     match service {
         "s3" => "check s3.access_key and s3.secret_key; `dashictl config --origin` shows where they come from".to_owned(),
+        "ingest" => "past its proxy, say who you are with ingest.user or DASHI_INGEST_USER; through it, check ingest.token and ingest.headers: `dashictl config --origin` shows what is set".to_owned(),
         _ => format!("check {service}.token and {service}.headers; `dashictl config --origin` shows what is set"),
     }
 }

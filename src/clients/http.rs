@@ -240,6 +240,12 @@ impl Sender {
             let header = HeaderName::try_from(name.as_str()).map_err(wrong)?;
             headers.insert(header, hidden(Secret::expose(secret)?, name)?);
         }
+        if let Some(user) = &self.settings().user {
+            let wrong =
+                |_| Error::config(format!("'{user}' cannot be sent as a header (ingest.user)"));
+            let value = HeaderValue::from_str(user).map_err(wrong)?;
+            headers.entry("remote-user").or_insert(value);
+        }
         Ok(headers)
     }
 

@@ -9,6 +9,7 @@ pub mod ingest;
 pub mod loki;
 pub mod pace;
 pub mod prefect;
+pub mod presigned;
 pub mod request;
 pub mod retry;
 pub mod s3;

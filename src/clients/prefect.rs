@@ -106,6 +106,32 @@ impl Prefect {
         Ok(pages.boxed())
     }
 
+    /// One flow run.
+    pub async fn flow_run(&self, id: &str) -> Result<Value> {
+        self.sender
+            .json(Request::get(self.api(&["flow_runs", id])?))
+            .await
+    }
+
+    /// All flow runs that were to begin after this time (RFC 3339), the newest first.
+    pub async fn runs_since(&self, time: &str) -> Result<Vec<Value>> {
+        let filter = json!({"expected_start_time": {"after_": time}});
+        let mut pages = self.flow_runs(&filter)?;
+        let mut runs = Vec::new();
+        while let Some(page) = pages.next().await {
+            runs.extend(page?);
+        }
+        Ok(runs)
+    }
+
+    /// The page of a flow run in Prefect's own web interface.
+    #[must_use]
+    pub fn page_of(&self, id: &str) -> String {
+        let url = self.sender.settings().url.as_str();
+        let root = url.trim_end_matches('/').trim_end_matches("/api");
+        format!("{root}/runs/flow-run/{id}")
+    }
+
     fn api(&self, segments: &[&str]) -> Result<String> {
         let below = if self
             .sender

@@ -133,7 +133,8 @@ impl S3 {
         sending.buffered(AT_ONCE).try_collect().await
     }
 
-    async fn send_part(
+    /// Sends one part, of this MD5.
+    pub async fn send_part(
         &self,
         _: Permit,
         upload: &Upload<'_>,
@@ -278,7 +279,8 @@ fn listed(part: &aws_sdk_s3::types::Part, asked: &Asked) -> Result<Part> {
     }
 }
 
-async fn digest(file: &LocalFile, range: Range<u64>) -> Result<[u8; 16]> {
+/// The MD5 of a range of a file, made where it holds nothing else up.
+pub(crate) async fn digest(file: &LocalFile, range: Range<u64>) -> Result<[u8; 16]> {
     let file = file.clone();
     let reading = tokio::task::spawn_blocking(move || file.md5(range));
     reading
@@ -286,11 +288,20 @@ async fn digest(file: &LocalFile, range: Range<u64>) -> Result<[u8; 16]> {
         .unwrap_or_else(|_| Err(Error::internal("a digest that was not made")))
 }
 
-/// A range of a file, which is read as it is sent.
 async fn body<E>(
     file: &LocalFile,
     range: Range<u64>,
 ) -> std::result::Result<ByteStream, super::s3_error::Refusal<E>> {
+    read_as_sent(file, range)
+        .await
+        .map_err(aws_sdk_s3::error::SdkError::construction_failure)
+}
+
+/// A range of a file, which is read as it is sent.
+pub(super) async fn read_as_sent(
+    file: &LocalFile,
+    range: Range<u64>,
+) -> std::result::Result<ByteStream, aws_sdk_s3::primitives::ByteStreamError> {
     if range.is_empty() {
         return Ok(ByteStream::from_static(b""));
     }
@@ -301,7 +312,6 @@ async fn body<E>(
         .buffer_size(1 << 16)
         .build()
         .await
-        .map_err(aws_sdk_s3::error::SdkError::construction_failure)
 }
 
 #[cfg(test)]

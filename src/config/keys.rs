@@ -69,6 +69,8 @@ pub struct Key {
     pub variable: &'static str,
     /// The global flag that sets it, without its dashes.
     pub flag: Option<&'static str>,
+    /// Another name of that flag.
+    pub alias: Option<&'static str>,
     /// What its value looks like.
     pub shape: Shape,
     /// The compiled default, written as a variable would hold it.
@@ -88,6 +90,7 @@ impl Key {
             path,
             variable,
             flag: None,
+            alias: None,
             shape,
             default: None,
             about,
@@ -104,6 +107,13 @@ impl Key {
     const fn flag(self, flag: &'static str) -> Key {
         Key {
             flag: Some(flag),
+            ..self
+        }
+    }
+
+    const fn alias(self, alias: &'static str) -> Key {
+        Key {
+            alias: Some(alias),
             ..self
         }
     }
@@ -194,7 +204,7 @@ pub static KEYS: &[Key] = keys! {
         Key::new("stac_url", "DASHI_STAC_URL", Shape::Endpoint, "Where the STAC API is").flag("stac-url").or("http://localhost:8080"),
         Key::new("prefect_url", "DASHI_PREFECT_URL", Shape::Endpoint, "Where Prefect is, without /api").flag("prefect-url").or("http://localhost:4200"),
         Key::new("loki_url", "DASHI_LOKI_URL", Shape::OptionalEndpoint, "Where Loki is; off: this lake has none").flag("loki-url").or("http://localhost:3100"),
-        Key::new("ingest_url", "DASHI_INGEST_URL", Shape::OptionalEndpoint, "Where the ingest-api is; off: this lake has none").flag("ingest-url").or("http://localhost:8088"),
+        Key::new("ingest_url", "DASHI_INGEST_URL", Shape::OptionalEndpoint, "Where the ingest-api is; off: this lake has none").flag("ingest-url").alias("api-url").or("http://localhost:8088"),
         Key::new("http.timeout", "DASHI_HTTP_TIMEOUT", Shape::Duration, "How long a request may take, for every service that sets no other").flag("http-timeout").or("30s"),
         Key::new("http.connect_timeout", "DASHI_HTTP_CONNECT_TIMEOUT", Shape::Duration, "How long a connection may take to open").flag("http-connect-timeout").or("3s"),
         Key::new("http.retries", "DASHI_HTTP_RETRIES", Shape::Integer, "How often a request that can be repeated is tried again").or("4"),
@@ -236,6 +246,7 @@ pub static KEYS: &[Key] = keys! {
         Key::new("loki.headers", "DASHI_LOKI_HEADERS", Shape::Headers, "Headers to send to Loki, such as X-Scope-OrgID"),
     }
     ["ingest" "INGEST"] {
+        Key::new("ingest.user", "DASHI_INGEST_USER", Shape::Text, "Who uploads, sent as Remote-User: for an ingest-api that is reached past its proxy"),
         Key::new("ingest.token", "DASHI_INGEST_TOKEN", Shape::Secret, "Bearer token for the ingest-api"),
         Key::new("ingest.headers", "DASHI_INGEST_HEADERS", Shape::Headers, "Headers to send to the ingest-api"),
     }

@@ -195,6 +195,15 @@ impl Config {
         words.join(" ")
     }
 
+    /// What a service at this URL is remembered by: the embedded lake's are elsewhere every time, and are the same.
+    #[must_use]
+    pub fn remembered(&self, url: &str) -> String {
+        if self.is_sandbox() {
+            return context::SANDBOX.to_owned();
+        }
+        url.to_owned()
+    }
+
     /// Whether this is the embedded lake.
     #[must_use]
     pub fn is_sandbox(&self) -> bool {

@@ -99,6 +99,8 @@ pub struct ServiceSettings {
     pub token: Option<Secret>,
     /// Further headers.
     pub headers: Vec<(String, Secret)>,
+    /// Who asks, for a service that takes a proxy's word for it (`Remote-User`).
+    pub user: Option<String>,
     /// How to talk to it.
     pub transport: Transport,
 }
@@ -145,6 +147,9 @@ impl Config {
             origin: self.known(setting)?.origin.clone(),
             token: self.secret(&format!("{name}.token"))?,
             headers: self.headers(&format!("{name}.headers"))?,
+            user: (service == Service::Ingest)
+                .then(|| self.text("ingest.user").ok())
+                .flatten(),
             transport: self.transport(name)?,
         })
     }
@@ -211,6 +216,13 @@ impl Config {
     pub fn has(&self, service: Service) -> bool {
         self.setting(service.url_key())
             .is_some_and(|setting| setting.is_set() && !setting.is_off())
+    }
+
+    /// Whether there are keys for the store.
+    #[must_use]
+    pub fn has_s3_keys(&self) -> bool {
+        self.s3()
+            .is_ok_and(|settings| settings.access_key.is_some())
     }
 
     /// What a client of the S3 store needs.

@@ -76,6 +76,35 @@ pub enum Change {
         /// The absolute path of the file.
         path: PathBuf,
     },
+    /// Uploads a local file through the ingest-api, which says where it lands.
+    LandFile {
+        /// The file, as it was when it was asked for.
+        file: LocalFile,
+        /// The domain it is for.
+        domain: String,
+        /// The classification that it is to have.
+        classification: String,
+        /// The media type.
+        content_type: String,
+    },
+    /// Gives an upload through the ingest-api up. Nothing is lost by it: the file is where it was.
+    AbortLanding {
+        /// The object that it would have made.
+        at: ObjectRef,
+        /// Its id.
+        upload: String,
+    },
+    /// Starts the flow run that ingests what has landed.
+    TriggerIngest {
+        /// What has landed.
+        at: ObjectRef,
+        /// The domain it is for.
+        domain: String,
+        /// The classification that it is to have.
+        classification: String,
+        /// What the ingest-api said of the object.
+        object: Value,
+    },
     /// Copies an object inside the store; one that is in the way is put aside.
     CopyObject {
         /// From where.
@@ -174,6 +203,9 @@ impl Change {
             Change::WriteObject { .. } => "s3::write",
             Change::UploadFile { .. } => "s3::upload",
             Change::DownloadObject { .. } => "s3::download",
+            Change::LandFile { .. } => "ingest::upload",
+            Change::AbortLanding { .. } => "ingest::abort",
+            Change::TriggerIngest { .. } => "ingest::trigger",
             Change::CopyObject { .. } => "s3::copy",
             Change::DeleteObject { .. } => "s3::delete",
             Change::AbortUpload { .. } => "s3::abort_uploads",
@@ -203,7 +235,13 @@ impl Change {
             | Change::RemoveFile { path } => {
                 format!("file {}", path.display())
             }
-            Change::AbortUpload { at, upload } => format!("upload {upload} of {at}"),
+            Change::LandFile { file, domain, .. } => {
+                format!("upload of {} to domain {domain}", file.path.display())
+            }
+            Change::TriggerIngest { at, domain, .. } => format!("ingest of {at} into {domain}"),
+            Change::AbortUpload { at, upload } | Change::AbortLanding { at, upload } => {
+                format!("upload {upload} of {at}")
+            }
             _ => self.object().map(ToString::to_string).unwrap_or_default(),
         }
     }
@@ -247,6 +285,15 @@ impl Change {
         )
     }
 
+    /// Whether it goes through the ingest-api.
+    #[must_use]
+    pub fn is_ingestion(&self) -> bool {
+        matches!(
+            self,
+            Change::LandFile { .. } | Change::AbortLanding { .. } | Change::TriggerIngest { .. }
+        )
+    }
+
     /// Whether it takes its target away: one that is gone already needs no change.
     #[must_use]
     pub fn removes(&self) -> bool {
@@ -260,7 +307,7 @@ impl Change {
             Change::WriteObject { content, .. } | Change::WriteFile { content, .. } => {
                 Some(content.size())
             }
-            Change::UploadFile { file, .. } => Some(file.size),
+            Change::UploadFile { file, .. } | Change::LandFile { file, .. } => Some(file.size),
             Change::RestoreObject { was, .. } | Change::DownloadObject { was, .. } => was.size(),
             _ => None,
         }

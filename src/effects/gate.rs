@@ -388,7 +388,7 @@ impl Gate {
         let recorder = Arc::new(Recorder::begin(session, run, None)?);
         lock(&self.inner).recorder = Some(Arc::clone(&recorder));
         // What stays on this machine is nobody else's business.
-        if change.is_record() || change.object().is_some() {
+        if change.is_record() || change.object().is_some() || change.is_ingestion() {
             let first = [("first", change.target())];
             recorder.announce(Audit::of(recorder.run(), &first))?;
         }

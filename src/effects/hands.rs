@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::deletion::{self, deletes};
 use super::gate::lock;
+use super::ingestion::{self, Ingestion};
 use super::many::AT_ONCE;
 use super::row::{Row, State};
 use super::{Change, Facts, Permit, RunId, download, local, object, record, upload};
@@ -71,6 +72,7 @@ pub(super) struct Number<'a> {
 pub(super) struct Hands {
     stac: Option<Stac>,
     s3: Option<S3>,
+    ingestion: Option<Ingestion>,
     session: Session,
     versions: Mutex<BTreeMap<String, bool>>,
 }
@@ -80,9 +82,13 @@ impl Hands {
     pub(super) fn of(session: &Session, change: &Change) -> Result<Hands> {
         let needs_stac = change.is_record();
         let needs_s3 = change.needs_store();
+        let needs_ingestion = change.is_ingestion();
         Ok(Hands {
             stac: needs_stac.then(|| session.stac().cloned()).transpose()?,
             s3: needs_s3.then(|| session.s3().cloned()).transpose()?,
+            ingestion: needs_ingestion
+                .then(|| Ingestion::of(session, change))
+                .transpose()?,
             session: session.clone(),
             versions: Mutex::new(BTreeMap::new()),
         })
@@ -98,6 +104,12 @@ impl Hands {
         self.s3
             .as_ref()
             .ok_or_else(|| Error::internal("a change of an object without a store"))
+    }
+
+    pub(super) fn ingestion(&self) -> Result<&Ingestion> {
+        self.ingestion
+            .as_ref()
+            .ok_or_else(|| Error::internal("a change through the ingest-api without one"))
     }
 
     pub(super) fn session(&self) -> &Session {
@@ -122,6 +134,8 @@ impl Hands {
     pub(super) async fn look(&self, change: &Change) -> Result<Seen> {
         if change.is_record() {
             record::look(self.stac()?, change).await
+        } else if change.is_ingestion() {
+            ingestion::look(self, change).await
         } else if change.object().is_some() {
             object::look(self.s3()?, change).await
         } else {
@@ -145,6 +159,10 @@ impl Hands {
     pub(super) async fn look_again(&self, row: &Row) -> Result<Seen> {
         let mut seen = self.look(&row.change).await?;
         if row.state != State::Begun {
+            return Ok(seen);
+        }
+        if row.change.is_ingestion() {
+            ingestion::look_for(self, &row.change, &mut seen).await?;
             return Ok(seen);
         }
         seen.source = match &row.change {
@@ -174,6 +192,7 @@ impl Hands {
                 | Change::UploadFile { at, .. }
                 | Change::CopyObject { to: at, .. } => object::value(at, &seen.facts),
                 Change::DownloadObject { from, was, path } => download::value(from, was, path),
+                Change::LandFile { .. } | Change::TriggerIngest { .. } => ingestion::value(seen),
                 _ => Value::Null,
             },
             ..Done::default()
@@ -200,6 +219,8 @@ impl Hands {
         let permit = Permit::granted();
         if change.is_record() {
             record::perform(self.stac()?, permit, change, seen).await
+        } else if change.is_ingestion() {
+            ingestion::perform(self, permit, change).await
         } else if let Change::UploadFile { .. } = change {
             upload::perform(self, permit, number, change, seen).await
         } else if let Change::DownloadObject { from, was, path } = change {

@@ -6,6 +6,7 @@ use super::account::Effected;
 use super::object::of_version;
 use super::row::State;
 use super::{Change, Facts, Payload};
+use crate::lake::ObjectRef;
 
 /// What takes a step back.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,7 +95,9 @@ pub fn inverse(step: &Effected) -> Inverse {
             };
             Inverse::Change(Box::new(change), now)
         }
-        Change::AbortUpload { .. } => {
+        Change::LandFile { .. } => landed(&ended.value, now),
+        Change::TriggerIngest { .. } => started(&ended.value),
+        Change::AbortUpload { .. } | Change::AbortLanding { .. } => {
             Inverse::Lost("an upload that was given up is gone".to_owned())
         }
         Change::PurgeObject { .. } => Inverse::Lost("what is purged is gone".to_owned()),
@@ -117,6 +120,27 @@ pub fn inverse(step: &Effected) -> Inverse {
             None => Inverse::Lost("the file was too large to be kept".to_owned()),
         },
     }
+}
+
+/// What takes away what has landed.
+fn landed(value: &Value, now: Option<Facts>) -> Inverse {
+    let at = ObjectRef {
+        bucket: text(value, "bucket").to_owned(),
+        key: text(value, "key").to_owned(),
+    };
+    by(Change::delete(at), now)
+}
+
+/// A flow run is not taken back.
+fn started(value: &Value) -> Inverse {
+    let id = text(value, "flow_run_id");
+    Inverse::Lost(format!(
+        "flow run {id} was started: what it makes is taken back with `item delete`"
+    ))
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_default()
 }
 
 /// What takes a step back that left its target as this.

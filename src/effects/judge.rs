@@ -97,6 +97,8 @@ fn is_made(change: &Change, seen: &Seen) -> bool {
         (Change::WriteFile { content, .. }, Facts::File { sha256 }, _) => {
             sha256 == content.sha256()
         }
+        // What they make is found only where they made it.
+        (Change::LandFile { .. } | Change::TriggerIngest { .. }, now, _) => *now != Facts::Absent,
         // A file takes its place only when it is whole.
         (Change::DownloadObject { was, path, .. }, Facts::File { .. }, _) => {
             std::fs::metadata(path).is_ok_and(|file| Some(file.len()) == was.size())

@@ -7,6 +7,8 @@
 //! | `change`, `payload`, `facts` | a change as data; what it writes; what its target was seen to be |
 //! | `record`, `object`, `deletion`, `local` | how each kind of target is looked at and changed; many objects at once |
 //! | `upload`, `open_upload`, `download` | files that become objects, and objects that become files |
+//! | `ingestion`, `landing`, `landing_parts`, `landing_round`, `landings`, `pressure`, `submission` | files through the ingest-api, and their flow runs |
+//! | `memory` | what is remembered of what is not complete |
 //! | `gate`, `call`, `many`, `batch`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
 //! | `row`, `ledger` | one step; the steps of a run, on disk: the plan that guards the second pass, what is done and left |
 //! | `plan` | the plan as a file |
@@ -28,24 +30,32 @@ mod download;
 mod facts;
 mod gate;
 mod hands;
+mod ingestion;
 mod inverse;
 mod journal;
 mod judge;
+mod landing;
+mod landing_parts;
+mod landing_round;
+mod landings;
 mod lease;
 mod ledger;
 mod local;
 mod lock;
 mod many;
+mod memory;
 mod object;
 mod open_upload;
 mod payload;
 mod permit;
 mod plan;
+mod pressure;
 mod record;
 mod recorder;
 mod row;
 mod run;
 mod store;
+mod submission;
 mod unknown;
 mod upload;
 
@@ -58,6 +68,8 @@ pub use inverse::{Inverse, inverse};
 pub use journal::{Begun, Ended, Journals};
 #[cfg(test)]
 pub(crate) use judge::is_done;
+pub use landing::{IN_PARTS_FROM, landed_before, parts_of};
+pub use landings::{Landing, Stage, all as landings};
 pub use ledger::Ledger;
 pub use lock::{CATALOGUE, Holder, Locks, break_lock, held, holder_of};
 pub use object::TRASH;
@@ -68,6 +80,7 @@ pub use recorder::Recorder;
 pub use row::{Row, State, Totals};
 pub use run::{Order, Origin, Run, RunId, Scene, script_digest};
 pub use store::Store;
+pub use submission::{has_failed, submitted_before};
 pub use unknown::find_out;
 
 /// What a function, at most, does to the world.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::hands::{Done, Hands, Number, Seen};
 use super::object::{condition, made, make_way, seen as look, whole};
-use super::open_upload::{Memory, Recalled};
+use super::open_upload::{Recalled, Uploads};
 use super::{Change, Facts, Permit, object};
 use crate::clients::s3_changes::{Condition, Written};
 use crate::clients::s3_upload::{Part, Sent, Upload};
@@ -153,7 +153,7 @@ impl Uploading<'_> {
 
     async fn in_parts(&self) -> Result<Done> {
         let s3 = self.hands.s3()?;
-        let memory = Memory::of(self.hands.session(), self.at, self.change)?;
+        let memory = Uploads::of(self.hands.session(), self.at, self.change)?;
         let (id, there) = self.begin(&memory).await?;
         let sent = self.send(&id, there).await;
         if let Err(changed) = self.file.check() {
@@ -179,7 +179,7 @@ impl Uploading<'_> {
     }
 
     /// The upload and the parts that it has: one that this machine began of the same file, or a new one.
-    async fn begin(&self, memory: &Memory) -> Result<(String, Vec<Part>)> {
+    async fn begin(&self, memory: &Uploads) -> Result<(String, Vec<Part>)> {
         let s3 = self.hands.s3()?;
         match memory.recall() {
             Recalled::Same(id) => {

@@ -12,6 +12,7 @@ use crate::effects::{
     find_out, inverse,
 };
 use crate::error::{Error, Kind, Result};
+use crate::lake::ObjectRef;
 
 /// Takes a run back.
 pub(super) fn perform(host: &Host, run: &str) -> Result<u8> {
@@ -56,6 +57,7 @@ fn backwards(account: &Account) -> Result<(Ledger, Vec<String>)> {
     let mut ledger = Ledger::new()?;
     let mut lost = Vec::new();
     let nets = nets(account)?;
+    let submitted = submitted(account)?;
     // A record must not come back before its objects, nor an object go before the record that names it.
     for class in [Class::Objects, Class::Records, Class::Removals] {
         account.steps(true, |number, step| {
@@ -64,6 +66,13 @@ fn backwards(account: &Account) -> Result<(Ledger, Vec<String>)> {
                     lost.push(lost_sentence(&step, &why));
                 }
                 Inverse::Change(change, mut facts) if Class::of(&change) == class => {
+                    if change.object().is_some_and(|at| submitted.contains(at)) {
+                        lost.push(lost_sentence(
+                            &step,
+                            "a flow run was started of it, which may still need it",
+                        ));
+                        return Ok(());
+                    }
                     if let Some(net) = nets.get(&change.target()) {
                         if net.first != number {
                             return Ok(());
@@ -79,6 +88,20 @@ fn backwards(account: &Account) -> Result<(Ledger, Vec<String>)> {
         })?;
     }
     Ok((ledger, lost))
+}
+
+/// What flow runs were started of.
+fn submitted(account: &Account) -> Result<HashSet<ObjectRef>> {
+    let mut submitted = HashSet::new();
+    account.steps(false, |_, step| {
+        if let Some(Change::TriggerIngest { at, .. }) =
+            step.begun.as_ref().map(|begun| begun.row.change.clone())
+        {
+            submitted.insert(at);
+        }
+        Ok(())
+    })?;
+    Ok(submitted)
 }
 
 /// A target that several steps changed: what it was before the first is brought back, if it is what the last made of it.

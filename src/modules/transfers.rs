@@ -250,7 +250,7 @@ fn upload(call: &Call, path: &Path, uri: &str, options: &Options) -> Result<Chan
 }
 
 /// The media type that a file's name tells, with those of spatial data that no general list has.
-fn media_type_of(path: &Path) -> Option<String> {
+pub(super) fn media_type_of(path: &Path) -> Option<String> {
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();
     let known = match ending.as_str() {
         "parquet" | "geoparquet" => "application/vnd.apache.parquet",

@@ -164,21 +164,8 @@ impl Library {
                 return;
             }
         }
-        if let Some(clash) = self.scripts.keys().find(|known| nested(known, &words)) {
-            let (inner, outer) = (clash.join(" "), words.join(" "));
-            self.warnings.push(format!(
-                "{} is passed over: '{outer}' and '{inner}' cannot both be commands, one being a group of the other",
-                script.source
-            ));
-            return;
-        }
         self.scripts.insert(words, script);
     }
-}
-
-/// Whether one is a group that the other is in.
-fn nested(one: &[String], other: &[String]) -> bool {
-    one.len() != other.len() && one.iter().zip(other).all(|(a, b)| a == b)
 }
 
 /// The words of a command: the path without its ending.
@@ -374,12 +361,11 @@ mod tests {
     }
 
     #[test]
-    fn a_command_cannot_be_a_group_as_well() {
+    fn a_command_can_be_a_group_as_well() {
         let library = library(&[
             (Owner::Shipped, "gc.rhai", ""),
             (Owner::Operator, "gc/deep.rhai", ""),
         ]);
-        assert_eq!(library.scripts.len(), 1);
-        assert_eq!(library.warnings.len(), 1);
+        assert_eq!((library.scripts.len(), library.warnings.len()), (2, 0));
     }
 }

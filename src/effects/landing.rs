@@ -1,0 +1,297 @@
+//! A local file that lands through the ingest-api: at once where it is small, else in parts. The API says where it goes and
+//! signs the URLs; whether what arrived is the file is looked at afterwards. How the parts get there is `landing_parts`'s.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::hands::{Done, Hands};
+use super::ingestion::Ingestion;
+use super::landings::{self, Landed, Landing, Landings, Stage};
+use super::{Change, Facts, Permit};
+use crate::clients::ingest;
+use crate::clients::presigned::Put;
+use crate::clients::s3_upload::{self, Sent, digest};
+use crate::error::{Error, Kind, Result};
+use crate::lake::ObjectRef;
+use crate::session::Session;
+
+/// Files from here on go in parts; smaller ones the API takes at once.
+pub const IN_PARTS_FROM: u64 = 500 << 20;
+
+/// Lands the file.
+pub(super) async fn perform(hands: &Hands, permit: Permit, change: &Change) -> Result<Done> {
+    let ingestion = hands.ingestion()?;
+    let landing = begun(hands.session(), change)?;
+    landing.file.check()?;
+    let landings = Landings::of(hands.session(), &landing)?;
+    let work = Work {
+        session: hands.session(),
+        ingestion,
+        permit,
+        landings: &landings,
+        landing: &landing,
+    };
+    let landed = if landing.file.size < IN_PARTS_FROM {
+        work.at_once().await?
+    } else {
+        work.in_parts().await?
+    };
+    Ok(Done {
+        value: value(&landing, &landed),
+        after: facts(&landing, &landed),
+        ..Done::default()
+    })
+}
+
+/// The landing of a change, as it begins.
+fn begun(session: &Session, change: &Change) -> Result<Landing> {
+    let Change::LandFile {
+        file,
+        domain,
+        classification,
+        content_type,
+    } = change
+    else {
+        return Err(Error::internal("this is no landing"));
+    };
+    Ok(Landing {
+        api: landings::api(session)?,
+        file: file.clone(),
+        domain: domain.clone(),
+        classification: classification.clone(),
+        content_type: content_type.clone(),
+        began: session.now(),
+        stage: Stage::Begun,
+    })
+}
+
+/// What a landing gives back.
+fn value(landing: &Landing, landed: &Landed) -> Value {
+    json!({
+        "uri": landed.at.to_string(),
+        "bucket": landed.at.bucket,
+        "key": landed.at.key,
+        "size": landing.file.size,
+        "etag": landed.etag,
+        "file": landing.file.path,
+    })
+}
+
+fn facts(landing: &Landing, landed: &Landed) -> Facts {
+    Facts::Object {
+        size: landing.file.size,
+        etag: landed.etag.clone(),
+        modified: landed.modified.clone(),
+        version: None,
+    }
+}
+
+/// What came of a landing whose end nobody told: what it gave back, and what is there.
+pub(super) fn found(session: &Session, change: &Change) -> Result<Option<(Value, Facts)>> {
+    let landing = begun(session, change)?;
+    Ok(match landings::known(session, &landing)? {
+        Some(Landing {
+            stage: Stage::Landed(landed),
+            ..
+        }) => Some((value(&landing, &landed), facts(&landing, &landed))),
+        _ => None,
+    })
+}
+
+/// What a landing of the same file gave back, where it is still what it was and there.
+pub fn landed_before(session: &Session, change: &Change) -> Result<Option<Value>> {
+    let ingest = session.ingest()?;
+    let Some((value, facts)) = found(session, change)? else {
+        return Ok(None);
+    };
+    let uri = value["uri"].as_str().unwrap_or_default();
+    match session.wait(ingest.register(uri)) {
+        Ok(there) if there["content_length"].as_u64() == facts.size() => Ok(Some(value)),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// One landing under way.
+pub(super) struct Work<'a> {
+    pub(super) session: &'a Session,
+    pub(super) ingestion: &'a Ingestion,
+    pub(super) permit: Permit,
+    pub(super) landings: &'a Landings,
+    pub(super) landing: &'a Landing,
+}
+
+impl Work<'_> {
+    /// What the API is asked with.
+    pub(super) fn asked(&self) -> Result<ingest::Landing<'_>> {
+        let path = &self.landing.file.path;
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| {
+            Error::usage(format!("{} has no name that can be sent", path.display()))
+        })?;
+        Ok(ingest::Landing {
+            domain: &self.landing.domain,
+            name,
+            content_type: &self.landing.content_type,
+            size: self.landing.file.size,
+        })
+    }
+
+    pub(super) fn sent<'b>(&'b self, at: &'b ObjectRef) -> Sent<'b> {
+        Sent {
+            at,
+            file: &self.landing.file,
+            content_type: Some(&self.landing.content_type),
+            metadata: &NOTHING,
+        }
+    }
+
+    async fn at_once(&self) -> Result<Landed> {
+        let place = self.ingestion.ingest.presign(&self.asked()?).await?;
+        let at = ObjectRef {
+            bucket: place.bucket,
+            key: place.key,
+        };
+        let file = &self.landing.file;
+        let what = at.to_string();
+        let progress = self.session.console().parts(&file.path, file.size, 1);
+        let put = Put {
+            url: &place.url,
+            what: &what,
+            content_type: Some(&self.landing.content_type),
+            file,
+            md5: digest(file, 0..file.size).await?,
+        };
+        let sending = async {
+            match self
+                .ingestion
+                .presigned
+                .put(self.permit, &put, 0..file.size)
+                .await
+            {
+                Err(error) if self.may_sign(&error) => self.with_own_keys(&at).await,
+                other => other,
+            }
+        };
+        let sent = tokio::select! {
+            biased;
+            () = self.session.interrupt().stopped() => Err(Error::interrupted()),
+            sent = sending => sent,
+        };
+        // A store that checks the digest refuses bytes that changed on the way, and then it is the file's fault.
+        if let Err(changed) = file.check() {
+            return Err(self.taken_back(&at, sent.is_ok(), changed).await);
+        }
+        let etag = sent?;
+        progress.count(1);
+        progress.add(file.size);
+        self.arrived(&at, etag).await
+    }
+
+    /// Whether keys of one's own may do what a signed URL does not: it has expired, or names a store that cannot be
+    /// reached so.
+    pub(super) fn may_sign(&self, error: &Error) -> bool {
+        let is_over = matches!(error.kind(), Kind::Forbidden | Kind::Unavailable);
+        is_over && self.ingestion.own.is_some()
+    }
+
+    async fn with_own_keys(&self, at: &ObjectRef) -> Result<Option<String>> {
+        let s3 = self.ingestion.own()?;
+        let condition = crate::clients::s3_changes::Condition::None;
+        let written = s3.put_file(self.permit, &self.sent(at), &condition).await?;
+        Ok(written.etag)
+    }
+
+    /// Takes away what was made of a file that changed meanwhile, where there are keys for that.
+    async fn taken_back(&self, at: &ObjectRef, was_sent: bool, changed: Error) -> Error {
+        if !was_sent {
+            return changed;
+        }
+        let gone = match &self.ingestion.own {
+            Some(s3) => s3.delete(self.permit, at, None, None).await.is_ok(),
+            None => false,
+        };
+        if gone {
+            return changed;
+        }
+        changed.hint(format!(
+            "{at} is what was sent of it, and nothing was triggered"
+        ))
+    }
+
+    /// Looks at what has arrived, and remembers it.
+    pub(super) async fn arrived(&self, at: &ObjectRef, etag: Option<String>) -> Result<Landed> {
+        let there = self.ingestion.ingest.register(&at.to_string()).await?;
+        let size = there["content_length"].as_u64();
+        if size != Some(self.landing.file.size) {
+            let size = size.map_or_else(|| "an unknown number".to_owned(), |size| size.to_string());
+            return Err(Error::new(
+                Kind::Protocol,
+                format!(
+                    "{at} has {size} bytes, and {} has {}",
+                    self.landing.file.path.display(),
+                    self.landing.file.size
+                ),
+            )
+            .hint("nothing was triggered; the same command again uploads it anew"));
+        }
+        let modified = there["last_modified"].as_str().map(to_the_second);
+        let landed = Landed {
+            at: at.clone(),
+            etag,
+            modified,
+        };
+        self.landings.keep(&Landing {
+            stage: Stage::Landed(landed.clone()),
+            ..self.landing.clone()
+        })?;
+        Ok(landed)
+    }
+}
+
+/// A landing has no user metadata: the URLs are signed without any.
+static NOTHING: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
+
+/// A time as the API spells it (`2026-11-24T18:33:36+00:00`), as looks at an object spell it.
+fn to_the_second(time: &str) -> String {
+    let parsed: std::result::Result<Timestamp, _> = time.parse();
+    parsed.map_or_else(
+        |_| time.to_owned(),
+        |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    )
+}
+
+/// Whether an ETag is one that tells: the MD5 of the bytes, or that of parts.
+pub(super) fn tells(etag: &str) -> bool {
+    let digest = etag.split_once('-').map_or(etag, |(digest, _)| digest);
+    digest.len() == 32 && digest.bytes().all(|letter| letter.is_ascii_hexdigit())
+}
+
+/// How a file of so many bytes goes: its parts and their size, or none where it goes at once. The API has the last word.
+#[must_use]
+pub fn parts_of(size: u64) -> Option<(u64, u64)> {
+    let part = s3_upload::part_size(size);
+    (size >= IN_PARTS_FROM).then(|| (size.div_ceil(part), part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_the_api_are_spelt_like_those_of_the_store() {
+        assert_eq!(
+            to_the_second("2026-11-24T18:33:36+00:00"),
+            "2026-11-24T18:33:36Z"
+        );
+        assert_eq!(to_the_second("soon"), "soon");
+    }
+
+    #[test]
+    fn only_an_etag_of_digests_tells() {
+        let digest = "0cc175b9c0f1b6a831c399e269772661";
+        assert!(tells(digest) && tells(&format!("{digest}-38")));
+        assert!(!tells("93c562174b3e71fbf1101dc670c8c031793a1704"));
+    }
+}
