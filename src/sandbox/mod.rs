@@ -7,6 +7,7 @@
 
 mod clock;
 mod ingest;
+mod ingest_api;
 mod loki;
 mod prefect;
 mod reply;
@@ -26,6 +27,8 @@ use std::sync::Arc;
 use hyper_util::service::TowerToHyperService;
 
 use crate::error::{Error, Result};
+pub use ingest::Lake as IngestLake;
+pub use ingest_api::IngestApi;
 use state::State;
 
 /// The loopback ports to serve on; 0 takes a free one.
@@ -49,7 +52,7 @@ pub struct Sandbox {
     stac: Endpoint,
     prefect: Endpoint,
     loki: Endpoint,
-    ingest: Endpoint,
+    ingest: IngestApi,
     s3: Endpoint,
 }
 
@@ -76,20 +79,24 @@ impl Sandbox {
         let (prefect_listener, prefect_address) = serve::bind("Prefect", ports.prefect).await?;
         let (stac_listener, stac_address) = serve::bind("STAC", ports.stac).await?;
         let (loki_listener, loki_address) = serve::bind("Loki", ports.loki).await?;
-        let (ingest_listener, ingest_address) = serve::bind("ingest-api", ports.ingest).await?;
-
-        let lake = ingest::Lake {
+        let lake = IngestLake {
             s3: format!("http://{s3_address}"),
+            region: s3::REGION.to_owned(),
+            access_key: s3::ACCESS_KEY.to_owned(),
+            secret_key: s3::SECRET_KEY.to_owned(),
+            stac: format!("http://{stac_address}"),
             prefect: format!("http://{prefect_address}"),
         };
+        let ingest = IngestApi::start(lake.clone(), ports.ingest).await?;
+
         let router = |router: axum::Router| TowerToHyperService::new(router);
         Ok(Sandbox {
             stac: Endpoint {
-                url: format!("http://{stac_address}"),
+                url: lake.stac,
                 _server: serve::start(stac_listener, router(stac::router(state.clone()))),
             },
             prefect: Endpoint {
-                url: lake.prefect.clone(),
+                url: lake.prefect,
                 _server: serve::start(prefect_listener, router(prefect::router(state.clone()))),
             },
             loki: Endpoint {
@@ -97,13 +104,10 @@ impl Sandbox {
                 _server: serve::start(loki_listener, router(loki::router(state.clone()))),
             },
             s3: Endpoint {
-                url: lake.s3.clone(),
-                _server: serve::start(s3_listener, s3::service(state.clone())),
+                url: lake.s3,
+                _server: serve::start(s3_listener, s3::service(state)),
             },
-            ingest: Endpoint {
-                url: format!("http://{ingest_address}"),
-                _server: serve::start(ingest_listener, router(ingest::router(state, lake))),
-            },
+            ingest,
         })
     }
 
@@ -128,7 +132,7 @@ impl Sandbox {
     /// ingest-api's root.
     #[must_use]
     pub fn ingest_url(&self) -> &str {
-        &self.ingest.url
+        self.ingest.url()
     }
 
     /// The S3 endpoint; it speaks path style.

@@ -1,12 +1,13 @@
 //! What ingest-api answers when it refuses: FastAPI's `{"detail": …}`.
 
+use std::error::Error;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::sandbox::reply;
 use crate::sandbox::validation::Fault;
-use crate::sandbox::{prefect, s3};
 
 /// A refusal of ingest-api.
 #[derive(Debug)]
@@ -34,37 +35,25 @@ impl Refusal {
             "s3 object not found: An error occurred (404) when calling the HeadObject operation: Not Found",
         )
     }
-}
 
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Self {
-        let detail = format!("the sandbox's state: {error}");
-        Refusal::Detail(StatusCode::INTERNAL_SERVER_ERROR, detail)
-    }
-}
-
-impl From<std::io::Error> for Refusal {
-    fn from(error: std::io::Error) -> Self {
-        let detail = format!("the sandbox's files: {error}");
-        Refusal::Detail(StatusCode::INTERNAL_SERVER_ERROR, detail)
-    }
-}
-
-impl From<s3::Failure> for Refusal {
-    fn from(failure: s3::Failure) -> Self {
-        let error = s3s::S3Error::from(failure);
-        let said = error.message().unwrap_or_default().to_owned();
-        let detail = format!("s3 error: {} ({said})", error.code().as_str());
+    /// 502 for a service that refuses: its code or status, and its own words.
+    pub(crate) fn of_service(service: &str, code: &str, said: &str) -> Refusal {
+        let detail = format!("{service} error: {code} ({said})");
         Refusal::Detail(StatusCode::BAD_GATEWAY, detail)
     }
-}
 
-impl From<prefect::Refusal> for Refusal {
-    fn from(refusal: prefect::Refusal) -> Self {
-        Refusal::Detail(
-            StatusCode::BAD_GATEWAY,
-            format!("prefect error: {refusal:?}"),
-        )
+    /// 502 for a service that gives no answer, or breaks off in one.
+    pub(crate) fn unreached(service: &str, error: reqwest::Error) -> Refusal {
+        let origin = error.url().map(|url| url.origin().ascii_serialization());
+        let origin = origin.unwrap_or_default();
+        // Only the innermost cause is told: what lies around it names the whole URL, signature included.
+        let error = error.without_url();
+        let mut cause: &dyn Error = &error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        let detail = format!("no answer from {service} at {origin}: {cause}");
+        Refusal::Detail(StatusCode::BAD_GATEWAY, detail)
     }
 }
 

@@ -5,10 +5,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::Desk;
 use super::answer::Refusal;
 use super::wanted::User;
-use crate::sandbox::{reply, sql};
+use super::{Desk, services};
+use crate::sandbox::reply;
 
 /// `GET /healthz`
 pub(crate) async fn healthz() -> Response {
@@ -24,18 +24,8 @@ pub(crate) async fn me(user: User) -> Response {
 
 /// `GET /domains`: the catalogue's collections.
 pub(crate) async fn domains(Held(desk): Held<Desk>, _: User) -> Result<Response, Refusal> {
-    let stored: Vec<String> = desk
-        .state
-        .read(|database| {
-            let query = "SELECT body FROM collection ORDER BY id";
-            sql::select(database, query, [], |row| row.get(0))
-        })
-        .await?;
-    let domains: Vec<Value> = stored
-        .iter()
-        .filter_map(|text| serde_json::from_str(text).ok())
-        .map(|collection: Value| domain(&collection))
-        .collect();
+    let collections = services::collections(&desk).await?;
+    let domains: Vec<Value> = collections.iter().map(domain).collect();
     Ok(reply::json(StatusCode::OK, &json!({ "domains": domains })))
 }
 

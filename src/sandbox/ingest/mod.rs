@@ -1,13 +1,15 @@
 //! dashi's ingest-api: uploads into the landing bucket and the flow run that ingests them, as the web form uses it.
 //!
-//! The routes belong here. It reads and writes the same state as the other services: presigned URLs point to the
-//! sandbox's own S3, a trigger makes a run in its Prefect. `/catalog/items` and `/runs`, which serve the web pages only,
-//! are not there.
+//! The routes belong here. It stands in front of any lake and asks its services over HTTP: the store (`store`) with URLs
+//! that it signs itself, the catalogue and Prefect (`services`) without credentials. `/catalog/items` and `/runs`, which
+//! serve the web pages only, are not there.
 
 mod answer;
 mod front;
 mod scan;
+mod services;
 mod signature;
+mod store;
 mod trigger;
 mod upload;
 mod wanted;
@@ -16,28 +18,41 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
+use reqwest::Client;
 
 use super::reply;
-use super::state::State;
+use crate::error::{Error, Result};
 
-/// The other services of the lake, as their clients reach them.
-#[derive(Debug, Clone)]
-pub(crate) struct Lake {
-    /// The S3 endpoint.
-    pub(crate) s3: String,
-    /// Prefect's root.
-    pub(crate) prefect: String,
+/// The services of the lake that ingest-api stands in front of. They speak plain HTTP.
+// Without `Debug`: it holds the secret key.
+#[derive(Clone)]
+pub struct Lake {
+    /// The S3 endpoint, as in `http://127.0.0.1:9000`; it speaks path style and has a bucket `landing`.
+    pub s3: String,
+    /// The region that requests are signed for.
+    pub region: String,
+    /// The access key.
+    pub access_key: String,
+    /// The secret key.
+    pub secret_key: String,
+    /// The STAC API's root.
+    pub stac: String,
+    /// Prefect's root, without `/api`.
+    pub prefect: String,
 }
 
 /// What every handler works on.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Desk {
-    state: Arc<State>,
     lake: Arc<Lake>,
+    http: Client,
 }
 
-/// The whole API over this state.
-pub(crate) fn router(state: Arc<State>, lake: Lake) -> Router {
+/// The whole API in front of this lake.
+pub(crate) fn router(mut lake: Lake) -> Result<Router> {
+    for root in [&mut lake.s3, &mut lake.stac, &mut lake.prefect] {
+        root.truncate(root.trim_end_matches('/').len());
+    }
     let routes = Router::new()
         .route("/healthz", get(front::healthz))
         .route("/me", get(front::me))
@@ -49,6 +64,15 @@ pub(crate) fn router(state: Arc<State>, lake: Lake) -> Router {
         .route("/register", post(upload::register))
         .route("/scan", post(scan::scan))
         .route("/trigger", post(trigger::trigger));
-    let lake = Arc::new(lake);
-    reply::fastapi(routes).with_state(Desk { state, lake })
+    let (lake, http) = (Arc::new(lake), client()?);
+    Ok(reply::fastapi(routes).with_state(Desk { lake, http }))
+}
+
+/// The one client for all services. What they send is passed on as it is, so nothing is decompressed on the way.
+fn client() -> Result<Client> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // No roots are loaded: that alone would take longer than the start of a command may.
+    let builder = Client::builder().no_proxy().tls_certs_only([]);
+    let built = builder.no_gzip().no_brotli().build();
+    built.map_err(|error| Error::internal("ingest-api has no HTTP client").caused_by(&error))
 }

@@ -5,12 +5,11 @@ use axum::extract::State as Held;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt;
 
-use super::Desk;
 use super::answer::Refusal;
-use super::wanted::{LANDING, User, Wanted, landing_key};
-use crate::sandbox::{reply, s3};
+use super::wanted::{User, Wanted, landing_key};
+use super::{Desk, store};
+use crate::sandbox::reply;
 
 /// So many of an object's first bytes are looked at.
 const LOOK: u64 = 64 << 10;
@@ -26,18 +25,7 @@ pub(crate) async fn scan(
     wanted.settle()?;
     let key = landing_key(&uri, "scan")?;
     let name = key.rsplit('/').next().unwrap_or(&key).to_owned();
-    let first = desk
-        .state
-        .read(move |database| -> Result<_, Refusal> {
-            let object = s3::live(database, LANDING, &key)?.ok_or_else(Refusal::no_object)?;
-            Ok(s3::segments(database, object.seq)?.into_iter().next())
-        })
-        .await?;
-    let mut head = Vec::new();
-    if let Some(segment) = first {
-        let file = tokio::fs::File::open(desk.state.blob(&segment.blob)).await?;
-        file.take(LOOK).read_to_end(&mut head).await?;
-    }
+    let head = store::first(&desk, &key, LOOK).await?;
     let row = row(&name, &head);
     let primary = i64::from(row["kind"] != "unknown");
     let answer = json!({"rows": [row], "primary_count": primary, "blocking_errors": 0});

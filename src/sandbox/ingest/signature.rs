@@ -1,16 +1,21 @@
-//! Presigned URLs: AWS Signature Version 4 in the query, for the sandbox's own store and keys.
+//! Presigned URLs: AWS Signature Version 4 in the query, for the lake's store and with its keys.
 //!
-//! After "Authenticating Requests: Using Query Parameters" of the S3 API reference. Only what ingest-api hands out is
-//! signed here; requests are checked by s3s.
+//! After "Authenticating Requests: Using Query Parameters" of the S3 API reference. What ingest-api hands out and what it
+//! asks the store itself is signed here; requests are checked by the store.
 
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Method;
 use sha2::{Digest, Sha256};
 
-use crate::sandbox::s3::{ACCESS_KEY, REGION, SECRET_KEY};
+use super::Lake;
+use super::wanted::LANDING;
+
+/// Presigned URLs hold for so many seconds, a quarter of an hour.
+pub(crate) const EXPIRES: i64 = 900;
 
 /// All but the unreserved characters of RFC 3986.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
@@ -18,33 +23,31 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// The same in a path.
 const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
 
-/// A request to be signed.
-#[derive(Debug, Clone)]
+/// A request for an object in the landing bucket that is to be signed.
+#[derive(Clone)]
 pub(crate) struct Presigned<'a> {
-    /// The endpoint, as in `http://127.0.0.1:9000`.
-    pub(crate) endpoint: &'a str,
-    /// The bucket.
-    pub(crate) bucket: &'a str,
+    /// Where the store is, and its keys.
+    pub(crate) lake: &'a Lake,
+    /// What is done.
+    pub(crate) method: Method,
     /// The key.
     pub(crate) key: &'a str,
     /// Query parameters of the operation.
     pub(crate) query: Vec<(&'a str, String)>,
-    /// The content type that the upload must have.
+    /// The content type that the request must have.
     pub(crate) content_type: Option<&'a str>,
-    /// Seconds until it expires.
-    pub(crate) expires: i64,
 }
 
 impl Presigned<'_> {
-    /// The URL for a PUT from this moment on.
-    pub(crate) fn put(&self, now: Timestamp) -> String {
+    /// The URL from this moment on.
+    pub(crate) fn url(&self, now: Timestamp) -> String {
         let date = now.strftime("%Y%m%d").to_string();
         let time = now.strftime("%Y%m%dT%H%M%SZ").to_string();
-        let scope = format!("{date}/{REGION}/s3/aws4_request");
-        let host = self
-            .endpoint
+        let scope = format!("{date}/{}/s3/aws4_request", self.lake.region);
+        let endpoint = self.lake.s3.as_str();
+        let host = endpoint
             .split_once("://")
-            .map_or(self.endpoint, |(_, host)| host);
+            .map_or(endpoint, |(_, host)| host);
         let (headers, signed) = match self.content_type {
             Some(kind) => (
                 format!("content-type:{kind}\nhost:{host}\n"),
@@ -52,26 +55,27 @@ impl Presigned<'_> {
             ),
             None => (format!("host:{host}\n"), "host"),
         };
-        let path = utf8_percent_encode(&format!("/{}/{}", self.bucket, self.key), RESERVED_IN_PATH)
-            .to_string();
+        let path = format!("/{LANDING}/{}", self.key);
+        let path = utf8_percent_encode(&path, RESERVED_IN_PATH).to_string();
         let query = self.signed_query(&scope, &time, signed);
-        let request = format!("PUT\n{path}\n{query}\n{headers}\n{signed}\nUNSIGNED-PAYLOAD");
+        let request = format!(
+            "{}\n{path}\n{query}\n{headers}\n{signed}\nUNSIGNED-PAYLOAD",
+            self.method
+        );
         let digest = hex::encode(Sha256::digest(&request));
         let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{digest}");
-        let signature = hex::encode(hmac(&signing_key(&date), text.as_bytes()));
-        format!(
-            "{}{path}?{query}&X-Amz-Signature={signature}",
-            self.endpoint
-        )
+        let signature = hex::encode(hmac(&self.signing_key(&date), text.as_bytes()));
+        format!("{endpoint}{path}?{query}&X-Amz-Signature={signature}")
     }
 
     /// The query that is signed, its parameters in byte order.
     fn signed_query(&self, scope: &str, time: &str, signed: &str) -> String {
+        let credential = format!("{}/{scope}", self.lake.access_key);
         let mut pairs = vec![
             ("X-Amz-Algorithm", "AWS4-HMAC-SHA256".to_owned()),
-            ("X-Amz-Credential", format!("{ACCESS_KEY}/{scope}")),
+            ("X-Amz-Credential", credential),
             ("X-Amz-Date", time.to_owned()),
-            ("X-Amz-Expires", self.expires.to_string()),
+            ("X-Amz-Expires", EXPIRES.to_string()),
             ("X-Amz-SignedHeaders", signed.to_owned()),
         ];
         pairs.extend(self.query.clone());
@@ -82,14 +86,15 @@ impl Presigned<'_> {
         });
         written.collect::<Vec<_>>().join("&")
     }
-}
 
-fn signing_key(date: &str) -> [u8; 32] {
-    let mut key = hmac(format!("AWS4{SECRET_KEY}").as_bytes(), date.as_bytes());
-    for part in [REGION, "s3", "aws4_request"] {
-        key = hmac(&key, part.as_bytes());
+    fn signing_key(&self, date: &str) -> [u8; 32] {
+        let first = format!("AWS4{}", self.lake.secret_key);
+        let mut key = hmac(first.as_bytes(), date.as_bytes());
+        for part in [&self.lake.region, "s3", "aws4_request"] {
+            key = hmac(&key, part.as_bytes());
+        }
+        key
     }
-    key
 }
 
 /// HMAC-SHA256 (RFC 2104).

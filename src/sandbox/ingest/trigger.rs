@@ -4,14 +4,12 @@ use axum::body::Bytes;
 use axum::extract::State as Held;
 use axum::http::StatusCode;
 use axum::response::Response;
-use rusqlite::{OptionalExtension, Transaction};
 use serde_json::{Value, json};
 
-use super::Desk;
 use super::answer::Refusal;
 use super::wanted::{User, Wanted, landing_key};
-use crate::sandbox::prefect::{self, Ask, Run};
-use crate::sandbox::{clock, reply};
+use super::{Desk, services};
+use crate::sandbox::reply;
 
 /// The classifications, the most open first.
 const CLASSES: [&str; 4] = ["pub", "int", "rst", "cnf"];
@@ -41,40 +39,24 @@ pub(crate) async fn trigger(
     if let Some(description) = description {
         parameters["collection_description"] = json!(description);
     }
-    let ask = Ask {
-        parameters,
-        tags: vec![
-            json!(format!("submitted-by:{}", user.name)),
-            json!(format!("domain:{domain}")),
-        ],
-        ..Ask::default()
-    };
-    let run = desk
-        .state
-        .write(move |database| {
-            check_ceiling(database, &domain, &class)?;
-            submit(database, &ask)
-        })
-        .await?;
+    check_ceiling(&desk, &domain, &class).await?;
+    let tags = [
+        format!("submitted-by:{}", user.name),
+        format!("domain:{domain}"),
+    ];
+    let run = submit(&desk, &json!({"parameters": parameters, "tags": tags})).await?;
+    let id = run["id"].as_str().unwrap_or_default();
     let answer = json!({
-        "flow_run_id": run.id,
-        "flow_run_name": run.name,
-        "state": run.state.kind,
-        "ui_url": format!("{}/runs/flow-run/{}", desk.lake.prefect, run.id),
+        "flow_run_id": id,
+        "flow_run_name": run["name"],
+        "state": run["state"]["type"],
+        "ui_url": format!("{}/runs/flow-run/{id}", desk.lake.prefect),
     });
     Ok(reply::json(StatusCode::OK, &answer))
 }
 
-fn check_ceiling(database: &Transaction<'_>, domain: &str, class: &str) -> Result<(), Refusal> {
-    let stored: Option<String> = database
-        .query_row(
-            "SELECT body FROM collection WHERE id = ?1",
-            [domain],
-            |row| row.get(0),
-        )
-        .optional()?;
-    let collection: Option<Value> = stored.and_then(|text| serde_json::from_str(&text).ok());
-    let Some(collection) = collection else {
+async fn check_ceiling(desk: &Desk, domain: &str, class: &str) -> Result<(), Refusal> {
+    let Some(collection) = services::collection(desk, domain).await? else {
         return Err(Refusal::missing(format!("domain '{domain}' not found")));
     };
     let ceiling = collection["dashi:max_classification"]
@@ -92,10 +74,12 @@ fn check_ceiling(database: &Transaction<'_>, domain: &str, class: &str) -> Resul
     Ok(())
 }
 
-fn submit(database: &Transaction<'_>, ask: &Ask) -> Result<Run, Refusal> {
+async fn submit(desk: &Desk, run: &Value) -> Result<Value, Refusal> {
     let (flow, name) = DEPLOYMENT;
-    let deployment = prefect::deployment_by_name(database, flow, name)?
-        .ok_or_else(|| Refusal::missing(format!("prefect deployment '{flow}/{name}' not found")))?;
-    let (run, _) = prefect::create_run(database, &deployment, ask, clock::now())?;
-    Ok(run)
+    let found = services::deployment(desk, flow, name).await?;
+    let Some(id) = found.as_ref().and_then(|found| found["id"].as_str()) else {
+        let detail = format!("prefect deployment '{flow}/{name}' not found");
+        return Err(Refusal::missing(detail));
+    };
+    services::create_run(desk, id, run).await
 }

@@ -6,17 +6,16 @@ use axum::extract::State as Held;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
+use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Desk;
 use super::answer::Refusal;
-use super::signature::Presigned;
+use super::signature::{EXPIRES, Presigned};
 use super::wanted::{LANDING, User, Wanted, landing_key};
-use crate::sandbox::{reply, s3};
+use super::{Desk, store};
+use crate::sandbox::reply;
 
-/// Presigned URLs hold for a quarter of an hour.
-const EXPIRES: i64 = 900;
 /// The largest file: 50 GiB.
 const CAP: i64 = 51_200 << 20;
 /// Files from here on are uploaded in parts.
@@ -32,17 +31,15 @@ pub(crate) async fn presign(
 ) -> Result<Response, Refusal> {
     let file = File::parse(&body)?;
     let key = file.key();
-    let url = Presigned {
-        endpoint: &desk.lake.s3,
-        bucket: LANDING,
+    let put = Presigned {
+        lake: &desk.lake,
+        method: Method::PUT,
         key: &key,
         query: Vec::new(),
         content_type: Some(&file.content_type),
-        expires: EXPIRES,
-    }
-    .put(Timestamp::now());
+    };
     let answer = json!({
-        "url": url,
+        "url": put.url(Timestamp::now()),
         "bucket": LANDING,
         "key": key,
         "s3_uri": format!("s3://{LANDING}/{key}"),
@@ -64,12 +61,7 @@ pub(crate) async fn start(
         ));
     }
     let key = file.key();
-    let headers = s3::Headers::of_type(&file.content_type);
-    let of = key.clone();
-    let upload = desk
-        .state
-        .write(move |database| s3::begin(database, LANDING, &of, &headers))
-        .await?;
+    let upload = store::begin(&desk, &key, &file.content_type).await?;
     let parts = (file.length + PART - 1) / PART;
     let now = Timestamp::now();
     let urls: Vec<String> = (1..=parts)
@@ -79,14 +71,13 @@ pub(crate) async fn start(
                 ("uploadId", upload.clone()),
             ];
             let part = Presigned {
-                endpoint: &desk.lake.s3,
-                bucket: LANDING,
+                lake: &desk.lake,
+                method: Method::PUT,
                 key: &key,
                 query,
                 content_type: None,
-                expires: EXPIRES,
             };
-            part.put(now)
+            part.url(now)
         })
         .collect();
     let answer = json!({
@@ -113,21 +104,9 @@ pub(crate) async fn complete(
     let parts = wanted.parts();
     wanted.settle()?;
     target.check()?;
-    let uri = format!("s3://{}/{}", target.bucket, target.key);
-    let completed = desk
-        .state
-        .write(move |database| {
-            s3::complete(
-                database,
-                &target.bucket,
-                &target.key,
-                &target.upload,
-                &parts,
-            )
-        })
-        .await?;
-    s3::bury(&desk.state).await?;
-    let answer = json!({"s3_uri": uri, "etag": format!("\"{}\"", completed.etag)});
+    let etag = store::complete(&desk, &target.key, &target.upload, &parts).await?;
+    let uri = format!("s3://{LANDING}/{}", target.key);
+    let answer = json!({"s3_uri": uri, "etag": format!("\"{etag}\"")});
     Ok(reply::json(StatusCode::OK, &answer))
 }
 
@@ -141,10 +120,7 @@ pub(crate) async fn abort(
     let target = Target::read(&mut wanted);
     wanted.settle()?;
     target.check()?;
-    desk.state
-        .write(move |database| s3::abort(database, &target.bucket, &target.key, &target.upload))
-        .await?;
-    s3::bury(&desk.state).await?;
+    store::abort(&desk, &target.key, &target.upload).await?;
     Ok(reply::json(StatusCode::OK, &json!({"ok": true})))
 }
 
@@ -158,20 +134,14 @@ pub(crate) async fn register(
     let uri = wanted.text("s3_uri", 8, usize::MAX);
     wanted.settle()?;
     let key = landing_key(&uri, "register")?;
-    let of = key.clone();
-    let found = desk
-        .state
-        .read(move |database| s3::live(database, LANDING, &of))
-        .await?;
-    let object = found.ok_or_else(Refusal::no_object)?;
-    let modified = Timestamp::from_millisecond(object.modified).unwrap_or_default();
+    let object = store::head(&desk, &key).await?;
     let answer = json!({
         "s3_uri": uri,
         "bucket": LANDING,
         "key": key,
-        "content_length": object.size,
-        "content_type": object.headers.shown_type(),
-        "last_modified": modified.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string(),
+        "content_length": object.length,
+        "content_type": object.content_type,
+        "last_modified": object.modified.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string(),
     });
     Ok(reply::json(StatusCode::OK, &answer))
 }

@@ -28,9 +28,7 @@ use serde_json::json;
 use super::reply;
 use super::state::State;
 pub(crate) use answer::Refusal;
-pub(crate) use deployments::{
-    Deployment, by_name as deployment_by_name, store as store_deployment,
-};
+pub(crate) use deployments::{Deployment, store as store_deployment};
 pub(crate) use flow_runs::{Ask, create as create_run};
 pub(crate) use flows::ensure as ensure_flow;
 pub(crate) use ingestion::STORE;

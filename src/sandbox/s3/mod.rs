@@ -30,10 +30,9 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Result, s3_error};
 
 use super::state::State;
-pub(crate) use blob::bury;
 pub(crate) use failure::Failure;
 pub(crate) use headers::Headers;
-pub(crate) use multipart::{abort, begin, complete};
+pub(crate) use multipart::begin;
 pub(crate) use version::{New, Segment, live, put, segments};
 
 /// The access key of every sandbox.

@@ -1,0 +1,34 @@
+//! A running ingest-api: the sandbox's own, and one that is put in front of a lake which is none of the sandbox's.
+//!
+//! Only its port and its life belong here; what it answers belongs to `ingest`.
+
+use hyper_util::service::TowerToHyperService;
+
+use super::ingest::{self, Lake};
+use super::{Endpoint, serve};
+use crate::error::Result;
+
+/// A running ingest-api. Dropping it stops its server.
+#[derive(Debug)]
+pub struct IngestApi(Endpoint);
+
+impl IngestApi {
+    /// Serves on this loopback port, or on a free one for 0, in front of this lake. Must be called within a tokio runtime,
+    /// which then carries the server.
+    ///
+    /// Fails when the port is taken. That the lake is there is not looked at.
+    pub async fn start(lake: Lake, port: u16) -> Result<IngestApi> {
+        let (listener, address) = serve::bind("ingest-api", port).await?;
+        let router = ingest::router(lake)?;
+        Ok(IngestApi(Endpoint {
+            url: format!("http://{address}"),
+            _server: serve::start(listener, TowerToHyperService::new(router)),
+        }))
+    }
+
+    /// Its root, as in `http://127.0.0.1:34567`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.0.url
+    }
+}
