@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use dashictl::sandbox::{Ports, Sandbox};
+use dashictl::sandbox::{IngestApi, IngestLake, Ports, Sandbox};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -20,7 +20,7 @@ use super::wire::Wire;
 pub enum Lake {
     /// The embedded one.
     Sandbox,
-    /// stac-fastapi-pgstac, Prefect and SeaweedFS, with the sandbox's Loki and ingest-api.
+    /// stac-fastapi-pgstac, Prefect and SeaweedFS, with an ingest-api in front of them and the sandbox's Loki.
     Real,
 }
 
@@ -156,14 +156,25 @@ impl Addresses {
                 .unwrap_or_else(|| panic!("the real lake's env file lacks {name}"))
                 .clone()
         };
-        Addresses {
+        let own = IngestLake {
             stac: of("DASHI_STAC_URL"),
             prefect: of("DASHI_PREFECT_URL"),
             s3: of("DASHI_S3_ENDPOINT"),
             region: of("DASHI_S3_REGION"),
             access_key: of("DASHI_S3_ACCESS_KEY"),
             secret_key: of("DASHI_S3_SECRET_KEY"),
-            ..Addresses::of(beside())
+        };
+        let (sandbox, ingest) = beside(&own);
+        Addresses {
+            loki: sandbox.loki_url().to_owned(),
+            ingest: ingest.url().to_owned(),
+            stac: own.stac,
+            prefect: own.prefect,
+            s3: own.s3,
+            region: own.region,
+            access_key: own.access_key,
+            secret_key: own.secret_key,
+            aliases: Vec::new(),
         }
     }
 
@@ -234,16 +245,22 @@ fn env_file() -> PathBuf {
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 }
 
-/// A sandbox that serves what the real lake has no program for: Loki and the ingest-api.
-fn beside() -> &'static Sandbox {
-    static BESIDE: OnceLock<Running> = OnceLock::new();
-    &BESIDE.get_or_init(Running::start).sandbox
+/// What the real lake has no program for: the Loki of a sandbox, and an ingest-api in front of the lake's own services.
+fn beside(lake: &IngestLake) -> (&'static Sandbox, &'static IngestApi) {
+    static BESIDE: OnceLock<(Running, IngestApi)> = OnceLock::new();
+    let (running, ingest) = BESIDE.get_or_init(|| {
+        let running = Running::start();
+        let starting = IngestApi::start(lake.clone(), 0);
+        let ingest = running.runtime.block_on(starting).unwrap();
+        (running, ingest)
+    });
+    (&running.sandbox, ingest)
 }
 
 /// A sandbox in this process, with a folder of its own. It stops before its runtime, and the folder goes last.
 struct Running {
     sandbox: Sandbox,
-    _runtime: Runtime,
+    runtime: Runtime,
     folder: TempDir,
 }
 
@@ -269,7 +286,7 @@ impl Running {
         let sandbox = runtime.block_on(starting).unwrap();
         Running {
             sandbox,
-            _runtime: runtime,
+            runtime,
             folder,
         }
     }

@@ -58,6 +58,7 @@ mod gc_prefect_faults;
 mod gc_shares;
 mod gc_stac_changes;
 mod gc_stac_faults;
+mod ingest_api;
 mod interrupt;
 mod inventory;
 mod item_delete;
