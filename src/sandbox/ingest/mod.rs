@@ -68,11 +68,15 @@ pub(crate) fn router(mut lake: Lake) -> Result<Router> {
     Ok(reply::fastapi(routes).with_state(Desk { lake, http }))
 }
 
-/// The one client for all services. What they send is passed on as it is, so nothing is decompressed on the way.
+/// The one client for all services. What the store sends is taken as it is, so nothing is decompressed on the way.
 fn client() -> Result<Client> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // No roots are loaded: that alone would take longer than the start of a command may.
-    let builder = Client::builder().no_proxy().tls_certs_only([]);
+    // No roots are loaded: that alone would take longer than the start of a command may. No connection is kept: the
+    // server may close it just when it is used again.
+    let builder = Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .pool_max_idle_per_host(0);
     let built = builder.no_gzip().no_brotli().build();
     built.map_err(|error| Error::internal("ingest-api has no HTTP client").caused_by(&error))
 }

@@ -13,7 +13,8 @@ use super::signature::RESERVED;
 /// All collections, by id.
 pub(crate) async fn collections(desk: &Desk) -> Result<Vec<Value>, Refusal> {
     let mut all = Vec::new();
-    let mut next = Some(catalogue(desk, "/collections"));
+    // One page as a rule: pages go by offset, and one that is deleted between two of them hides another.
+    let mut next = Some(catalogue(desk, "/collections?limit=1000"));
     while let Some(url) = next {
         let mut page = ask("stac", desk.http.get(url)).await?;
         next = next_page(&page);

@@ -24,7 +24,6 @@ pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
 
 /// A request for an object in the landing bucket that is to be signed.
-#[derive(Clone)]
 pub(crate) struct Presigned<'a> {
     /// Where the store is, and its keys.
     pub(crate) lake: &'a Lake,

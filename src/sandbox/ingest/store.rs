@@ -26,8 +26,8 @@ pub(crate) struct Object {
 
 /// What there is under a key.
 pub(crate) async fn head(desk: &Desk, key: &str) -> Result<Object, Refusal> {
-    let answer = ask(request(desk, Method::HEAD, key, Vec::new(), None)).await?;
-    let headers = answer.of_object()?.headers;
+    let request = request(desk, Method::HEAD, named(key)?, Vec::new());
+    let headers = ask(request).await?.of_object()?.headers;
     let text = |name| headers.get(&name).and_then(|value| value.to_str().ok());
     let modified = text(LAST_MODIFIED).and_then(|date| httpdate::parse_http_date(date).ok());
     Ok(Object {
@@ -45,9 +45,9 @@ pub(crate) async fn head(desk: &Desk, key: &str) -> Result<Object, Refusal> {
 
 /// The first bytes of an object, at most so many.
 pub(crate) async fn first(desk: &Desk, key: &str, most: u64) -> Result<Bytes, Refusal> {
-    let request = request(desk, Method::GET, key, Vec::new(), None)
-        .header(RANGE, format!("bytes=0-{}", most - 1));
-    let answer = ask(request).await?;
+    let request = request(desk, Method::GET, named(key)?, Vec::new());
+    let range = format!("bytes=0-{}", most - 1);
+    let answer = ask(request.header(RANGE, range)).await?;
     // An empty object has no first byte.
     if answer.status == StatusCode::RANGE_NOT_SATISFIABLE {
         return Ok(Bytes::new());
@@ -58,7 +58,8 @@ pub(crate) async fn first(desk: &Desk, key: &str, most: u64) -> Result<Bytes, Re
 /// Begins a multipart upload. Answers its id.
 pub(crate) async fn begin(desk: &Desk, key: &str, content_type: &str) -> Result<String, Refusal> {
     let query = vec![("uploads", String::new())];
-    let request = request(desk, Method::POST, key, query, Some(content_type));
+    // The type is not signed: a signature holds it with its white space put right, and clients may write what they like.
+    let request = request(desk, Method::POST, key, query).header(CONTENT_TYPE, content_type);
     ask(request).await?.text("UploadId")
 }
 
@@ -70,7 +71,7 @@ pub(crate) async fn complete(
     parts: &[(i32, String)],
 ) -> Result<String, Refusal> {
     let query = vec![("uploadId", upload.to_owned())];
-    let request = request(desk, Method::POST, key, query, None).body(listed(parts));
+    let request = request(desk, Method::POST, key, query).body(listed(parts));
     let etag = ask(request).await?.text("ETag")?;
     Ok(etag.trim_matches('"').to_owned())
 }
@@ -78,8 +79,17 @@ pub(crate) async fn complete(
 /// Forgets a multipart upload and its parts.
 pub(crate) async fn abort(desk: &Desk, key: &str, upload: &str) -> Result<(), Refusal> {
     let query = vec![("uploadId", upload.to_owned())];
-    let request = request(desk, Method::DELETE, key, query, None);
+    let request = request(desk, Method::DELETE, key, query);
     ask(request).await?.accepted().map(drop)
+}
+
+/// A key that a URL can name: one with a segment of dots is none, and no object is reached under it.
+fn named(key: &str) -> Result<&str, Refusal> {
+    let is_dots = |segment| matches!(segment, "." | "..");
+    if key.split('/').any(is_dots) {
+        return Err(Refusal::no_object());
+    }
+    Ok(key)
 }
 
 /// The parts of an upload as S3 wants them named.
@@ -93,25 +103,15 @@ fn listed(parts: &[(i32, String)]) -> String {
     format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>")
 }
 
-fn request(
-    desk: &Desk,
-    method: Method,
-    key: &str,
-    query: Vec<(&str, String)>,
-    content_type: Option<&str>,
-) -> RequestBuilder {
+fn request(desk: &Desk, method: Method, key: &str, query: Vec<(&str, String)>) -> RequestBuilder {
     let signed = Presigned {
         lake: &desk.lake,
         method: method.clone(),
         key,
         query,
-        content_type,
+        content_type: None,
     };
-    let request = desk.http.request(method, signed.url(Timestamp::now()));
-    match content_type {
-        Some(kind) => request.header(CONTENT_TYPE, kind),
-        None => request,
-    }
+    desk.http.request(method, signed.url(Timestamp::now()))
 }
 
 async fn ask(request: RequestBuilder) -> Result<Answer, Refusal> {

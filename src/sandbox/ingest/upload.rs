@@ -209,6 +209,11 @@ impl Target {
         if self.bucket != LANDING {
             return Err(Refusal::bad("multipart only allowed on bucket=landing"));
         }
+        // Without a key or an id the store would be asked to delete the bucket, or the object itself.
+        if self.key.is_empty() || self.upload.is_empty() {
+            let said = "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";
+            return Err(Refusal::of_service("s3", "NoSuchUpload", said));
+        }
         Ok(())
     }
 }
