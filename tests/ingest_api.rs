@@ -162,6 +162,7 @@ fn in_front_of(store: &str, stac: &str) -> (Runtime, IngestApi) {
         secret_key: "made-up-for-a-test".to_owned(),
         stac: stac.to_owned(),
         prefect: "http://127.0.0.1:9".to_owned(),
+        valid: 900,
     };
     let api = runtime.block_on(IngestApi::start(lake, 0)).unwrap();
     (runtime, api)

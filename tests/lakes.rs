@@ -163,6 +163,7 @@ impl Addresses {
             region: of("DASHI_S3_REGION"),
             access_key: of("DASHI_S3_ACCESS_KEY"),
             secret_key: of("DASHI_S3_SECRET_KEY"),
+            valid: 900,
         };
         let (sandbox, ingest) = beside(&own);
         Addresses {
@@ -181,18 +182,25 @@ impl Addresses {
     /// The configuration file that leads there. A request may take long: tests hold some, on machines as slow as may be,
     /// and what is given up is asked for again.
     fn configuration(&self) -> String {
+        let keys = match self.access_key.as_str() {
+            "" => String::new(),
+            access_key => {
+                format!(
+                    "access_key = {access_key:?}\nsecret_key = {:?}\n",
+                    self.secret_key
+                )
+            }
+        };
         format!(
             "http.timeout = \"10m\"\nstac_url = {:?}\nprefect_url = {:?}\nloki_url = {:?}\ningest_url = {:?}\n[s3]\nendpoint = {:?}\n\
-             region = {:?}\naccess_key = {:?}\nsecret_key = {:?}\naliases = {:?}\n[stac]\ntoken = {:?}\n\
-             headers = {{ X-Canary = {:?} }}\n[prefect]\ntoken = {:?}\n[loki]\ntoken = {:?}\n[ingest]\ntoken = {:?}\n",
+             region = {:?}\n{keys}aliases = {:?}\n[stac]\ntoken = {:?}\n\
+             headers = {{ X-Canary = {:?} }}\n[prefect]\ntoken = {:?}\n[loki]\ntoken = {:?}\n[ingest]\ntoken = {:?}\nuser = \"operator\"\n",
             self.stac,
             self.prefect,
             self.loki,
             self.ingest,
             self.s3,
             self.region,
-            self.access_key,
-            self.secret_key,
             self.aliases,
             canary::STAC,
             canary::HEADER,
@@ -202,7 +210,8 @@ impl Addresses {
         )
     }
 
-    fn operator(&self) -> Operator {
+    /// An operator whose configuration leads there; without keys for the store where there are none here.
+    pub fn operator(&self) -> Operator {
         let operator = Operator::new();
         operator.config(&self.configuration());
         operator

@@ -3,8 +3,8 @@
 //!
 //! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
 //! lake), a `corner` of one is a test's own, `wire` taps what goes there, by `framing`, and `stage` sets the scene for runs
-//! that are killed, `swept` for those on faulty services, `large_file` for transfers, `visit` for what the
-//! library does without a script. `listener`, `listing_store`, `fake` and `catalogue` stand for servers that
+//! that are killed, `pier` for what is ingested, `swept` for those on faulty services, `large_file` for transfers, `visit`
+//! for what the library does without a script. `listener`, `listing_store`, `fake` and `catalogue` stand for servers that
 //! misbehave. Every other file holds tests of one subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
@@ -26,6 +26,7 @@ mod large_file;
 mod listener;
 mod listing_store;
 mod operator;
+mod pier;
 mod slow_store;
 mod stage;
 mod swept;
@@ -58,7 +59,9 @@ mod gc_prefect_faults;
 mod gc_shares;
 mod gc_stac_changes;
 mod gc_stac_faults;
+mod ingest;
 mod ingest_api;
+mod ingest_large;
 mod interrupt;
 mod inventory;
 mod item_delete;

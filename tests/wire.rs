@@ -456,11 +456,25 @@ impl Connection {
             lost,
         });
         (&self.service).write_all(&[head.raw.as_slice(), &opening.raw].concat())?;
+        let carried = self.carry_body(request.order, body, reader);
+        if carried.is_err() {
+            // The rest of the body will never come, and the service is not to wait for it.
+            let _ = self.service.shutdown(Shutdown::Both);
+        }
+        carried.map(|()| !lost)
+    }
+
+    fn carry_body(
+        &self,
+        order: usize,
+        mut body: Body,
+        reader: &mut BufReader<&TcpStream>,
+    ) -> io::Result<()> {
         while let Some(piece) = body.next(reader)? {
-            self.shared.keep(request.order, &piece.data);
+            self.shared.keep(order, &piece.data);
             (&self.service).write_all(&piece.raw)?;
         }
-        Ok(!lost)
+        Ok(())
     }
 
     /// Answers in the service's place.

@@ -2,7 +2,7 @@
 //! how often one is tried belongs here; who hands out the URLs, and what happens when they expire, does not.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -40,6 +40,8 @@ struct Inner {
     pace: Pace,
     /// Whether a store has answered yet.
     has_answered: AtomicBool,
+    /// The bytes that went out, those of tries in vain included.
+    sent: Arc<AtomicU64>,
 }
 
 /// What is sent.
@@ -68,7 +70,14 @@ impl Presigned {
             client: OnceLock::new(),
             pace: Pace::new(PARTS.0, PARTS.1),
             has_answered: AtomicBool::new(false),
+            sent: Arc::default(),
         }))
+    }
+
+    /// How many bytes have gone out so far, whatever became of them: it tells how fast the line is.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.0.sent.load(Ordering::Relaxed)
     }
 
     /// Puts a range of a file to a URL. Gives the ETag of what was made. Tried again after a passing failure: it is the same
@@ -113,7 +122,7 @@ impl Presigned {
         let tracer = &self.0.tracer;
         tracer.sent("s3", "PUT", url.as_str(), &headers, None);
         let began = Instant::now();
-        let flow = Flow::default();
+        let flow = Flow::among(&self.0.sent);
         let bytes = read_as_sent(put.file, range)
             .await
             .map_err(|error| put.failed(Kind::Io, "cannot be read").caused_by(&error))?;

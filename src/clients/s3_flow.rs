@@ -14,11 +14,30 @@ use http_body::{Body, Frame, SizeHint};
 /// Looks a bound is divided into: a stall is noticed after the bound, and at most a part of it later.
 const LOOKS: u32 = 8;
 
-/// How much of a body was sent. Clones count the same.
+/// How many bytes of a body were sent. Clones count the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Flow(Arc<AtomicU64>);
+pub(super) struct Flow {
+    own: Arc<AtomicU64>,
+    /// What is counted together with others.
+    all: Arc<AtomicU64>,
+}
 
 impl Flow {
+    /// One that adds what it counts to this, too.
+    pub(super) fn among(all: &Arc<AtomicU64>) -> Flow {
+        Flow {
+            own: Arc::default(),
+            all: Arc::clone(all),
+        }
+    }
+
+    fn add(&self, bytes: usize) {
+        // A body of 2^64 bytes is none.
+        let bytes = bytes as u64;
+        self.own.fetch_add(bytes, Ordering::Relaxed);
+        self.all.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// A body that is counted while it is sent.
     pub(super) fn through(&self, body: SdkBody) -> Flowing {
         Flowing {
@@ -29,11 +48,11 @@ impl Flow {
 
     /// Ends when nothing was sent for so long.
     pub(super) async fn stalled(&self, bound: Duration) {
-        let mut before = self.0.load(Ordering::Relaxed);
+        let mut before = self.own.load(Ordering::Relaxed);
         let mut still = 0;
         while still < LOOKS {
             tokio::time::sleep(bound / LOOKS).await;
-            let now = self.0.load(Ordering::Relaxed);
+            let now = self.own.load(Ordering::Relaxed);
             still = if now == before { still + 1 } else { 0 };
             before = now;
         }
@@ -56,8 +75,8 @@ impl Body for Flowing {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
         let frame = Pin::new(&mut this.body).poll_frame(cx);
-        if frame.is_ready() {
-            this.flow.0.fetch_add(1, Ordering::Relaxed);
+        if let Poll::Ready(Some(Ok(frame))) = &frame {
+            this.flow.add(frame.data_ref().map_or(0, Bytes::len));
         }
         frame
     }
@@ -82,7 +101,7 @@ mod tests {
         let moving = async {
             for _ in 0..20 {
                 tokio::time::sleep(Duration::from_secs(20)).await;
-                flow.0.fetch_add(1, Ordering::Relaxed);
+                flow.add(1);
             }
         };
         tokio::select! {

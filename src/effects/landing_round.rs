@@ -20,6 +20,8 @@ use crate::progress::Progress;
 
 /// Parts that are worked at; how many are sent at once is the pace's business.
 const AT_ONCE: usize = 16;
+/// Whether it can end in time is looked at so often.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// What a round of sending came to.
 pub(super) enum Round {
@@ -57,7 +59,8 @@ pub(super) struct Sending<'a> {
     there: BTreeMap<i32, Part>,
     progress: Progress,
     began: Instant,
-    sent: AtomicU64,
+    /// What had gone out before.
+    sent_before: u64,
     left: AtomicU64,
     /// Parts that are there.
     done: AtomicU64,
@@ -82,7 +85,7 @@ impl<'a> Sending<'a> {
             there: there.into_iter().map(|part| (part.number, part)).collect(),
             progress: console.parts(&file.path, file.size, open.urls.len() as u64),
             began: Instant::now(),
-            sent: AtomicU64::new(0),
+            sent_before: work.ingestion.presigned.sent(),
             left: AtomicU64::new(file.size),
             done: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
@@ -95,14 +98,26 @@ impl<'a> Sending<'a> {
         let ranges = parts(self.work.landing.file.size, self.open.part_size);
         let sending =
             stream::iter((1..).zip(ranges)).map(|(number, range)| self.one(number, range));
-        sending.buffered(AT_ONCE).try_collect().await
+        tokio::select! {
+            sent = sending.buffered(AT_ONCE).try_collect() => sent,
+            stop = self.watch() => Err(stop),
+        }
+    }
+
+    /// Ends where the round cannot come through in time any more.
+    async fn watch(&self) -> Stop {
+        loop {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+            if let Err(stop) = self.judge() {
+                return stop;
+            }
+        }
     }
 
     async fn one(&self, number: i32, range: Range<u64>) -> Came<(Part, [u8; 16])> {
         let size = range.end - range.start;
         let md5 = digest(&self.work.landing.file, range.clone()).await?;
         let is_there = |part: &&Part| part.size == size && part.etag == hex::encode(md5);
-        self.judge()?;
         let there = self.there.get(&number).filter(is_there).cloned();
         let was_there = there.is_some();
         let part = match there {
@@ -116,7 +131,6 @@ impl<'a> Sending<'a> {
             self.progress.skip(size);
         } else {
             self.work.landings.keep_part(&part);
-            self.sent.fetch_add(size, Ordering::Relaxed);
             self.progress.add(size);
         }
         Ok((part, md5))
@@ -174,7 +188,7 @@ impl<'a> Sending<'a> {
         Ok(Part { number, etag, size })
     }
 
-    /// Ends the round where it cannot come through in time.
+    /// Whether it can come through in time.
     fn judge(&self) -> Came<()> {
         if self.work.ingestion.own.is_some() {
             return Ok(());
@@ -200,7 +214,7 @@ impl<'a> Sending<'a> {
         Pressure {
             total: self.work.landing.file.size,
             left: self.left.load(Ordering::Relaxed),
-            sent: self.sent.load(Ordering::Relaxed),
+            sent: self.work.ingestion.presigned.sent() - self.sent_before,
             within: self.began.elapsed(),
             valid,
             anew: Duration::from_secs(self.open.valid),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// Before so much time has passed, a rate says little.
-const LEAST: Duration = Duration::from_secs(5);
+const LEAST: Duration = Duration::from_secs(10);
 /// Of the time that URLs are valid, so many hundredths are reckoned with: rates change, and completing takes its while.
 const RECKONED: u128 = 95;
 
@@ -15,7 +15,7 @@ pub(super) struct Pressure {
     pub(super) total: u64,
     /// Those that the store does not have yet.
     pub(super) left: u64,
-    /// Those that were sent in this run.
+    /// Those that went out in this run, tries in vain included.
     pub(super) sent: u64,
     /// In this time.
     pub(super) within: Duration,
@@ -63,7 +63,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn at(mib_per_second: u64, total: u64, left: u64, valid: u64) -> Verdict {
-        let within = Duration::from_secs(10);
+        let within = LEAST;
         Pressure {
             total,
             left,

@@ -31,6 +31,9 @@ pub use ingest::Lake as IngestLake;
 pub use ingest_api::IngestApi;
 use state::State;
 
+/// The ingest-api's URLs are valid for so many seconds, as the recorded one's: a quarter of an hour.
+const VALID: i64 = 900;
+
 /// The loopback ports to serve on; 0 takes a free one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ports {
@@ -86,6 +89,7 @@ impl Sandbox {
             secret_key: s3::SECRET_KEY.to_owned(),
             stac: format!("http://{stac_address}"),
             prefect: format!("http://{prefect_address}"),
+            valid: VALID,
         };
         let ingest = IngestApi::start(lake.clone(), ports.ingest).await?;
 

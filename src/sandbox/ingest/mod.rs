@@ -39,6 +39,8 @@ pub struct Lake {
     pub stac: String,
     /// Prefect's root, without `/api`.
     pub prefect: String,
+    /// For how many seconds the URLs are valid that are handed out.
+    pub valid: i64,
 }
 
 /// What every handler works on.

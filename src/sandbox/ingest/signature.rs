@@ -11,9 +11,6 @@ use sha2::{Digest, Sha256};
 use super::Lake;
 use super::wanted::LANDING;
 
-/// Presigned URLs hold for so many seconds, a quarter of an hour.
-pub(crate) const EXPIRES: i64 = 900;
-
 /// All but the unreserved characters of RFC 3986.
 pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -74,7 +71,7 @@ impl Presigned<'_> {
             ("X-Amz-Algorithm", "AWS4-HMAC-SHA256".to_owned()),
             ("X-Amz-Credential", credential),
             ("X-Amz-Date", time.to_owned()),
-            ("X-Amz-Expires", EXPIRES.to_string()),
+            ("X-Amz-Expires", self.lake.valid.to_string()),
             ("X-Amz-SignedHeaders", signed.to_owned()),
         ];
         pairs.extend(self.query.clone());

@@ -11,7 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::answer::Refusal;
-use super::signature::{EXPIRES, Presigned};
+use super::signature::Presigned;
 use super::wanted::{LANDING, User, Wanted, landing_key};
 use super::{Desk, store};
 use crate::sandbox::reply;
@@ -43,7 +43,7 @@ pub(crate) async fn presign(
         "bucket": LANDING,
         "key": key,
         "s3_uri": format!("s3://{LANDING}/{key}"),
-        "expires_in": EXPIRES,
+        "expires_in": desk.lake.valid,
     });
     Ok(reply::json(StatusCode::OK, &answer))
 }
@@ -88,7 +88,7 @@ pub(crate) async fn start(
         "part_size": PART,
         "part_count": parts,
         "urls": urls,
-        "expires_in": EXPIRES,
+        "expires_in": desk.lake.valid,
     });
     Ok(reply::json(StatusCode::OK, &answer))
 }
