@@ -244,3 +244,46 @@ fn an_upload_whose_urls_have_expired_begins_anew_without_keys_and_goes_on_with_t
     assert_eq!(pier.object(&uri), digest(&operator.work().join("big.laz")));
     assert_eq!(pier.open_uploads(), [], "the first was given up");
 }
+
+#[test]
+fn on_a_terminal_progress_is_shown_and_ctrl_c_says_how_it_goes_on() {
+    let pier = with_file(Lake::Sandbox, LEAST);
+    pier.s3.counting(is_part).at_change(12, Hook::Hold);
+    let line = pier.line(&["big.laz"]);
+    let mut terminal = pier.operator.on_terminal(&line);
+    terminal.expect("of 500.00 MiB");
+    terminal.expect("of 32 parts");
+    terminal.expect("left");
+    terminal.press_ctrl_c();
+    terminal.expect("dashictl ingest --resume goes on from there");
+    let ran = terminal.finish();
+    assert_eq!(ran.code, Some(130), "{ran}");
+    if pier.s3.is_held() {
+        pier.s3.release();
+    }
+}
+
+#[test]
+fn off_a_terminal_progress_is_json_lines_that_end_with_the_whole_file() {
+    let pier = with_file(Lake::Sandbox, LEAST);
+    let ran = pier.ingest(&["big.laz", "--no-trigger"]);
+    let lines = ran
+        .stderr
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let lines: Vec<serde_json::Value> = lines.collect();
+    let (first, last) = (lines.first().unwrap(), lines.last().unwrap());
+    assert_eq!(
+        (first["event"].as_str(), first["bytes"].as_u64()),
+        (Some("upload"), Some(0))
+    );
+    assert_eq!(
+        (last["bytes"].as_u64(), last["total"].as_u64()),
+        (Some(LEAST), Some(LEAST))
+    );
+    assert_eq!(
+        (last["parts"].as_u64(), last["of_parts"].as_u64()),
+        (Some(32), Some(32))
+    );
+    assert!(lines.is_sorted_by_key(|line| line["bytes"].as_u64()));
+}
