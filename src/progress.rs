@@ -94,6 +94,18 @@ impl Progress {
         }
     }
 
+    /// So much has come through in all; what was sent in vain does not count twice.
+    pub fn reach(&self, bytes: u64) {
+        match &self.0 {
+            Form::Nothing => {}
+            Form::Bar(bar, _) => bar.set_position(bytes.min(bar.length().unwrap_or(bytes))),
+            Form::Lines(lines) => {
+                let (bytes, known) = (bytes.min(lines.total), lines.lock().bytes);
+                lines.add(bytes.saturating_sub(known));
+            }
+        }
+    }
+
     /// So many parts have come through by now.
     pub fn count(&self, parts: u64) {
         match &self.0 {

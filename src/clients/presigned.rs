@@ -40,8 +40,6 @@ struct Inner {
     pace: Pace,
     /// Whether a store has answered yet.
     has_answered: AtomicBool,
-    /// The bytes that went out, those of tries in vain included.
-    sent: Arc<AtomicU64>,
 }
 
 /// What is sent.
@@ -57,6 +55,8 @@ pub struct Put<'a> {
     pub file: &'a LocalFile,
     /// The MD5 of what is sent of it.
     pub md5: [u8; 16],
+    /// Where the bytes are counted that go out, whatever becomes of them: it tells how fast the line is.
+    pub sent: &'a Arc<AtomicU64>,
 }
 
 impl Presigned {
@@ -70,14 +70,7 @@ impl Presigned {
             client: OnceLock::new(),
             pace: Pace::new(PARTS.0, PARTS.1),
             has_answered: AtomicBool::new(false),
-            sent: Arc::default(),
         }))
-    }
-
-    /// How many bytes have gone out so far, whatever became of them: it tells how fast the line is.
-    #[must_use]
-    pub fn sent(&self) -> u64 {
-        self.0.sent.load(Ordering::Relaxed)
     }
 
     /// Puts a range of a file to a URL. Gives the ETag of what was made. Tried again after a passing failure: it is the same
@@ -122,7 +115,7 @@ impl Presigned {
         let tracer = &self.0.tracer;
         tracer.sent("s3", "PUT", url.as_str(), &headers, None);
         let began = Instant::now();
-        let flow = Flow::among(&self.0.sent);
+        let flow = Flow::among(put.sent);
         let bytes = read_as_sent(put.file, range)
             .await
             .map_err(|error| put.failed(Kind::Io, "cannot be read").caused_by(&error))?;

@@ -1,6 +1,10 @@
 //! A local file that lands through the ingest-api: at once where it is small, else in parts. The API says where it goes and
 //! signs the URLs; whether what arrived is the file is looked at afterwards. How the parts get there is `landing_parts`'s.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -13,10 +17,14 @@ use crate::clients::presigned::Put;
 use crate::clients::s3_upload::{self, Sent, digest};
 use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
+use crate::progress::Progress;
 use crate::session::Session;
 
 /// Files from here on go in parts; smaller ones the API takes at once.
 pub const IN_PARTS_FROM: u64 = 500 << 20;
+
+/// How far a file is that goes at once is looked at so often.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// Lands the file.
 pub(super) async fn perform(hands: &Hands, permit: Permit, change: &Change) -> Result<Done> {
@@ -162,6 +170,7 @@ impl Work<'_> {
             content_type: Some(&self.landing.content_type),
             file,
             md5: digest(file, 0..file.size).await?,
+            sent: &Arc::default(),
         };
         let sending = async {
             match self
@@ -178,6 +187,7 @@ impl Work<'_> {
             biased;
             () = self.session.interrupt().stopped() => Err(Error::interrupted()),
             sent = sending => sent,
+            () = follow(&progress, put.sent) => Err(Error::internal("progress has no end")),
         };
         // A store that checks the digest refuses bytes that changed on the way, and then it is the file's fault.
         if let Err(changed) = file.check() {
@@ -185,7 +195,7 @@ impl Work<'_> {
         }
         let etag = sent?;
         progress.count(1);
-        progress.add(file.size);
+        progress.reach(file.size);
         self.arrived(&at, etag).await
     }
 
@@ -247,6 +257,14 @@ impl Work<'_> {
             ..self.landing.clone()
         })?;
         Ok(landed)
+    }
+}
+
+/// Shows how much has gone out, for as long as it is waited for.
+async fn follow(progress: &Progress, sent: &AtomicU64) {
+    loop {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        progress.reach(sent.load(Ordering::Relaxed));
     }
 }
 

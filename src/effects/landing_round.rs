@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -59,8 +60,8 @@ pub(super) struct Sending<'a> {
     there: BTreeMap<i32, Part>,
     progress: Progress,
     began: Instant,
-    /// What had gone out before.
-    sent_before: u64,
+    /// The bytes that went out, tries in vain included.
+    sent: Arc<AtomicU64>,
     left: AtomicU64,
     /// Parts that are there.
     done: AtomicU64,
@@ -85,7 +86,7 @@ impl<'a> Sending<'a> {
             there: there.into_iter().map(|part| (part.number, part)).collect(),
             progress: console.parts(&file.path, file.size, open.urls.len() as u64),
             began: Instant::now(),
-            sent_before: work.ingestion.presigned.sent(),
+            sent: Arc::default(),
             left: AtomicU64::new(file.size),
             done: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
@@ -173,6 +174,7 @@ impl<'a> Sending<'a> {
             content_type: None,
             file: &self.work.landing.file,
             md5,
+            sent: &self.sent,
         };
         let size = range.end - range.start;
         let etag = self
@@ -214,7 +216,7 @@ impl<'a> Sending<'a> {
         Pressure {
             total: self.work.landing.file.size,
             left: self.left.load(Ordering::Relaxed),
-            sent: self.work.ingestion.presigned.sent() - self.sent_before,
+            sent: self.sent.load(Ordering::Relaxed),
             within: self.began.elapsed(),
             valid,
             anew: Duration::from_secs(self.open.valid),
