@@ -32,6 +32,13 @@ pub struct LocalFile {
     identity: Option<Identity>,
 }
 
+/// Which file it is, among those that have its path one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inode {
+    device: u64,
+    inode: u64,
+}
+
 /// The inode of a file, and when that was last changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
@@ -78,6 +85,16 @@ impl LocalFile {
             size: metadata.len(),
             modified: modified.map_err(|error| Error::io("read", path, &error))?,
             identity: Some(Identity::of(metadata)),
+        })
+    }
+
+    /// Which file it is; none where it was not looked at by this program.
+    #[must_use]
+    pub fn inode(&self) -> Option<Inode> {
+        let identity = self.identity?;
+        Some(Inode {
+            device: identity.device,
+            inode: identity.inode,
         })
     }
 

@@ -66,7 +66,7 @@ impl Console {
             colour_out: coloured(out),
             colour_err: coloured(err),
             width: width.filter(|_| out),
-            board: Board::new(err && !plain_wanted),
+            board: Board::new(err, plain_wanted),
         }))
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use serde_json::json;
 
 use crate::table;
@@ -17,13 +17,20 @@ const BETWEEN_LINES: Duration = Duration::from_secs(2);
 
 /// Where it is drawn.
 #[derive(Debug, Clone)]
-pub struct Board(Option<MultiProgress>);
+pub struct Board {
+    bars: Option<MultiProgress>,
+    /// Whether a program reads, and no person.
+    lines: bool,
+}
 
 impl Board {
-    /// A board on a terminal, or none.
+    /// A board on a terminal, where nothing moves if it is to be plain, or none.
     #[must_use]
-    pub fn new(on_terminal: bool) -> Board {
-        Board(on_terminal.then(MultiProgress::new))
+    pub fn new(on_terminal: bool, plain: bool) -> Board {
+        Board {
+            bars: (on_terminal && !plain).then(MultiProgress::new),
+            lines: !on_terminal,
+        }
     }
 
     /// A line of so many bytes that come through.
@@ -40,7 +47,7 @@ impl Board {
     /// The same, of what comes through in so many parts; off a terminal as JSON lines.
     #[must_use]
     pub fn parts(&self, what: &str, total: u64, parts: u64) -> Progress {
-        if self.0.is_none() {
+        if self.lines {
             return Progress(Form::Lines(Lines::new(what, total, parts)));
         }
         let form = "{msg}  {binary_bytes} of {binary_total_bytes}  {prefix}{binary_bytes_per_sec}  {eta} left";
@@ -55,10 +62,10 @@ impl Board {
     }
 
     fn bar(&self, what: &str, total: u64, form: &str) -> Option<ProgressBar> {
-        let bars = self.0.as_ref().filter(|_| total >= WORTH_IT)?;
+        let bars = self.bars.as_ref().filter(|_| total >= WORTH_IT)?;
         let bar = bars.add(ProgressBar::new(total));
         if let Ok(style) = ProgressStyle::with_template(form) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("eta", left));
         }
         bar.set_message(table::visible(what));
         Some(bar)
@@ -66,11 +73,19 @@ impl Board {
 
     /// Lets something else be written there.
     pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
-        match &self.0 {
+        match &self.bars {
             Some(bars) => bars.suspend(write),
             None => write(),
         }
     }
+}
+
+/// How long the rest will take, once anything has come through.
+fn left(state: &ProgressState, text: &mut dyn std::fmt::Write) {
+    let _ = match state.pos() {
+        0 => write!(text, "some time"),
+        _ => write!(text, "{:#}", HumanDuration(state.eta())),
+    };
 }
 
 /// Something under way. Its line goes when this does.

@@ -127,7 +127,7 @@ on_both_lakes! {
         let unknown = pier.operator.run(&["ingest", "points.geojson", "--domain", &near]).failure(1);
         assert!(unknown.contains(&format!("did you mean '{}'?", pier.domain)), "{unknown}");
         for (source, said) in [
-            ("Gelände 1.tif", "rename it, as in: mv 'Gelände 1.tif' 'Gel-nde-1.tif'"),
+            ("Gelände 1.tif", "rename it, as in: mv 'Gelände 1.tif' Gel-nde-1.tif"),
             ("empty.tif", "empty.tif is empty"),
             ("huge.laz", "takes at most 50 GiB"),
             ("none.tif", "none.tif"),
@@ -166,6 +166,48 @@ on_both_lakes! {
         assert_eq!((runs.len(), &runs[0]["id"]), (1, &row["flow_run_id"]));
         let _ = pier.ingest(&["points.geojson"]).success();
         assert_eq!(pier.runs().len(), 1);
+    }
+
+    fn a_start_that_failed_is_not_taken_for_an_older_run(lake) {
+        let pier = with_file(lake);
+        let uri = format!("s3://landing/{}/x.geojson", pier.domain);
+        pier.operator.run(&["s3", "cp", "points.geojson", &uri]).success();
+        let first = pier.ingest(&[&uri, "--json"]).json();
+        pier.operator.work_file("points.geojson", &GEOJSON.replace("[]", "[  ]"));
+        pier.operator.run(&["s3", "cp", "points.geojson", &uri]).success();
+        pier.api.answering(|request| is("/trigger")(request).then(|| reply("502 Bad Gateway", "{}")));
+        for flags in [&[][..], &["--again"]] {
+            let stderr = pier.ingest(&[&[uri.as_str()], flags].concat()).failure(1);
+            assert!(stderr.contains("nobody knows whether the flow run was started"), "{stderr}");
+        }
+        pier.api.answering(|_| None);
+        let second = pier.ingest(&[&uri, "--json"]).json();
+        assert_ne!(second["flow_run_id"], first["flow_run_id"]);
+        assert_eq!(pier.runs().len(), 2);
+    }
+
+    fn what_was_submitted_in_turns_is_known_of_each(lake) {
+        let pier = with_file(lake);
+        for class in ["int", "pub", "int", "pub"] {
+            let _ = pier.ingest(&["points.geojson", "-c", class]).success();
+        }
+        assert_eq!((pier.runs().len(), pier.keys().len()), (2, 1));
+    }
+
+    fn of_many_files_one_that_fails_stops_no_other_and_what_was_done_is_shown(lake) {
+        let pier = Pier::new(lake);
+        for at in 0..6 {
+            pier.operator.work_file(&format!("many/p{at}.geojson"), &format!("{GEOJSON}{}", " ".repeat(at)));
+        }
+        pier.api.answering(|request| {
+            let is_third = request.line() == "POST /presign" && request.text().contains("p3.geojson");
+            is_third.then(|| reply("500 Internal Server Error", "{}"))
+        });
+        let ran = pier.ingest(&["-r", "many", "--jobs", "1", "--json"]);
+        assert_eq!(ran.code, Some(4), "{ran}");
+        assert!(ran.stderr.contains("many/p3.geojson: ingest answered 500") && ran.stderr.contains("1 of 6 could not be ingested"), "{ran}");
+        let rows: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!((rows.as_array().unwrap().len(), pier.runs().len()), (5, 5));
     }
 
     fn a_program_that_is_killed_once_it_has_submitted_does_not_submit_again(lake) {
@@ -207,6 +249,134 @@ on_both_lakes! {
         assert!(stderr.contains("a flow run was started of it") && stderr.contains("`item delete`"), "{stderr}");
         assert_eq!(pier.object(row["uri"].as_str().unwrap()).1, GEOJSON.len() as u64);
     }
+}
+
+#[test]
+fn an_answer_of_another_form_starts_nothing() {
+    let pier = with_file(Lake::Sandbox);
+    for scan in [
+        "{}",
+        r#"{"rows": []}"#,
+        r#"{"rows": [], "primary_count": 1, "blocking_errors": "3"}"#,
+    ] {
+        pier.api
+            .answering(move |request| is("/scan")(request).then(|| reply("200 OK", scan)));
+        let ran = pier.ingest(&["points.geojson"]);
+        assert!(matches!(ran.code, Some(1 | 4)), "{ran}");
+        let stderr = ran.stderr;
+        assert!(
+            stderr.contains("ingest gave an answer of another form to POST"),
+            "{stderr}"
+        );
+        assert!(
+            stderr.contains("points.geojson has landed at s3://landing/"),
+            "{stderr}"
+        );
+    }
+    assert_eq!(pier.runs().len(), 0);
+}
+
+#[test]
+fn a_store_that_took_other_bytes_is_found_out() {
+    let pier = with_file(Lake::Sandbox);
+    let wrong = format!(
+        "HTTP/1.1 200 OK\r\netag: \"{}\"\r\ncontent-length: 0\r\n\r\n",
+        "0c".repeat(16)
+    );
+    pier.s3
+        .answering(move |request| (request.method == "PUT").then(|| wrong.clone()));
+    let stderr = pier.ingest(&["points.geojson"]).failure(1);
+    assert!(
+        stderr.contains("was answered with the ETag 0c0c"),
+        "{stderr}"
+    );
+    assert_eq!(pier.runs().len(), 0);
+}
+
+#[test]
+fn a_file_in_the_place_of_another_is_another_also_of_the_same_size_and_time() {
+    let pier = with_file(Lake::Sandbox);
+    let path = pier.operator.work().join("points.geojson");
+    let first = pier.ingest(&["points.geojson", "--json"]).json();
+    let time = std::fs::metadata(&path).unwrap().modified().unwrap();
+    pier.operator.work_file(
+        "other",
+        &GEOJSON.replace("features\": []", "features\":[ ]"),
+    );
+    let other = std::fs::File::options()
+        .append(true)
+        .open(pier.operator.work().join("other"))
+        .unwrap();
+    other.set_modified(time).unwrap();
+    std::fs::rename(pier.operator.work().join("other"), &path).unwrap();
+    let second = pier.ingest(&["points.geojson", "--json"]).json();
+    assert_ne!(second["uri"], first["uri"]);
+}
+
+#[test]
+fn a_link_lands_by_its_own_name_and_a_file_once_however_it_is_named() {
+    let pier = with_file(Lake::Sandbox);
+    let work = pier.operator.work();
+    std::fs::rename(work.join("points.geojson"), work.join("store v1.geojson")).unwrap();
+    std::os::unix::fs::symlink("store v1.geojson", work.join("good.geojson")).unwrap();
+    let ran = pier.ingest(&["good.geojson", "./good.geojson", "--json"]);
+    let rows = ran.json();
+    assert_eq!(
+        rows.as_array().map(Vec::len),
+        None,
+        "one source, one result: {rows}"
+    );
+    assert!(
+        rows["uri"].as_str().unwrap().ends_with("/good.geojson"),
+        "{rows}"
+    );
+}
+
+#[test]
+fn a_result_comes_after_another_in_a_runbook() {
+    let pier = with_file(Lake::Sandbox);
+    let script = format!(
+        "let landed = ingest::upload(\"points.geojson\", \"{0}\"); ingest::trigger(landed.uri, \"{0}\", #{{after: landed}}).state",
+        pier.domain
+    );
+    let ran = pier.operator.run(&["eval", "--effect", "write", &script]);
+    assert_eq!(ran.success(), "SCHEDULED\n");
+    assert_eq!(pier.runs().len(), 1);
+}
+
+#[test]
+fn what_a_later_run_has_submitted_is_not_taken_back_with_the_run_that_landed_it() {
+    let pier = with_file(Lake::Sandbox);
+    let _ = pier.ingest(&["points.geojson", "--no-trigger"]).success();
+    let runs = pier.operator.run(&["log", "list", "--json"]).json();
+    let row = pier.ingest(&["points.geojson", "--json"]).json();
+    let undo = pier
+        .operator
+        .run(&["undo", runs[0]["run"].as_str().unwrap(), "--yes"]);
+    assert!(undo.failure(4).contains("a flow run was started of it"));
+    assert_eq!(
+        pier.object(row["uri"].as_str().unwrap()).1,
+        GEOJSON.len() as u64
+    );
+}
+
+#[test]
+fn a_result_is_shown_also_where_its_end_cannot_be_waited_for() {
+    let pier = with_file(Lake::Sandbox);
+    let variables = [
+        ("DASHI_PREFECT_URL", "http://127.0.0.1:9".to_owned()),
+        ("DASHI_PREFECT_RETRIES", "0".to_owned()),
+    ];
+    let line = pier.line(&["points.geojson", "--wait", "--json"]);
+    let ran = pier.operator.run_in(&variables, &line);
+    assert!(ran.stderr.contains("it is asked again"), "{ran}");
+    assert!(ran.stderr.contains("could not be waited for"), "{ran}");
+    assert_eq!(ran.code, Some(1));
+    let row: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(
+        (&row["state"], &row["flow_run_id"]),
+        (&json!("UNKNOWN"), &pier.runs()[0]["id"])
+    );
 }
 
 #[test]

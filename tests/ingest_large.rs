@@ -113,7 +113,7 @@ on_both_lakes! {
         let child = pier.operator.start(&pier.line(&["big.laz", "--classification", "pub"]));
         let (code, stderr, _) = stopped("-INT", child, || pier.s3.is_held() && parts_taken(&pier.s3).len() >= 8);
         assert_eq!(code, Some(130), "{stderr}");
-        assert!(stderr.contains("dashictl ingest --resume goes on from there"), "{stderr}");
+        assert!(stderr.contains("the same command again goes on from there: dashictl ingest big.laz --classification pub"), "{stderr}");
         pier.s3.release();
         pier.s3.wait_until_settled();
         let before = parts_taken(&pier.s3);
@@ -131,7 +131,7 @@ on_both_lakes! {
         let pier = with_file(lake, LEAST);
         pier.api.answering(|request| is_complete(request).then(|| reply("502 Bad Gateway", r#"{"detail": "gone"}"#)));
         let stderr = pier.ingest(&["big.laz"]).failure(1);
-        assert!(stderr.contains("502 Bad Gateway") && stderr.contains("dashictl ingest --resume goes on from there"), "{stderr}");
+        assert!(stderr.contains("502 Bad Gateway") && stderr.contains("the same command again goes on from there"), "{stderr}");
         assert_eq!((parts_taken(&pier.s3).len(), pier.runs().len()), (32, 0));
         pier.s3.forget();
         pier.api.answering(|_| None);
@@ -246,6 +246,80 @@ fn an_upload_whose_urls_have_expired_begins_anew_without_keys_and_goes_on_with_t
 }
 
 #[test]
+fn what_the_store_made_otherwise_than_it_was_sent_is_not_submitted_also_not_the_next_time() {
+    let pier = with_file(Lake::Sandbox, LEAST);
+    let wrong = format!(
+        "{{\"s3_uri\": \"s3://landing/x\", \"etag\": \"\\\"{}-32\\\"\"}}",
+        "0c".repeat(16)
+    );
+    pier.api
+        .answering(move |request| is_complete(request).then(|| reply("200 OK", &wrong)));
+    let stderr = pier.ingest(&["big.laz"]).failure(1);
+    assert!(stderr.contains("was made with the ETag 0c0c"), "{stderr}");
+    assert!(
+        stderr.contains("the same command again uploads the file anew"),
+        "{stderr}"
+    );
+    pier.api.answering(|_| None);
+    pier.s3.forget();
+    let uri = landed(&pier);
+    assert_eq!(parts_taken(&pier.s3).len(), 32);
+    assert!(is_identical(&pier, &uri));
+}
+
+#[test]
+fn parts_that_the_store_refuses_for_another_reason_are_refused_in_its_words() {
+    let pier = with_file(Lake::Sandbox, LEAST);
+    let operator = pier.without_keys();
+    Pier::large_file(&operator, "big.laz", LEAST);
+    let wrong = "<Error><Code>SignatureDoesNotMatch</Code><Message>no</Message></Error>";
+    pier.s3
+        .answering(|request| is_part(request).then(|| reply("403 Forbidden", wrong)));
+    let stderr = operator.run(&pier.line(&["big.laz"])).failure(1);
+    assert!(
+        stderr.contains("SignatureDoesNotMatch: no") && !stderr.contains("in time"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn parts_that_do_not_make_the_file_are_refused_and_the_upload_given_up() {
+    let pier = with_file(Lake::Sandbox, LEAST);
+    let started = r#"{"upload_id": "u", "bucket": "landing", "key": "k", "part_size": 0, "urls": [], "expires_in": 900}"#;
+    pier.api.answering(move |request| {
+        (request.line() == "POST /multipart/start").then(|| reply("200 OK", started))
+    });
+    let stderr = pier.ingest(&["big.laz"]).failure(1);
+    assert!(
+        stderr.contains("parts that do not make the file"),
+        "{stderr}"
+    );
+    let asked = pier.api.requests();
+    assert!(
+        asked
+            .iter()
+            .any(|request| request.line() == "POST /multipart/abort")
+    );
+}
+
+#[test]
+fn an_upload_that_is_being_sent_is_not_given_up_by_another() {
+    let pier = with_file(Lake::Sandbox, LEAST);
+    pier.s3.counting(is_part).at_change(12, Hook::Hold);
+    let child = pier
+        .operator
+        .start(&pier.line(&["big.laz", "--no-trigger", "--json"]));
+    pier.s3.wait_until_held();
+    let open = pier.operator.run(&["ingest", "uploads", "--json"]).json();
+    let id = open[0]["id"].as_str().unwrap();
+    let stderr = pier.operator.run(&["ingest", "abort", id]).failure(1);
+    assert!(stderr.contains("is being uploaded already"), "{stderr}");
+    pier.s3.release();
+    let row = pier.operator.ended(child).json();
+    assert!(is_identical(&pier, row["uri"].as_str().unwrap()));
+}
+
+#[test]
 fn on_a_terminal_progress_is_shown_and_ctrl_c_says_how_it_goes_on() {
     let pier = with_file(Lake::Sandbox, LEAST);
     pier.s3.counting(is_part).at_change(12, Hook::Hold);
@@ -255,7 +329,7 @@ fn on_a_terminal_progress_is_shown_and_ctrl_c_says_how_it_goes_on() {
     terminal.expect("of 32 parts");
     terminal.expect("left");
     terminal.press_ctrl_c();
-    terminal.expect("dashictl ingest --resume goes on from there");
+    terminal.expect("the same command again goes on from there");
     let ran = terminal.finish();
     assert_eq!(ran.code, Some(130), "{ran}");
     if pier.s3.is_held() {

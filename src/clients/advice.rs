@@ -1,6 +1,7 @@
 //! What to do next when a service cannot be used: which setting says where it is, how long it may take, who asks.
 
 use crate::config::{Key, Origin, Transport};
+use crate::error::Kind;
 use crate::time;
 
 /// The service is not where it was looked for.
@@ -71,12 +72,21 @@ pub fn timeout(transport: &Transport) -> String {
     format!("look whether it is well and the way to it is open, or raise {setting} (now {now})")
 }
 
-/// The service does not know who asks, or does not allow it.
+/// The service does not know who asks (401), or does not allow it.
+#[must_use]
+pub fn refused(service: &str, kind: Kind) -> String {
+    match (service, kind) {
+        ("ingest", Kind::Unauthorized) => "past its proxy, say who you are with ingest.user or DASHI_INGEST_USER; through it, check ingest.token and ingest.headers: `dashictl config --origin` shows what is set".to_owned(),
+        ("ingest", _) => "see who it takes you for: dashictl eval 'ingest::me()'".to_owned(),
+        _ => credentials(service),
+    }
+}
+
+/// The service wants other credentials.
 #[must_use]
 pub fn credentials(service: &str) -> String {
     match service {
         "s3" => "check s3.access_key and s3.secret_key; `dashictl config --origin` shows where they come from".to_owned(),
-        "ingest" => "past its proxy, say who you are with ingest.user or DASHI_INGEST_USER; through it, check ingest.token and ingest.headers: `dashictl config --origin` shows what is set".to_owned(),
         _ => format!("check {service}.token and {service}.headers; `dashictl config --origin` shows what is set"),
     }
 }

@@ -303,7 +303,9 @@ impl Sender {
             error = error.cause(said);
         }
         match error.kind() {
-            Kind::Unauthorized | Kind::Forbidden => error.hint(advice::credentials(self.name())),
+            kind @ (Kind::Unauthorized | Kind::Forbidden) => {
+                error.hint(advice::refused(self.name(), kind))
+            }
             _ => error,
         }
     }

@@ -1,10 +1,10 @@
 //! dashi's ingest-api: uploads into the landing bucket by URLs that it signs, what it sees in what has landed, the flow run
 //! that ingests it. It sits behind a proxy that says who asks. The bytes go to the store and are `presigned`'s business.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
@@ -74,6 +74,30 @@ pub struct Started {
     pub expires_in: u64,
 }
 
+/// What the API makes of what has landed. What it does not count is no answer: nothing is started on a guess.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+struct Scan {
+    rows: Vec<Seen>,
+    primary_count: u64,
+    blocking_errors: u64,
+}
+
+/// One thing that is in what has landed.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+struct Seen {
+    path: String,
+    kind: String,
+    driver: Option<String>,
+    layer: Option<String>,
+    #[serde(default)]
+    reason: String,
+    ok: bool,
+    #[serde(default)]
+    warnings: Vec<String>,
+    #[serde(default)]
+    errors: Vec<String>,
+}
+
 impl Ingest {
     /// A client that sends through `sender`.
     #[must_use]
@@ -123,15 +147,7 @@ impl Ingest {
     /// Begins an upload in parts.
     pub async fn start(&self, permit: Permit, landing: &Landing<'_>) -> Result<Started> {
         let request = Request::post(permit, "/multipart/start", landing.body());
-        let answer = self.sender.send(request).await?;
-        let started: Started = read(&answer)?;
-        let count = landing.size.checked_div(started.part_size);
-        let covers = count
-            .is_some_and(|_| landing.size.div_ceil(started.part_size) == started.urls.len() as u64);
-        if !covers {
-            return Err(answer.fault("parts that do not make the file"));
-        }
-        Ok(started)
+        read(&self.sender.send(request).await?)
     }
 
     /// Makes an object of the parts of an upload. Gives its ETag where the API tells it.
@@ -169,9 +185,15 @@ impl Ingest {
 
     /// What the API makes of what has landed: `rows`, `primary_count`, `blocking_errors`.
     pub async fn scan(&self, uri: &str) -> Result<Value> {
-        self.sender
-            .json(Request::ask("/scan", json!({"s3_uri": uri})))
-            .await
+        let request = Request::ask("/scan", json!({"s3_uri": uri}));
+        let answer = self.sender.send(request).await?;
+        let scan: Scan = read(&answer)?;
+        serde_json::to_value(scan).map_err(|error| answer.fault("no scan").cause(error.to_string()))
+    }
+
+    /// What time it is where the API is, as its answers say; none where they do not.
+    pub async fn clock(&self) -> Result<Option<SystemTime>> {
+        Ok(self.sender.send(Request::get("/healthz")).await?.date())
     }
 
     /// Starts the flow run that ingests what has landed: `flow_run_id`, `flow_run_name`, `state`, `ui_url`.

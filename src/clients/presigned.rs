@@ -135,7 +135,15 @@ impl Presigned {
             return Err(self.refused(put, status, response).await);
         }
         let etag = headers.get(ETAG).and_then(|etag| etag.to_str().ok());
-        Ok(etag.map(|etag| unquoted(etag).to_owned()))
+        let etag = etag.map(|etag| unquoted(etag).to_owned());
+        match &etag {
+            Some(other) if tells(other) && *other != hex::encode(put.md5) => {
+                let what =
+                    format!("was answered with the ETag {other}, and its bytes have another");
+                Err(put.failed(Kind::Protocol, &what))
+            }
+            _ => Ok(etag),
+        }
     }
 
     /// Where a URL is asked, and the host that it was signed for where that is another.
@@ -239,6 +247,13 @@ impl Put<'_> {
     }
 }
 
+/// Whether an ETag is one that tells: the MD5 of the bytes, or that of parts.
+#[must_use]
+pub fn tells(etag: &str) -> bool {
+    let digest = etag.split_once('-').map_or(etag, |(digest, _)| digest);
+    digest.len() == 32 && digest.bytes().all(|letter| letter.is_ascii_hexdigit())
+}
+
 /// The headers that a request goes with.
 fn headers(put: &Put<'_>, host: Option<HeaderValue>) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
@@ -274,4 +289,16 @@ fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     let (inner, _) = rest.split_once(&format!("</{name}>"))?;
     Some(inner.trim()).filter(|inner| !inner.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_etag_of_digests_tells() {
+        let digest = "0cc175b9c0f1b6a831c399e269772661";
+        assert!(tells(digest) && tells(&format!("{digest}-38")));
+        assert!(!tells("93c562174b3e71fbf1101dc670c8c031793a1704"));
+    }
 }

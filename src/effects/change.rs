@@ -80,12 +80,16 @@ pub enum Change {
     LandFile {
         /// The file, as it was when it was asked for.
         file: LocalFile,
+        /// The name that it was asked for by, which a link gives another than the file's own.
+        name: String,
         /// The domain it is for.
         domain: String,
         /// The classification that it is to have.
         classification: String,
         /// The media type.
         content_type: String,
+        /// Also where it has landed already.
+        again: bool,
     },
     /// Gives an upload through the ingest-api up. Nothing is lost by it: the file is where it was.
     AbortLanding {
@@ -104,6 +108,8 @@ pub enum Change {
         classification: String,
         /// What the ingest-api said of the object.
         object: Value,
+        /// Also where it was submitted already.
+        again: bool,
     },
     /// Copies an object inside the store; one that is in the way is put aside.
     CopyObject {

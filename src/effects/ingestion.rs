@@ -45,6 +45,18 @@ impl Ingestion {
     }
 }
 
+/// Waits for work that may be left at any moment: the operator's stop ends the wait.
+pub(super) async fn stoppable<T>(
+    session: &Session,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::select! {
+        biased;
+        () = session.interrupt().stopped() => Err(Error::interrupted()),
+        done = work => done,
+    }
+}
+
 /// What the target of a change is now. What a landing or a run will make is not there before.
 pub(super) async fn look(hands: &Hands, change: &Change) -> Result<Seen> {
     let Change::AbortLanding { at, upload, .. } = change else {
@@ -92,12 +104,16 @@ pub(super) async fn perform(hands: &Hands, permit: Permit, change: &Change) -> R
         Change::LandFile { .. } => landing::perform(hands, permit, change).await,
         Change::TriggerIngest { .. } => submission::perform(hands, permit, change).await,
         Change::AbortLanding { at, upload, .. } => {
+            // Held first: one that is being sent is not given up under its sender.
+            let landing = open(hands, upload)?;
+            let held = landing.map(|landing| Landings::of(hands.session(), &landing));
+            let held = held.transpose()?;
             let aborted = hands.ingestion()?.ingest.abort(permit, at, upload).await;
             if let Err(error) = aborted {
                 refuse_open(hands, change, error).await?;
             }
-            if let Some(landing) = open(hands, upload)? {
-                Landings::of(hands.session(), &landing)?.forget();
+            if let Some(held) = held {
+                held.forget();
             }
             Ok(Done::default())
         }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::hands::{Done, Hands};
-use super::ingestion::Ingestion;
+use super::ingestion::{Ingestion, stoppable};
 use super::landings::{self, Landed, Landing, Landings, Stage};
 use super::{Change, Facts, Permit};
 use crate::clients::ingest;
@@ -29,7 +29,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// Lands the file.
 pub(super) async fn perform(hands: &Hands, permit: Permit, change: &Change) -> Result<Done> {
     let ingestion = hands.ingestion()?;
-    let landing = begun(hands.session(), change)?;
+    let (landing, again) = begun(hands.session(), change)?;
     landing.file.check()?;
     let landings = Landings::of(hands.session(), &landing)?;
     let work = Work {
@@ -39,38 +39,53 @@ pub(super) async fn perform(hands: &Hands, permit: Permit, change: &Change) -> R
         landings: &landings,
         landing: &landing,
     };
+    // Looked at again now that nobody else can land it.
+    if let (false, Some(landed)) = (again, work.landed_before().await?) {
+        let mut done = done(&landing, &landed);
+        done.value["earlier"] = true.into();
+        return Ok(done);
+    }
     let landed = if landing.file.size < IN_PARTS_FROM {
         work.at_once().await?
     } else {
         work.in_parts().await?
     };
-    Ok(Done {
-        value: value(&landing, &landed),
-        after: facts(&landing, &landed),
+    Ok(done(&landing, &landed))
+}
+
+fn done(landing: &Landing, landed: &Landed) -> Done {
+    Done {
+        value: value(landing, landed),
+        after: facts(landing, landed),
         ..Done::default()
-    })
+    }
 }
 
 /// The landing of a change, as it begins.
-fn begun(session: &Session, change: &Change) -> Result<Landing> {
+fn begun(session: &Session, change: &Change) -> Result<(Landing, bool)> {
     let Change::LandFile {
         file,
+        name,
         domain,
         classification,
         content_type,
+        again,
     } = change
     else {
         return Err(Error::internal("this is no landing"));
     };
-    Ok(Landing {
+    let landing = Landing {
         api: landings::api(session)?,
+        inode: file.inode(),
         file: file.clone(),
+        name: name.clone(),
         domain: domain.clone(),
         classification: classification.clone(),
         content_type: content_type.clone(),
         began: session.now(),
         stage: Stage::Begun,
-    })
+    };
+    Ok((landing, *again))
 }
 
 /// What a landing gives back.
@@ -96,7 +111,7 @@ fn facts(landing: &Landing, landed: &Landed) -> Facts {
 
 /// What came of a landing whose end nobody told: what it gave back, and what is there.
 pub(super) fn found(session: &Session, change: &Change) -> Result<Option<(Value, Facts)>> {
-    let landing = begun(session, change)?;
+    let (landing, _) = begun(session, change)?;
     Ok(match landings::known(session, &landing)? {
         Some(Landing {
             stage: Stage::Landed(landed),
@@ -132,18 +147,13 @@ pub(super) struct Work<'a> {
 
 impl Work<'_> {
     /// What the API is asked with.
-    pub(super) fn asked(&self) -> Result<ingest::Landing<'_>> {
-        let path = &self.landing.file.path;
-        let name = path.file_name().and_then(|name| name.to_str());
-        let name = name.ok_or_else(|| {
-            Error::usage(format!("{} has no name that can be sent", path.display()))
-        })?;
-        Ok(ingest::Landing {
+    pub(super) fn asked(&self) -> ingest::Landing<'_> {
+        ingest::Landing {
             domain: &self.landing.domain,
-            name,
+            name: &self.landing.name,
             content_type: &self.landing.content_type,
             size: self.landing.file.size,
-        })
+        }
     }
 
     pub(super) fn sent<'b>(&'b self, at: &'b ObjectRef) -> Sent<'b> {
@@ -156,7 +166,9 @@ impl Work<'_> {
     }
 
     async fn at_once(&self) -> Result<Landed> {
-        let place = self.ingestion.ingest.presign(&self.asked()?).await?;
+        let asked = self.asked();
+        let presigning = self.ingestion.ingest.presign(&asked);
+        let place = stoppable(self.session, presigning).await?;
         let at = ObjectRef {
             bucket: place.bucket,
             key: place.key,
@@ -183,12 +195,13 @@ impl Work<'_> {
                 other => other,
             }
         };
-        let sent = tokio::select! {
-            biased;
-            () = self.session.interrupt().stopped() => Err(Error::interrupted()),
-            sent = sending => sent,
-            () = follow(&progress, put.sent) => Err(Error::internal("progress has no end")),
+        let followed = async {
+            tokio::select! {
+                sent = sending => sent,
+                () = follow(&progress, put.sent) => Err(Error::internal("progress has no end")),
+            }
         };
+        let sent = stoppable(self.session, followed).await;
         // A store that checks the digest refuses bytes that changed on the way, and then it is the file's fault.
         if let Err(changed) = file.check() {
             return Err(self.taken_back(&at, sent.is_ok(), changed).await);
@@ -225,38 +238,76 @@ impl Work<'_> {
         if gone {
             return changed;
         }
-        changed.hint(format!(
-            "{at} is what was sent of it, and nothing was triggered"
-        ))
+        Error::new(Kind::Conflict, changed.to_string())
+            .hint(format!(
+                "{at} is what was sent of it, and nothing was started of that"
+            ))
+            .hint("ingest it when nobody writes it any more")
+    }
+
+    /// Where this very file has landed before, if it is there still.
+    async fn landed_before(&self) -> Result<Option<Landed>> {
+        let known = self.landings.recall();
+        let Some(known) = known.filter(|known| known.is_same(self.landing)) else {
+            return Ok(None);
+        };
+        let Stage::Landed(landed) = known.stage else {
+            return Ok(None);
+        };
+        match self.registered(&landed.at).await {
+            Ok(there) if self.is_whole(&there) => Ok(Some(landed)),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the API says of what has landed there.
+    pub(super) async fn registered(&self, at: &ObjectRef) -> Result<Value> {
+        let uri = at.to_string();
+        stoppable(self.session, self.ingestion.ingest.register(&uri)).await
+    }
+
+    pub(super) fn is_whole(&self, there: &Value) -> bool {
+        there["content_length"].as_u64() == Some(self.landing.file.size)
     }
 
     /// Looks at what has arrived, and remembers it.
     pub(super) async fn arrived(&self, at: &ObjectRef, etag: Option<String>) -> Result<Landed> {
-        let there = self.ingestion.ingest.register(&at.to_string()).await?;
-        let size = there["content_length"].as_u64();
-        if size != Some(self.landing.file.size) {
-            let size = size.map_or_else(|| "an unknown number".to_owned(), |size| size.to_string());
-            return Err(Error::new(
-                Kind::Protocol,
-                format!(
-                    "{at} has {size} bytes, and {} has {}",
-                    self.landing.file.path.display(),
-                    self.landing.file.size
-                ),
-            )
-            .hint("nothing was triggered; the same command again uploads it anew"));
-        }
-        let modified = there["last_modified"].as_str().map(to_the_second);
-        let landed = Landed {
+        let mut landed = Landed {
             at: at.clone(),
             etag,
-            modified,
+            modified: None,
         };
-        self.landings.keep(&Landing {
+        // It is there, whatever becomes of the look.
+        self.keep(&landed)?;
+        let there = self.registered(at).await.map_err(|error| {
+            error.hint(format!(
+                "{at} was sent; the same command again goes on from there"
+            ))
+        })?;
+        if !self.is_whole(&there) {
+            self.landings.forget();
+            let message = format!(
+                "{at} has {} bytes, and {} has {}",
+                there["content_length"],
+                self.landing.file.path.display(),
+                self.landing.file.size
+            );
+            return Err(Error::new(Kind::Protocol, message)
+                .hint("no flow was started of it; the same command again uploads it anew"));
+        }
+        landed.modified = there["last_modified"].as_str().map(to_the_second);
+        self.keep(&landed)?;
+        Ok(landed)
+    }
+
+    fn keep(&self, landed: &Landed) -> Result<()> {
+        let kept = self.landings.keep(&Landing {
             stage: Stage::Landed(landed.clone()),
             ..self.landing.clone()
-        })?;
-        Ok(landed)
+        });
+        kept.map_err(|error| error.hint(format!("{} has landed all the same", landed.at)))
     }
 }
 
@@ -280,12 +331,6 @@ fn to_the_second(time: &str) -> String {
     )
 }
 
-/// Whether an ETag is one that tells: the MD5 of the bytes, or that of parts.
-pub(super) fn tells(etag: &str) -> bool {
-    let digest = etag.split_once('-').map_or(etag, |(digest, _)| digest);
-    digest.len() == 32 && digest.bytes().all(|letter| letter.is_ascii_hexdigit())
-}
-
 /// How a file of so many bytes goes: its parts and their size, or none where it goes at once. The API has the last word.
 #[must_use]
 pub fn parts_of(size: u64) -> Option<(u64, u64)> {
@@ -304,12 +349,5 @@ mod tests {
             "2026-11-24T18:33:36Z"
         );
         assert_eq!(to_the_second("soon"), "soon");
-    }
-
-    #[test]
-    fn only_an_etag_of_digests_tells() {
-        let digest = "0cc175b9c0f1b6a831c399e269772661";
-        assert!(tells(digest) && tells(&format!("{digest}-38")));
-        assert!(!tells("93c562174b3e71fbf1101dc670c8c031793a1704"));
     }
 }

@@ -3,9 +3,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::landing::{Work, tells};
+use super::ingestion::stoppable;
+use super::landing::Work;
 use super::landing_round::{Round, Sending, Stop};
 use super::landings::{Landed, Landing, Open, Stage};
+use crate::clients::presigned::tells;
 use crate::clients::retry;
 use crate::clients::s3_upload::Part;
 use crate::error::{Error, Kind, Result};
@@ -52,7 +54,7 @@ impl Work<'_> {
         let Stage::Open(open) = &known.stage else {
             return Ok(Going::Not);
         };
-        if !known.is_same(self.landing) {
+        if !known.is_same(self.landing) || !open.makes(self.landing.file.size) {
             self.give_up(open).await;
             return Ok(Going::Not);
         }
@@ -67,11 +69,16 @@ impl Work<'_> {
             }
             return Ok(Going::On(open.clone()));
         };
-        if s3.parts(&open.at, &open.id).await?.is_some() {
+        let there = stoppable(self.session, s3.parts(&open.at, &open.id)).await?;
+        if there.is_some() {
             return Ok(Going::On(open.clone()));
         }
         // It was completed, and nobody was there any more to hear of it; or somebody gave it up.
-        if let Ok(Some(etag)) = self.completed(&open.at, open.part_size).await {
+        let file = self.landing.file.clone();
+        let part_size = open.part_size;
+        let wanted = tokio::task::spawn_blocking(move || file.etag(part_size)).await;
+        let wanted = wanted.map_err(|_| Error::internal("a digest that was not made"))??;
+        if let Ok(Some(etag)) = self.completed(&open.at, &wanted).await {
             return self.arrived(&open.at, Some(etag)).await.map(Going::Done);
         }
         self.landings.forget();
@@ -79,11 +86,9 @@ impl Work<'_> {
     }
 
     async fn begin(&self) -> Result<Open> {
-        let started = self
-            .ingestion
-            .ingest
-            .start(self.permit, &self.asked()?)
-            .await?;
+        let asked = self.asked();
+        let starting = self.ingestion.ingest.start(self.permit, &asked);
+        let started = stoppable(self.session, starting).await?;
         let valid = started.expires_in;
         let span = SignedDuration::from_secs(i64::try_from(valid).unwrap_or(i64::MAX).min(1 << 30));
         let open = Open {
@@ -99,6 +104,12 @@ impl Work<'_> {
                 .unwrap_or(Timestamp::MAX),
             valid,
         };
+        if !open.makes(self.landing.file.size) {
+            self.give_up(&open).await;
+            let message = "ingest gave parts that do not make the file to POST /multipart/start";
+            return Err(Error::new(Kind::Protocol, message)
+                .hint("the upload was given up, and nothing of it is left"));
+        }
         self.landings.forget();
         self.landings.keep(&Landing {
             stage: Stage::Open(open.clone()),
@@ -144,37 +155,45 @@ impl Work<'_> {
 
     fn to_be_continued(&self, error: Error) -> Error {
         let config = self.session.config();
+        let same = self.session.gate().order().command;
         error
             .hint(format!(
-                "what the store has stays: {} goes on from there, and so does the same command again",
+                "what the store has stays, and the same command again goes on from there: {same}"
+            ))
+            .hint(format!(
+                "what is open: {}; all of it goes on, and its flows are started, with {}",
+                config.command_line("ingest uploads"),
                 config.command_line("ingest --resume")
             ))
-            .hint(format!("what is open: {}", config.command_line("ingest uploads")))
     }
 
     /// Makes the object of its parts. Where the answer is lost, a look tells whether it was made.
     async fn complete(&self, open: &Open, sent: Vec<(Part, [u8; 16])>) -> Result<Landed> {
         let (sent, digests): (Vec<Part>, Vec<[u8; 16]>) = sent.into_iter().unzip();
+        let wanted = etag_of_parts(&digests);
         let mut last = None;
         for count in 0..COMPLETIONS {
-            let completed = self
+            let completing = self
                 .ingestion
                 .ingest
-                .complete(self.permit, &open.at, &open.id, &sent)
-                .await;
-            let error = match completed {
+                .complete(self.permit, &open.at, &open.id, &sent);
+            let error = match stoppable(self.session, completing).await {
                 Ok(etag) => {
-                    refuse_other(open, etag.as_deref(), &digests)?;
+                    self.refuse_other(open, etag.as_deref(), &wanted)?;
                     return self.arrived(&open.at, etag).await;
                 }
                 Err(error) => error,
             };
-            if let Ok(Some(etag)) = self.completed(&open.at, open.part_size).await {
-                return self.arrived(&open.at, Some(etag)).await;
-            }
+            let is_stopped = error.kind() == Kind::Interrupted;
             let may_pass = matches!(error.kind(), Kind::Unavailable | Kind::Timeout);
             last = Some(error);
-            if !may_pass || self.session.interrupt().is_stopping() {
+            if is_stopped {
+                break;
+            }
+            if let Ok(Some(etag)) = self.completed(&open.at, &wanted).await {
+                return self.arrived(&open.at, Some(etag)).await;
+            }
+            if !may_pass {
                 break;
             }
             tokio::time::sleep(retry::pause(count)).await;
@@ -183,21 +202,39 @@ impl Work<'_> {
         Err(self.to_be_continued(error))
     }
 
-    /// The ETag of the object, where an upload of this file has made it.
-    async fn completed(&self, at: &ObjectRef, part_size: u64) -> Result<Option<String>> {
+    /// The ETag of the object, where an upload of this file has made it: the one that is wanted, as far as ETags tell.
+    async fn completed(&self, at: &ObjectRef, wanted: &str) -> Result<Option<String>> {
         let size = self.landing.file.size;
-        if let Some(s3) = &self.ingestion.own {
-            let head = s3.head(&at.bucket, &at.key).await?;
-            let etag = head["etag"].as_str().unwrap_or_default();
-            let count = size.div_ceil(part_size);
-            let is_made =
-                head["size"].as_u64() == Some(size) && etag.ends_with(&format!("-{count}"));
-            return Ok(is_made.then(|| etag.to_owned()));
-        }
-        let there = self.ingestion.ingest.register(&at.to_string()).await?;
-        let is_made = there["content_length"].as_u64() == Some(size);
-        // The key is this upload's alone; without keys, its size is all that is told.
-        Ok(is_made.then(String::new))
+        let Some(s3) = &self.ingestion.own else {
+            // The key is this upload's alone; without keys, its size is all that is told.
+            let is_made = self.is_whole(&self.registered(at).await?);
+            return Ok(is_made.then(|| wanted.to_owned()));
+        };
+        let head = stoppable(self.session, s3.head(&at.bucket, &at.key)).await?;
+        let etag = head["etag"].as_str().unwrap_or_default();
+        let count = |etag: &str| etag.split_once('-').map(|(_, count)| count.to_owned());
+        let is_it = if tells(etag) {
+            etag == wanted
+        } else {
+            count(etag) == count(wanted)
+        };
+        let is_made = is_it && head["size"].as_u64() == Some(size);
+        Ok(is_made.then(|| etag.to_owned()))
+    }
+
+    /// What the store made must be what was sent, as far as ETags tell. What is not is nothing to go on from.
+    fn refuse_other(&self, open: &Open, etag: Option<&str>, wanted: &str) -> Result<()> {
+        let Some(other) = etag.filter(|etag| tells(etag) && *etag != wanted) else {
+            return Ok(());
+        };
+        self.landings.forget();
+        let at = &open.at;
+        let message = format!("{at} was made with the ETag {other}, and its parts make {wanted}");
+        Err(Error::new(Kind::Protocol, message)
+            .hint(format!(
+                "the store has something else at {at} than was sent: no flow was started of it"
+            ))
+            .hint("the same command again uploads the file anew"))
     }
 }
 
@@ -209,20 +246,4 @@ enum Going {
     On(Open),
     /// It was complete already.
     Done(Landed),
-}
-
-/// What the store made must be what was sent, as far as ETags tell.
-fn refuse_other(open: &Open, etag: Option<&str>, digests: &[[u8; 16]]) -> Result<()> {
-    let wanted = etag_of_parts(digests);
-    match etag {
-        Some(etag) if tells(etag) && etag != wanted => Err(Error::new(
-            Kind::Protocol,
-            format!(
-                "{} was made with the ETag {etag}, and its parts make {wanted}",
-                open.at
-            ),
-        )
-        .hint("the store has something else than was sent: nothing was triggered")),
-        _ => Ok(()),
-    }
 }

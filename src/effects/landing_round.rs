@@ -142,8 +142,9 @@ impl<'a> Sending<'a> {
         if is_valid {
             match self.to_its_url(number, range.clone(), md5).await {
                 Ok(part) => return Ok(part),
-                Err(error) if error.kind() == Kind::Forbidden => {}
                 Err(error) if self.work.may_sign(&error) => {}
+                // Without keys, one that was refused after its end has expired; before, the store knows why.
+                Err(error) if error.kind() == Kind::Forbidden && self.is_past() => {}
                 Err(error) => return Err(error.into()),
             }
             self.is_over.store(true, Ordering::Relaxed);
@@ -201,6 +202,10 @@ impl<'a> Sending<'a> {
             Verdict::BeginAnew => Err(self.too_slow(None).into()),
             Verdict::Hopeless(rate) => Err(self.too_slow(Some(rate)).into()),
         }
+    }
+
+    fn is_past(&self) -> bool {
+        self.open.valid_for().is_zero()
     }
 
     /// What follows from URLs that are over, and no keys.

@@ -13,7 +13,7 @@ use super::memory::{self, Memory};
 use crate::clients::s3_upload::Part;
 use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
-use crate::local_file::LocalFile;
+use crate::local_file::{Inode, LocalFile};
 use crate::session::Session;
 
 /// Where it is kept, in the state folder.
@@ -29,6 +29,10 @@ pub struct Landing {
     pub api: String,
     /// The file, as it was when the upload began.
     pub file: LocalFile,
+    /// Which file that was.
+    pub inode: Option<Inode>,
+    /// The name that it lands by.
+    pub name: String,
     /// The domain it is for.
     pub domain: String,
     /// The classification that it is to have, for who goes on with it.
@@ -71,6 +75,11 @@ pub struct Open {
 }
 
 impl Open {
+    /// Whether its parts make a file of so many bytes.
+    pub(super) fn makes(&self, size: u64) -> bool {
+        self.part_size > 0 && size.div_ceil(self.part_size) == self.urls.len() as u64
+    }
+
     /// For how long the URLs are still to be used.
     pub(super) fn valid_for(&self) -> Duration {
         let left = self.expires.duration_since(Timestamp::now()) - MARGIN;
@@ -94,19 +103,24 @@ impl Landing {
     pub(super) fn is_same(&self, other: &Landing) -> bool {
         let known = |landing: &Landing| {
             let file = &landing.file;
-            (file.path.clone(), file.size, file.modified)
+            (file.path.clone(), file.size, file.modified, landing.inode)
         };
-        known(self) == known(other)
-            && (&self.domain, &self.content_type) == (&other.domain, &other.content_type)
+        let end = |landing: &Landing| {
+            let Landing {
+                domain,
+                name,
+                content_type,
+                ..
+            } = landing;
+            [domain.clone(), name.clone(), content_type.clone()]
+        };
+        known(self) == known(other) && end(self) == end(other)
     }
 
-    fn name(&self) -> String {
-        name(&self.api, &self.domain, &self.file.path.to_string_lossy())
+    fn key(&self) -> String {
+        let path = self.file.path.display();
+        format!("{} {} {} {path}", self.api, self.domain, self.name)
     }
-}
-
-fn name(api: &str, domain: &str, path: &str) -> String {
-    format!("{api} {domain} {path}")
 }
 
 /// What is remembered of one file, held by this process alone.
@@ -118,14 +132,16 @@ pub(super) struct Landings {
 impl Landings {
     /// Of this file and domain. Fails where another process is at it.
     pub(super) fn of(session: &Session, landing: &Landing) -> Result<Landings> {
-        let memory = Memory::of(session, KIND, &landing.name())?;
+        let memory = Memory::of(session, KIND, &landing.key())?;
         if !memory.is_mine() {
             let path = landing.file.path.display();
             return Err(Error::new(
                 Kind::Conflict,
-                format!("{path} is being uploaded by another process"),
+                format!("{path} is being uploaded already, by this run or another"),
             )
-            .hint("wait for it, or stop it: the same command goes on from what it has sent"));
+            .hint(
+                "wait for that one, or stop it: the same command goes on from what it has sent",
+            ));
         }
         Ok(Landings {
             parts: memory.path().with_extension("parts"),
@@ -177,7 +193,7 @@ fn part_of(line: &str) -> Option<Part> {
 
 /// What is remembered of this file, where it is still the same.
 pub(super) fn known(session: &Session, landing: &Landing) -> Result<Option<Landing>> {
-    let known: Option<Landing> = memory::glance(session, KIND, &landing.name())?;
+    let known: Option<Landing> = memory::glance(session, KIND, &landing.key())?;
     Ok(known.filter(|known| known.is_same(landing)))
 }
 

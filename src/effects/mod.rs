@@ -80,7 +80,7 @@ pub use recorder::Recorder;
 pub use row::{Row, State, Totals};
 pub use run::{Order, Origin, Run, RunId, Scene, script_digest};
 pub use store::Store;
-pub use submission::{has_failed, submitted_before};
+pub use submission::{is_submitted, submitted_before};
 pub use unknown::find_out;
 
 /// What a function, at most, does to the world.

@@ -204,8 +204,9 @@ fn steps(value: &Dynamic) -> Result<Vec<usize>> {
     }
     let step = value
         .read_lock::<Map>()
-        .and_then(|map| map.get("step").cloned());
+        .map(|map| map.get("step").cloned().unwrap_or_default());
     match step {
+        // What a change gave back that names no step was wholly done, or would have thrown.
         Some(step) if step.is_unit() => Ok(Vec::new()),
         Some(step) => Ok(step.as_int().ok().and_then(|step| usize::try_from(step).ok()).into_iter().collect()),
         None => Err(Error::usage("option 'after' takes what a change gave back")

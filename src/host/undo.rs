@@ -9,10 +9,11 @@ use super::resume::tell;
 use super::{Host, confirm, plan_view, rest};
 use crate::effects::{
     Account, Change, Effect, Effected, Facts, Inverse, Ledger, PlanHeader, Row, Run, RunId,
-    find_out, inverse,
+    find_out, inverse, is_submitted,
 };
 use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
+use crate::session::Session;
 
 /// Takes a run back.
 pub(super) fn perform(host: &Host, run: &str) -> Result<u8> {
@@ -25,7 +26,7 @@ pub(super) fn perform(host: &Host, run: &str) -> Result<u8> {
     rest::check_scene(session, &undone)?;
     confirm::refuse_mixed(&host.globals, session.config(), &format!("undo {id}"))?;
     find_out(session, &account)?;
-    let (ledger, lost) = backwards(&account)?;
+    let (ledger, lost) = backwards(session, &account)?;
     for why in &lost {
         session.console().warn(why);
     }
@@ -53,7 +54,7 @@ pub(super) fn perform(host: &Host, run: &str) -> Result<u8> {
 }
 
 /// What takes each step back, the last first, and what cannot be taken back.
-fn backwards(account: &Account) -> Result<(Ledger, Vec<String>)> {
+fn backwards(session: &Session, account: &Account) -> Result<(Ledger, Vec<String>)> {
     let mut ledger = Ledger::new()?;
     let mut lost = Vec::new();
     let nets = nets(account)?;
@@ -66,7 +67,11 @@ fn backwards(account: &Account) -> Result<(Ledger, Vec<String>)> {
                     lost.push(lost_sentence(&step, &why));
                 }
                 Inverse::Change(change, mut facts) if Class::of(&change) == class => {
-                    if change.object().is_some_and(|at| submitted.contains(at)) {
+                    if let Some(Change::LandFile { .. }) =
+                        step.begun.as_ref().map(|begun| &begun.row.change)
+                        && let Some(at) = change.object()
+                        && (submitted.contains(at) || is_submitted(session, at)?)
+                    {
                         lost.push(lost_sentence(
                             &step,
                             "a flow run was started of it, which may still need it",

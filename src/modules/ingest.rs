@@ -1,12 +1,16 @@
 //! `ingest::` — dashi's ingest-api: files and objects that become items of the lake. The steps are functions here; what
 //! follows what is the `ingest` script's.
 
+use std::fs::File;
+use std::path::Path;
+
 use rhai::{Dynamic, ImmutableString};
 use serde_json::{Value, json};
 
 use super::paths::local;
 use super::transfers::media_type_of;
 use crate::clients::ingest::Ingest;
+use crate::config::quoted;
 use crate::effects::{
     Change, IN_PARTS_FROM, Landing, Stage, landed_before, landings, parts_of, submitted_before,
 };
@@ -100,13 +104,13 @@ fn questions(ns: &mut Namespace) {
         /// //=> ["measured.csv", 8, "put", 1]
         /// ```
         read fn look(call, path: ImmutableString) -> "map" {
-            let file = file(call, &path)?;
+            let (file, name) = file(call, &path)?;
             let (parts, part_size) = parts_of(file.size).unwrap_or((1, file.size));
             json!({
                 "file": file.path,
-                "name": name_of(&file),
+                "name": name,
                 "size": file.size,
-                "content_type": content_type(&file),
+                "content_type": content_type(&name),
                 "way": if file.size < IN_PARTS_FROM { "put" } else { "parts" },
                 "parts": parts,
                 "part_size": part_size,
@@ -179,10 +183,11 @@ fn changes(ns: &mut Namespace) {
                 after: Any
             }
             {
-                let file = file(call, &path)?;
+                let (file, name) = file(call, &path)?;
                 call.reads(&format!("file {}", file.path.display()))?;
-                let content_type = options.text("content_type").map_or_else(|| content_type(&file), |kind| kind.to_string());
-                let change = Change::LandFile { file, domain: domain.to_string(), classification: classification(&options), content_type };
+                let content_type = options.text("content_type").map_or_else(|| content_type(&name), |kind| kind.to_string());
+                let (classification, again) = (classification(&options), options.flag("again"));
+                let change = Change::LandFile { file, name, domain: domain.to_string(), classification, content_type, again };
                 match earlier(call, &options, || landed_before(call.session(), &change))? {
                     Some(landed) => landed,
                     None => call.change(change, &options)?,
@@ -214,7 +219,8 @@ fn changes(ns: &mut Namespace) {
                 let there = call.wait(call.session().ingest()?.register(&at.to_string()));
                 let there = there.map_err(|error| not_landed(&at.to_string(), error))?;
                 let object = json!({"size": there["content_length"], "modified": there["last_modified"]});
-                let change = Change::TriggerIngest { at, domain: domain.to_string(), classification: classification(&options), object };
+                let (classification, again) = (classification(&options), options.flag("again"));
+                let change = Change::TriggerIngest { at, domain: domain.to_string(), classification, object, again };
                 match earlier(call, &options, || submitted_before(call.session(), &change))? {
                     Some(run) => run,
                     None => call.change(change, &options)?,
@@ -273,10 +279,13 @@ fn within(call: &Call, options: &Options) -> Result<Ingest> {
         .within(options.duration("timeout")?))
 }
 
-/// The file that a script names, if the API takes it.
-fn file(call: &Call, path: &str) -> Result<LocalFile> {
-    let file = LocalFile::look(&local(call.session(), path)?)?;
-    refuse_name(path, &name_of(&file))?;
+/// The file that a script names, and the name it lands by, if the API takes it. A link has a name of its own.
+fn file(call: &Call, path: &str) -> Result<(LocalFile, String)> {
+    let at = local(call.session(), path)?;
+    let file = LocalFile::look(&at)?;
+    let named = Path::new(path).file_name().or(at.file_name());
+    let name = named.unwrap_or_default().to_string_lossy().into_owned();
+    refuse_name(path, &name)?;
     let invalid = |what: String| Error::new(Kind::Invalid, what);
     if file.size == 0 {
         return Err(invalid(format!("{path} is empty")).hint("there is nothing in it to ingest"));
@@ -287,12 +296,8 @@ fn file(call: &Call, path: &str) -> Result<LocalFile> {
             "upload it with `dashictl s3 cp` to the landing bucket, and ingest the object: dashictl ingest s3://landing/…",
         ));
     }
-    Ok(file)
-}
-
-fn name_of(file: &LocalFile) -> String {
-    let name = file.path.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
+    File::open(&at).map_err(|error| Error::io("read", &at, &error))?;
+    Ok((file, name))
 }
 
 fn is_taken(letter: char) -> bool {
@@ -311,15 +316,16 @@ fn refuse_name(path: &str, name: &str) -> Result<()> {
         .take(LONGEST_NAME)
         .collect();
     let better = better.trim_start_matches('-');
+    let beside = Path::new(path).with_file_name(better).display().to_string();
     Err(Error::new(
         Kind::Invalid,
         format!("the ingest-api does not take '{path}': a file's name is made of A-Z, a-z, 0-9, '.', '_' and '-', at most 200 of them"),
     )
-    .hint(format!("rename it, as in: mv '{path}' '{better}'")))
+    .hint(format!("rename it, as in: mv {} {}", quoted(path), quoted(&beside))))
 }
 
-fn content_type(file: &LocalFile) -> String {
-    media_type_of(&file.path).unwrap_or_else(|| ANY.to_owned())
+fn content_type(name: &str) -> String {
+    media_type_of(Path::new(name)).unwrap_or_else(|| ANY.to_owned())
 }
 
 fn classification(options: &Options) -> String {
@@ -428,6 +434,8 @@ mod tests {
             assert_eq!(error.kind(), Kind::Invalid, "{name}");
         }
         let error = refuse_name("Gelände 1.tif", "Gelände 1.tif").unwrap_err();
-        assert!(error.detail().hints[0].ends_with("'Gel-nde-1.tif'"));
+        assert!(error.detail().hints[0].ends_with("mv 'Gelände 1.tif' Gel-nde-1.tif"));
+        let error = refuse_name("sub/it's.tif", "it's.tif").unwrap_err();
+        assert!(error.detail().hints[0].ends_with("mv 'sub/it'\\''s.tif' sub/it-s.tif"));
     }
 }
