@@ -33,7 +33,7 @@ fn next_line(stderr: ChildStderr, beginning: &'static str) -> String {
             .find(|line| line.starts_with(beginning))
             .map(|line| sender.send(line));
     });
-    receiver.recv_timeout(Duration::from_secs(20)).unwrap()
+    receiver.recv_timeout(Duration::from_mins(3)).unwrap()
 }
 
 fn kill(mut child: Child) {

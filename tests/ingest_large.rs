@@ -93,8 +93,8 @@ on_both_lakes! {
             (is_presigned && number >= 20).then(|| reply("403 Forbidden", EXPIRED))
         });
         pier.api.counting(is_complete).at_change(0, Hook::ForwardThenDrop);
-        // What is held stands still, and is sent again after a second.
-        let variables = [("DASHI_S3_TIMEOUT", "1s".to_owned())];
+        // What is held stands still, and is sent again after a while.
+        let variables = [("DASHI_S3_TIMEOUT", "4s".to_owned())];
         let line = pier.line(&["big.laz", "--no-trigger", "--json"]);
         let ran = pier.operator.run_in(&variables, &line);
         if pier.s3.is_held() {
