@@ -206,7 +206,10 @@ impl Work<'_> {
         if let Err(changed) = file.check() {
             return Err(self.taken_back(&at, sent.is_ok(), changed).await);
         }
-        let etag = sent?;
+        let etag = sent.map_err(|error| match error.kind() {
+            Kind::Protocol => error.hint(taken_away(&at)),
+            _ => error,
+        })?;
         progress.count(1);
         progress.reach(file.size);
         self.arrived(&at, etag).await
@@ -309,6 +312,13 @@ impl Work<'_> {
         });
         kept.map_err(|error| error.hint(format!("{} has landed all the same", landed.at)))
     }
+}
+
+/// How what the store has otherwise than it was sent is taken away.
+pub(super) fn taken_away(at: &ObjectRef) -> String {
+    format!(
+        "what the store has there is not what was sent; it goes with: dashictl s3 rm {at} --apply"
+    )
 }
 
 /// Shows how much has gone out, for as long as it is waited for.

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::ingestion::stoppable;
-use super::landing::Work;
+use super::landing::{Work, taken_away};
 use super::landing_round::{Round, Sending, Stop};
 use super::landings::{Landed, Landing, Open, Stage};
 use crate::clients::presigned::tells;
@@ -231,9 +231,7 @@ impl Work<'_> {
         let at = &open.at;
         let message = format!("{at} was made with the ETag {other}, and its parts make {wanted}");
         Err(Error::new(Kind::Protocol, message)
-            .hint(format!(
-                "the store has something else at {at} than was sent: no flow was started of it"
-            ))
+            .hint(taken_away(at))
             .hint("the same command again uploads the file anew"))
     }
 }

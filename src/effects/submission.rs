@@ -152,10 +152,14 @@ pub(super) async fn perform(hands: &Hands, permit: Permit, change: &Change) -> R
             Err(error)
         }
         Err(error) if error.kind() == Kind::Interrupted => Err(in_doubt(error)),
-        Err(error) => match after_silence(ingestion, &asked, &now).await {
-            Some(run) => kept(&memory, &known, now, run),
-            None => Err(in_doubt(error)),
-        },
+        Err(error) => {
+            let looking = async { Ok(after_silence(ingestion, &asked, &now).await) };
+            match stoppable(session, looking).await {
+                Ok(Some(run)) => kept(&memory, &known, now, run),
+                Ok(None) => Err(in_doubt(error)),
+                Err(stopped) => Err(in_doubt(stopped)),
+            }
+        }
     }
 }
 

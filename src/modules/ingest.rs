@@ -188,7 +188,7 @@ fn changes(ns: &mut Namespace) {
                 let content_type = options.text("content_type").map_or_else(|| content_type(&name), |kind| kind.to_string());
                 let (classification, again) = (classification(&options), options.flag("again"));
                 let change = Change::LandFile { file, name, domain: domain.to_string(), classification, content_type, again };
-                match earlier(call, &options, || landed_before(call.session(), &change))? {
+                match earlier(&options, || landed_before(call.session(), &change))? {
                     Some(landed) => landed,
                     None => call.change(change, &options)?,
                 }
@@ -221,7 +221,7 @@ fn changes(ns: &mut Namespace) {
                 let object = json!({"size": there["content_length"], "modified": there["last_modified"]});
                 let (classification, again) = (classification(&options), options.flag("again"));
                 let change = Change::TriggerIngest { at, domain: domain.to_string(), classification, object, again };
-                match earlier(call, &options, || submitted_before(call.session(), &change))? {
+                match earlier(&options, || submitted_before(call.session(), &change))? {
                     Some(run) => run,
                     None => call.change(change, &options)?,
                 }
@@ -334,13 +334,12 @@ fn classification(options: &Options) -> String {
         .map_or_else(|| "int".to_owned(), |class| class.to_string())
 }
 
-/// What was done before, unless it is to be done again; in a plan nothing was.
+/// What was done before, unless it is to be done again.
 fn earlier(
-    call: &Call,
     options: &Options,
     look: impl FnOnce() -> Result<Option<Value>>,
 ) -> Result<Option<Dynamic>> {
-    if options.flag("again") || call.session().gate().is_planning() {
+    if options.flag("again") {
         return Ok(None);
     }
     Ok(look()?.map(|mut found| {
