@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -59,7 +59,8 @@ pub(super) struct Sending<'a> {
     open: &'a Open,
     there: BTreeMap<i32, Part>,
     progress: Progress,
-    began: Instant,
+    /// When the first part was sent: what is only read before says nothing of the line.
+    began: OnceLock<Instant>,
     /// The bytes that went out, tries in vain included.
     sent: Arc<AtomicU64>,
     left: AtomicU64,
@@ -85,7 +86,7 @@ impl<'a> Sending<'a> {
             open,
             there: there.into_iter().map(|part| (part.number, part)).collect(),
             progress: console.parts(&file.path, file.size, open.urls.len() as u64),
-            began: Instant::now(),
+            began: OnceLock::new(),
             sent: Arc::default(),
             left: AtomicU64::new(file.size),
             done: AtomicU64::new(0),
@@ -178,6 +179,7 @@ impl<'a> Sending<'a> {
             sent: &self.sent,
         };
         let size = range.end - range.start;
+        self.began.get_or_init(Instant::now);
         let etag = self
             .work
             .ingestion
@@ -222,7 +224,7 @@ impl<'a> Sending<'a> {
             total: self.work.landing.file.size,
             left: self.left.load(Ordering::Relaxed),
             sent: self.sent.load(Ordering::Relaxed),
-            within: self.began.elapsed(),
+            within: self.began.get().map(Instant::elapsed).unwrap_or_default(),
             valid,
             anew: Duration::from_secs(self.open.valid),
         }
