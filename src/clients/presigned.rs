@@ -36,7 +36,7 @@ pub struct Presigned(Arc<Inner>);
 struct Inner {
     settings: S3Settings,
     tracer: Tracer,
-    client: OnceLock<reqwest::Client>,
+    clients: [OnceLock<reqwest::Client>; 2],
     pace: Pace,
     /// Whether a store has answered yet.
     has_answered: AtomicBool,
@@ -67,7 +67,7 @@ impl Presigned {
         Presigned(Arc::new(Inner {
             settings,
             tracer,
-            client: OnceLock::new(),
+            clients: Default::default(),
             pace: Pace::new(PARTS.0, PARTS.1),
             has_answered: AtomicBool::new(false),
         }))
@@ -120,7 +120,7 @@ impl Presigned {
             .await
             .map_err(|error| put.failed(Kind::Io, "cannot be read").caused_by(&error))?;
         let sending = self
-            .client()?
+            .client(&url)?
             .put(url)
             .headers(headers)
             .body(reqwest::Body::wrap(flow.through(bytes.into_inner())));
@@ -173,19 +173,17 @@ impl Presigned {
         Ok((way, Some(host)))
     }
 
-    fn client(&self) -> Result<&reqwest::Client> {
-        if let Some(client) = self.0.client.get() {
+    /// The client for this way: plain, or with certificates, whichever the API says, whatever the endpoint is.
+    fn client(&self, way: &Url) -> Result<&reqwest::Client> {
+        let of_scheme = &self.0.clients[usize::from(way.scheme() == "https")];
+        if let Some(client) = of_scheme.get() {
             return Ok(client);
         }
-        let S3Settings {
-            endpoint,
-            transport,
-            ..
-        } = &self.0.settings;
+        let transport = &self.0.settings.transport;
         // The host that a URL was signed for can be named beside another address only by HTTP/1.1.
-        let builder = as_stored(connection::builder("s3", endpoint, transport)?).http1_only();
+        let builder = as_stored(connection::builder("s3", way, transport)?).http1_only();
         let client = connection::build("s3", builder)?;
-        Ok(self.0.client.get_or_init(|| client))
+        Ok(of_scheme.get_or_init(|| client))
     }
 
     /// The store said no.
