@@ -189,9 +189,28 @@ pub fn etag_of_parts(digests: &[[u8; 16]]) -> String {
     format!("{}-{}", hex::encode(whole), digests.len())
 }
 
+/// Whether an ETag is one that tells: the MD5 of the bytes, or that of parts.
+#[must_use]
+pub fn tells(etag: &str) -> bool {
+    is_md5(etag.split_once('-').map_or(etag, |(digest, _)| digest))
+}
+
+/// Whether an ETag is an MD5, as far as its form tells.
+#[must_use]
+pub fn is_md5(etag: &str) -> bool {
+    etag.len() == 32 && etag.bytes().all(|letter| letter.is_ascii_hexdigit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_etag_of_digests_tells() {
+        let digest = "0cc175b9c0f1b6a831c399e269772661";
+        assert!(tells(digest) && tells(&format!("{digest}-38")));
+        assert!(!tells("93c562174b3e71fbf1101dc670c8c031793a1704"));
+    }
 
     fn file(bytes: &[u8]) -> (tempfile::TempDir, LocalFile) {
         let folder = tempfile::tempdir().unwrap();

@@ -164,14 +164,16 @@ impl Session {
 
     /// Waits for work on the runtime, on a thread that is not of the runtime. A stop of the run ends the wait.
     pub fn wait<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let stopped = self.interrupt().stopped();
-        self.runtime().block_on(async {
-            tokio::select! {
-                biased;
-                () = stopped => Err(Error::interrupted()),
-                result = work => result,
-            }
-        })
+        self.runtime().block_on(self.stoppable(work))
+    }
+
+    /// The same within work that is waited for.
+    pub async fn stoppable<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.interrupt().stopped() => Err(Error::interrupted()),
+            result = work => result,
+        }
     }
 
     /// Waits for work that must not be left half done: a stop of the run does not end the wait. What is waited for has
@@ -351,9 +353,7 @@ impl Session {
             })
         })
     }
-}
 
-impl Session {
     /// What the catalogue refers to: read whole when it is first asked for in a pass of the script, and again where that
     /// is long ago.
     pub fn referenced(&self) -> Result<Arc<Referenced>> {

@@ -14,6 +14,9 @@ use crate::error::{Error, Kind, Result};
 /// The most records that Prefect gives at once; more is refused with 422.
 const PAGE: usize = 200;
 
+/// The states that a flow run does not leave by itself.
+pub const ENDS: [&str; 4] = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"];
+
 /// So many runs of a page are asked for again with the next: where some have left the list meanwhile, the rest moved up.
 const OVERLAP: usize = 100;
 

@@ -21,7 +21,7 @@ use super::{advice, connection};
 use crate::config::{IN_CLUSTER_S3, S3Settings};
 use crate::effects::Permit;
 use crate::error::{Error, Kind, Result};
-use crate::local_file::LocalFile;
+use crate::local_file::{LocalFile, tells};
 use crate::time;
 
 /// So many parts are sent at a time at first, and at most.
@@ -245,13 +245,6 @@ impl Put<'_> {
     }
 }
 
-/// Whether an ETag is one that tells: the MD5 of the bytes, or that of parts.
-#[must_use]
-pub fn tells(etag: &str) -> bool {
-    let digest = etag.split_once('-').map_or(etag, |(digest, _)| digest);
-    digest.len() == 32 && digest.bytes().all(|letter| letter.is_ascii_hexdigit())
-}
-
 /// The headers that a request goes with.
 fn headers(put: &Put<'_>, host: Option<HeaderValue>) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
@@ -287,16 +280,4 @@ fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     let (inner, _) = rest.split_once(&format!("</{name}>"))?;
     Some(inner.trim()).filter(|inner| !inner.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_etag_of_digests_tells() {
-        let digest = "0cc175b9c0f1b6a831c399e269772661";
-        assert!(tells(digest) && tells(&format!("{digest}-38")));
-        assert!(!tells("93c562174b3e71fbf1101dc670c8c031793a1704"));
-    }
 }

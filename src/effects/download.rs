@@ -16,7 +16,7 @@ use super::payload::digest;
 use crate::clients::s3_download::Fetched;
 use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
-use crate::local_file::LocalFile;
+use crate::local_file::{LocalFile, is_md5};
 
 /// Of a file's name, so many letters stand in that of its download: with all the rest it is no longer than a name may be.
 const LONGEST_NAME: usize = 50;
@@ -145,11 +145,7 @@ impl Growing {
                 .write_all(bytes)
                 .map_err(|error| self.failed(&error))
         });
-        let filled = tokio::select! {
-            biased;
-            () = session.interrupt().stopped() => Err(Error::interrupted()),
-            filled = filling => filled,
-        };
+        let filled = session.stoppable(filling).await;
         let filled =
             filled.and_then(|()| self.file.sync_all().map_err(|error| self.failed(&error)));
         filled.map_err(|error| self.to_be_continued(error))?;
@@ -176,10 +172,9 @@ impl Growing {
             let read = local::digests(&path).map_err(|error| Error::io("read", &path, &error))?;
             let is_whole = was.size() == Some(read.size);
             let etag = was.etag().unwrap_or_default();
-            let is_digest = etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit());
             let is_known = match etag.contains('-') {
                 true if start > 0 => LocalFile::look(&path)?.is_object(read.size, etag)?,
-                false if is_digest => etag == read.md5,
+                false if is_md5(etag) => etag == read.md5,
                 // It tells nothing: what came just now is whole, what an earlier try left is not known to be.
                 _ => start == 0,
             };

@@ -1,5 +1,6 @@
 //! What the target of a change was seen to be: enough to tell, right before the change is made, whether it is still that.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -107,12 +108,18 @@ impl Facts {
     }
 }
 
-/// An RFC 3339 time without its fraction.
+/// An RFC 3339 time without its fraction, in UTC however it is spelt.
 fn to_the_second(time: &str) -> String {
-    match (time.split_once('.'), time.strip_suffix('Z')) {
-        (Some((whole, _)), Some(_)) => format!("{whole}Z"),
-        _ => time.to_owned(),
+    // Most are spelt so, and a listing has millions.
+    if let Some(time) = time.strip_suffix('Z') {
+        let whole = time.split_once('.').map_or(time, |(whole, _)| whole);
+        return format!("{whole}Z");
     }
+    let parsed: Result<Timestamp, _> = time.parse();
+    parsed.map_or_else(
+        |_| time.to_owned(),
+        |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    )
 }
 
 /// The links that a STAC server makes itself for every answer; they name the way it was asked. Stored ones of these names
@@ -154,6 +161,18 @@ pub(crate) fn without_server_links(record: &Value) -> Value {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn times_are_spelt_in_one_way() {
+        for time in [
+            "2026-11-24T18:33:36+00:00",
+            "2026-11-24T18:33:36.250Z",
+            "2026-11-24T19:33:36+01:00",
+        ] {
+            assert_eq!(to_the_second(time), "2026-11-24T18:33:36Z", "{time}");
+        }
+        assert_eq!(to_the_second("soon"), "soon");
+    }
 
     #[test]
     fn a_listing_and_a_head_of_one_object_are_the_same() {

@@ -185,14 +185,14 @@ impl Hands {
         let mut done = Done {
             after: seen.facts.clone(),
             value: match change {
-                Change::PutItem { .. } | Change::PutCollection { .. } => {
-                    seen.image.clone().unwrap_or_default()
-                }
+                Change::PutItem { .. }
+                | Change::PutCollection { .. }
+                | Change::LandFile { .. }
+                | Change::TriggerIngest { .. } => seen.image.clone().unwrap_or_default(),
                 Change::WriteObject { at, .. }
                 | Change::UploadFile { at, .. }
                 | Change::CopyObject { to: at, .. } => object::value(at, &seen.facts),
                 Change::DownloadObject { from, was, path } => download::value(from, was, path),
-                Change::LandFile { .. } | Change::TriggerIngest { .. } => ingestion::value(seen),
                 _ => Value::Null,
             },
             ..Done::default()

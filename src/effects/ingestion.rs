@@ -1,16 +1,16 @@
 //! Changes that go through the ingest-api: what they need, what their targets are, what came of those whose end nobody
 //! told. How a file lands, an upload is given up and a run is started has files of its own.
 
-use serde_json::Value;
-
 use super::hands::{Done, Hands, Seen};
-use super::landings::{self, Landings, Stage};
+use super::landings::{self, Landings};
+use super::object::of_upload;
 use super::{Change, Facts, Permit, landing, submission};
 use crate::clients::ingest::Ingest;
 use crate::clients::prefect::Prefect;
 use crate::clients::presigned::Presigned;
 use crate::clients::s3::S3;
 use crate::error::{Error, Kind, Result};
+use crate::lake::ObjectRef;
 use crate::session::Session;
 
 /// What such a change goes through.
@@ -45,18 +45,6 @@ impl Ingestion {
     }
 }
 
-/// Waits for work that may be left at any moment: the operator's stop ends the wait.
-pub(super) async fn stoppable<T>(
-    session: &Session,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    tokio::select! {
-        biased;
-        () = session.interrupt().stopped() => Err(Error::interrupted()),
-        done = work => done,
-    }
-}
-
 /// What the target of a change is now. What a landing or a run will make is not there before.
 pub(super) async fn look(hands: &Hands, change: &Change) -> Result<Seen> {
     let Change::AbortLanding { at, upload, .. } = change else {
@@ -65,23 +53,12 @@ pub(super) async fn look(hands: &Hands, change: &Change) -> Result<Seen> {
     let size = match &hands.ingestion()?.own {
         Some(s3) => s3.upload_size(at, upload).await?,
         // Without keys, what is remembered is all that is known.
-        None => open(hands, upload)?.map(|landing| landing.file.size),
+        None => landings::open(hands.session(), upload)?.map(|(landing, _)| landing.file.size),
     };
     Ok(Seen {
-        facts: size.map_or(Facts::Absent, |size| Facts::Object {
-            size,
-            etag: None,
-            modified: None,
-            version: None,
-        }),
+        facts: size.map_or(Facts::Absent, of_upload),
         ..Seen::default()
     })
-}
-
-fn open(hands: &Hands, upload: &str) -> Result<Option<landings::Landing>> {
-    let all = landings::all(hands.session())?;
-    let is_it = |landing: &landings::Landing| matches!(&landing.stage, Stage::Open(open) if open.id == upload);
-    Ok(all.into_iter().find(is_it))
 }
 
 /// What a change whose end nobody told has made.
@@ -105,12 +82,12 @@ pub(super) async fn perform(hands: &Hands, permit: Permit, change: &Change) -> R
         Change::TriggerIngest { .. } => submission::perform(hands, permit, change).await,
         Change::AbortLanding { at, upload, .. } => {
             // Held first: one that is being sent is not given up under its sender.
-            let landing = open(hands, upload)?;
-            let held = landing.map(|landing| Landings::of(hands.session(), &landing));
+            let known = landings::open(hands.session(), upload)?;
+            let held = known.map(|(landing, _)| Landings::of(hands.session(), &landing));
             let held = held.transpose()?;
             let aborted = hands.ingestion()?.ingest.abort(permit, at, upload).await;
             if let Err(error) = aborted {
-                refuse_open(hands, change, error).await?;
+                refuse_open(hands, (at, upload), error).await?;
             }
             if let Some(held) = held {
                 held.forget();
@@ -122,18 +99,10 @@ pub(super) async fn perform(hands: &Hands, permit: Permit, change: &Change) -> R
 }
 
 /// An abort that failed of an upload that is gone is none.
-async fn refuse_open(hands: &Hands, change: &Change, error: Error) -> Result<()> {
-    let Change::AbortLanding { at, upload, .. } = change else {
-        return Err(error);
-    };
+async fn refuse_open(hands: &Hands, (at, upload): (&ObjectRef, &str), error: Error) -> Result<()> {
     let is_gone = match &hands.ingestion()?.own {
         Some(s3) => s3.upload_size(at, upload).await?.is_none(),
         None => error.kind() == Kind::NotFound,
     };
     if is_gone { Ok(()) } else { Err(error) }
-}
-
-/// What a change gave back, as it was found.
-pub(super) fn value(seen: &Seen) -> Value {
-    seen.image.clone().unwrap_or_default()
 }

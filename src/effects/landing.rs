@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::hands::{Done, Hands};
-use super::ingestion::{Ingestion, stoppable};
+use super::ingestion::Ingestion;
 use super::landings::{self, Landed, Landing, Landings, Stage};
 use super::{Change, Facts, Permit};
 use crate::clients::ingest;
@@ -40,7 +39,7 @@ pub(super) async fn perform(hands: &Hands, permit: Permit, change: &Change) -> R
         landing: &landing,
     };
     // Looked at again now that nobody else can land it.
-    if let (false, Some(landed)) = (again, work.landed_before().await?) {
+    if !again && let Some(landed) = work.landed_before().await? {
         let mut done = done(&landing, &landed);
         done.value["earlier"] = true.into();
         return Ok(done);
@@ -101,24 +100,18 @@ fn value(landing: &Landing, landed: &Landed) -> Value {
 }
 
 fn facts(landing: &Landing, landed: &Landed) -> Facts {
-    Facts::Object {
-        size: landing.file.size,
-        etag: landed.etag.clone(),
-        modified: landed.modified.clone(),
-        version: None,
-    }
+    Facts::of_object(&json!({
+        "size": landing.file.size,
+        "etag": landed.etag,
+        "last_modified": landed.modified,
+    }))
 }
 
 /// What came of a landing whose end nobody told: what it gave back, and what is there.
 pub(super) fn found(session: &Session, change: &Change) -> Result<Option<(Value, Facts)>> {
     let (landing, _) = begun(session, change)?;
-    Ok(match landings::known(session, &landing)? {
-        Some(Landing {
-            stage: Stage::Landed(landed),
-            ..
-        }) => Some((value(&landing, &landed), facts(&landing, &landed))),
-        _ => None,
-    })
+    let landed = landings::known(session, &landing)?.and_then(Landing::landed);
+    Ok(landed.map(|landed| (value(&landing, &landed), facts(&landing, &landed))))
 }
 
 /// What a landing of the same file gave back, where it is still what it was and there.
@@ -128,10 +121,15 @@ pub fn landed_before(session: &Session, change: &Change) -> Result<Option<Value>
         return Ok(None);
     };
     let uri = value["uri"].as_str().unwrap_or_default();
-    match session.wait(ingest.register(uri)) {
-        Ok(there) if there["content_length"].as_u64() == facts.size() => Ok(Some(value)),
-        Ok(_) => Ok(None),
-        Err(error) if error.kind() == Kind::NotFound => Ok(None),
+    let is_there = is_there(facts.size(), session.wait(ingest.register(uri)))?;
+    Ok(is_there.then_some(value))
+}
+
+/// Whether so much is there, as the API answered.
+fn is_there(size: Option<u64>, answer: Result<Value>) -> Result<bool> {
+    match answer {
+        Ok(there) => Ok(there["content_length"].as_u64() == size),
+        Err(error) if error.kind() == Kind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -168,7 +166,7 @@ impl Work<'_> {
     async fn at_once(&self) -> Result<Landed> {
         let asked = self.asked();
         let presigning = self.ingestion.ingest.presign(&asked);
-        let place = stoppable(self.session, presigning).await?;
+        let place = self.session.stoppable(presigning).await?;
         let at = ObjectRef {
             bucket: place.bucket,
             key: place.key,
@@ -201,7 +199,7 @@ impl Work<'_> {
                 () = follow(&progress, put.sent) => Err(Error::internal("progress has no end")),
             }
         };
-        let sent = stoppable(self.session, followed).await;
+        let sent = self.session.stoppable(followed).await;
         // A store that checks the digest refuses bytes that changed on the way, and then it is the file's fault.
         if let Err(changed) = file.check() {
             return Err(self.taken_back(&at, sent.is_ok(), changed).await);
@@ -251,24 +249,20 @@ impl Work<'_> {
     /// Where this very file has landed before, if it is there still.
     async fn landed_before(&self) -> Result<Option<Landed>> {
         let known = self.landings.recall();
-        let Some(known) = known.filter(|known| known.is_same(self.landing)) else {
+        let known = known.filter(|known| known.is_same(self.landing));
+        let Some(landed) = known.and_then(Landing::landed) else {
             return Ok(None);
         };
-        let Stage::Landed(landed) = known.stage else {
-            return Ok(None);
-        };
-        match self.registered(&landed.at).await {
-            Ok(there) if self.is_whole(&there) => Ok(Some(landed)),
-            Ok(_) => Ok(None),
-            Err(error) if error.kind() == Kind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let answer = self.registered(&landed.at).await;
+        Ok(is_there(Some(self.landing.file.size), answer)?.then_some(landed))
     }
 
     /// What the API says of what has landed there.
     pub(super) async fn registered(&self, at: &ObjectRef) -> Result<Value> {
         let uri = at.to_string();
-        stoppable(self.session, self.ingestion.ingest.register(&uri)).await
+        self.session
+            .stoppable(self.ingestion.ingest.register(&uri))
+            .await
     }
 
     pub(super) fn is_whole(&self, there: &Value) -> bool {
@@ -300,7 +294,7 @@ impl Work<'_> {
             return Err(Error::new(Kind::Protocol, message)
                 .hint("no flow was started of it; the same command again uploads it anew"));
         }
-        landed.modified = there["last_modified"].as_str().map(to_the_second);
+        landed.modified = there["last_modified"].as_str().map(str::to_owned);
         self.keep(&landed)?;
         Ok(landed)
     }
@@ -332,32 +326,9 @@ async fn follow(progress: &Progress, sent: &AtomicU64) {
 /// A landing has no user metadata: the URLs are signed without any.
 static NOTHING: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
 
-/// A time as the API spells it (`2026-11-24T18:33:36+00:00`), as looks at an object spell it.
-fn to_the_second(time: &str) -> String {
-    let parsed: std::result::Result<Timestamp, _> = time.parse();
-    parsed.map_or_else(
-        |_| time.to_owned(),
-        |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-    )
-}
-
 /// How a file of so many bytes goes: its parts and their size, or none where it goes at once. The API has the last word.
 #[must_use]
 pub fn parts_of(size: u64) -> Option<(u64, u64)> {
     let part = s3_upload::part_size(size);
     (size >= IN_PARTS_FROM).then(|| (size.div_ceil(part), part))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_of_the_api_are_spelt_like_those_of_the_store() {
-        assert_eq!(
-            to_the_second("2026-11-24T18:33:36+00:00"),
-            "2026-11-24T18:33:36Z"
-        );
-        assert_eq!(to_the_second("soon"), "soon");
-    }
 }

@@ -3,16 +3,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ingestion::stoppable;
 use super::landing::{Work, taken_away};
-use super::landing_round::{Round, Sending, Stop};
+use super::landing_round::{Came, Sending, Sent, Stop};
 use super::landings::{Landed, Landing, Open, Stage};
-use crate::clients::presigned::tells;
 use crate::clients::retry;
 use crate::clients::s3_upload::Part;
 use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
-use crate::local_file::etag_of_parts;
+use crate::local_file::{etag_of_parts, tells};
 
 /// Completing is tried so often: between two tries a look tells whether it was done.
 const COMPLETIONS: u32 = 5;
@@ -22,19 +20,20 @@ impl Work<'_> {
     pub(super) async fn in_parts(&self) -> Result<Landed> {
         let mut may_begin_anew = true;
         loop {
-            let open = match self.to_go_on_with().await? {
+            let (open, there) = match self.to_go_on_with().await? {
                 Going::Done(landed) => return Ok(landed),
-                Going::On(open) => open,
-                Going::Not => self.begin().await?,
+                Going::On(open, there) => (open, there),
+                Going::Not => (self.begin().await?, Vec::new()),
             };
-            let round = self.round(&open, may_begin_anew).await;
+            let sent = self.round(&open, there, may_begin_anew).await;
             if let Err(changed) = self.landing.file.check() {
                 self.give_up(&open).await;
                 return Err(changed);
             }
-            match round? {
-                Round::Sent(sent) => return self.complete(&open, sent).await,
-                Round::Over => {
+            match sent {
+                Ok(sent) => return self.complete(&open, sent).await,
+                Err(Stop::Failed(error)) => return Err(self.to_be_continued(*error)),
+                Err(Stop::Over) => {
                     self.session.console().note(&format!(
                         "the URLs of {} are over: it begins anew, which is faster than failing",
                         self.landing.file.path.display()
@@ -67,11 +66,11 @@ impl Work<'_> {
                 self.give_up(open).await;
                 return Ok(Going::Not);
             }
-            return Ok(Going::On(open.clone()));
+            return Ok(Going::On(open.clone(), self.landings.parts()));
         };
-        let there = stoppable(self.session, s3.parts(&open.at, &open.id)).await?;
-        if there.is_some() {
-            return Ok(Going::On(open.clone()));
+        let there = self.session.stoppable(s3.parts(&open.at, &open.id)).await?;
+        if let Some(there) = there {
+            return Ok(Going::On(open.clone(), there));
         }
         // It was completed, and nobody was there any more to hear of it; or somebody gave it up.
         let file = self.landing.file.clone();
@@ -88,7 +87,7 @@ impl Work<'_> {
     async fn begin(&self) -> Result<Open> {
         let asked = self.asked();
         let starting = self.ingestion.ingest.start(self.permit, &asked);
-        let started = stoppable(self.session, starting).await?;
+        let started = self.session.stoppable(starting).await?;
         let valid = started.expires_in;
         let span = SignedDuration::from_secs(i64::try_from(valid).unwrap_or(i64::MAX).min(1 << 30));
         let open = Open {
@@ -135,21 +134,12 @@ impl Work<'_> {
     }
 
     /// Sends what the store does not have.
-    async fn round(&self, open: &Open, may_begin_anew: bool) -> Result<Round> {
-        let there = match &self.ingestion.own {
-            Some(s3) => s3.parts(&open.at, &open.id).await?.unwrap_or_default(),
-            None => self.landings.parts(),
-        };
+    async fn round(&self, open: &Open, there: Vec<Part>, may_begin_anew: bool) -> Came<Vec<Sent>> {
         let sending = Sending::new(self, open, there, may_begin_anew);
-        let sent = tokio::select! {
+        tokio::select! {
             biased;
             () = self.session.interrupt().stopped() => Err(Error::interrupted().into()),
             sent = sending.all() => sent,
-        };
-        match sent {
-            Ok(sent) => Ok(Round::Sent(sent)),
-            Err(Stop::Over) => Ok(Round::Over),
-            Err(Stop::Failed(error)) => Err(self.to_be_continued(*error)),
         }
     }
 
@@ -168,7 +158,7 @@ impl Work<'_> {
     }
 
     /// Makes the object of its parts. Where the answer is lost, a look tells whether it was made.
-    async fn complete(&self, open: &Open, sent: Vec<(Part, [u8; 16])>) -> Result<Landed> {
+    async fn complete(&self, open: &Open, sent: Vec<Sent>) -> Result<Landed> {
         let (sent, digests): (Vec<Part>, Vec<[u8; 16]>) = sent.into_iter().unzip();
         let wanted = etag_of_parts(&digests);
         let mut last = None;
@@ -177,7 +167,7 @@ impl Work<'_> {
                 .ingestion
                 .ingest
                 .complete(self.permit, &open.at, &open.id, &sent);
-            let error = match stoppable(self.session, completing).await {
+            let error = match self.session.stoppable(completing).await {
                 Ok(etag) => {
                     self.refuse_other(open, etag.as_deref(), &wanted)?;
                     return self.arrived(&open.at, etag).await;
@@ -210,7 +200,7 @@ impl Work<'_> {
             let is_made = self.is_whole(&self.registered(at).await?);
             return Ok(is_made.then(|| wanted.to_owned()));
         };
-        let head = stoppable(self.session, s3.head(&at.bucket, &at.key)).await?;
+        let head = self.session.stoppable(s3.head(&at.bucket, &at.key)).await?;
         let etag = head["etag"].as_str().unwrap_or_default();
         let count = |etag: &str| etag.split_once('-').map(|(_, count)| count.to_owned());
         let is_it = if tells(etag) {
@@ -240,8 +230,8 @@ impl Work<'_> {
 enum Going {
     /// Nothing was, or it is gone.
     Not,
-    /// It goes on.
-    On(Open),
+    /// It goes on, from these parts.
+    On(Open, Vec<Part>),
     /// It was complete already.
     Done(Landed),
 }

@@ -24,13 +24,8 @@ const AT_ONCE: usize = 16;
 /// Whether it can end in time is looked at so often.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
-/// What a round of sending came to.
-pub(super) enum Round {
-    /// All parts are there, with their MD5s.
-    Sent(Vec<(Part, [u8; 16])>),
-    /// The URLs are over, and an upload that begins now would come through.
-    Over,
-}
+/// A part that is there, and the MD5 of its bytes.
+pub(super) type Sent = (Part, [u8; 16]);
 
 /// A number of bytes, for people.
 fn spelt(bytes: u64) -> String {
@@ -51,7 +46,8 @@ impl From<Error> for Stop {
     }
 }
 
-type Came<T> = std::result::Result<T, Stop>;
+/// What a round of sending comes to.
+pub(super) type Came<T> = std::result::Result<T, Stop>;
 
 /// A round of sending.
 pub(super) struct Sending<'a> {
@@ -96,7 +92,7 @@ impl<'a> Sending<'a> {
     }
 
     /// Sends what is missing. Gives all parts, with their MD5s.
-    pub(super) async fn all(&self) -> Came<Vec<(Part, [u8; 16])>> {
+    pub(super) async fn all(&self) -> Came<Vec<Sent>> {
         let ranges = parts(self.work.landing.file.size, self.open.part_size);
         let sending =
             stream::iter((1..).zip(ranges)).map(|(number, range)| self.one(number, range));
@@ -116,7 +112,7 @@ impl<'a> Sending<'a> {
         }
     }
 
-    async fn one(&self, number: i32, range: Range<u64>) -> Came<(Part, [u8; 16])> {
+    async fn one(&self, number: i32, range: Range<u64>) -> Came<Sent> {
         let size = range.end - range.start;
         let md5 = digest(&self.work.landing.file, range.clone()).await?;
         let is_there = |part: &&Part| part.size == size && part.etag == hex::encode(md5);

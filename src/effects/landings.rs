@@ -94,7 +94,7 @@ pub struct Landed {
     pub at: ObjectRef,
     /// Its ETag, where that is known.
     pub etag: Option<String>,
-    /// When it was last written, as RFC 3339 to the second.
+    /// When it was last written, as the API spells it.
     pub modified: Option<String>,
 }
 
@@ -115,6 +115,14 @@ impl Landing {
             [domain.clone(), name.clone(), content_type.clone()]
         };
         known(self) == known(other) && end(self) == end(other)
+    }
+
+    /// What has landed, where it has.
+    pub(super) fn landed(self) -> Option<Landed> {
+        match self.stage {
+            Stage::Landed(landed) => Some(landed),
+            _ => None,
+        }
     }
 
     fn key(&self) -> String {
@@ -200,6 +208,15 @@ pub(super) fn known(session: &Session, landing: &Landing) -> Result<Option<Landi
 /// What the ingest-api is remembered by.
 pub(super) fn api(session: &Session) -> Result<String> {
     Ok(session.config().remembered(session.ingest()?.url()))
+}
+
+/// The upload that this machine has begun by that id, and the file it is of.
+pub fn open(session: &Session, id: &str) -> Result<Option<(Landing, Open)>> {
+    let opened = |landing: Landing| match landing.stage.clone() {
+        Stage::Open(open) if open.id == id => Some((landing, open)),
+        _ => None,
+    };
+    Ok(all(session)?.into_iter().find_map(opened))
 }
 
 /// All files on their way to the ingest-api, in the order they began.

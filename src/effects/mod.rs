@@ -69,7 +69,7 @@ pub use journal::{Begun, Ended, Journals};
 #[cfg(test)]
 pub(crate) use judge::is_done;
 pub use landing::{IN_PARTS_FROM, landed_before, parts_of};
-pub use landings::{Landing, Stage, all as landings};
+pub use landings::{Landing, Stage, all as landings, open as open_landing};
 pub use ledger::Ledger;
 pub use lock::{CATALOGUE, Holder, Locks, break_lock, held, holder_of};
 pub use object::TRASH;

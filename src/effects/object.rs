@@ -42,7 +42,7 @@ pub(super) async fn look(s3: &S3, change: &Change) -> Result<Seen> {
 }
 
 /// An upload that is known by what it holds: one that went on since is another.
-fn of_upload(size: u64) -> Facts {
+pub(super) fn of_upload(size: u64) -> Facts {
     Facts::Object {
         size,
         etag: None,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::hands::{Done, Hands};
-use super::ingestion::{Ingestion, stoppable};
+use super::ingestion::Ingestion;
 use super::landings;
 use super::memory::{self, Memory};
 use super::{Change, Facts, Permit};
@@ -135,7 +135,10 @@ pub(super) async fn perform(hands: &Hands, permit: Permit, change: &Change) -> R
         ..asked.at(now(ingestion, session).await?)
     };
     // Looked at again now that nobody else can submit it.
-    if let Some(run) = stoppable(session, started_before(ingestion, &asked, &known, &now)).await? {
+    if let Some(run) = session
+        .stoppable(started_before(ingestion, &asked, &known, &now))
+        .await?
+    {
         let mut done = kept(&memory, &known, now, run)?;
         done.value["earlier"] = true.into();
         return Ok(done);
@@ -145,7 +148,7 @@ pub(super) async fn perform(hands: &Hands, permit: Permit, change: &Change) -> R
         ingestion
             .ingest
             .trigger(permit, &asked.uri, asked.domain, asked.classification);
-    match stoppable(session, triggering).await {
+    match session.stoppable(triggering).await {
         Ok(run) => kept(&memory, &known, now, run),
         Err(error) if is_refusal(&error) => {
             memory.keep(&known.without(&now))?;
@@ -154,7 +157,7 @@ pub(super) async fn perform(hands: &Hands, permit: Permit, change: &Change) -> R
         Err(error) if error.kind() == Kind::Interrupted => Err(in_doubt(error)),
         Err(error) => {
             let looking = async { Ok(after_silence(ingestion, &asked, &now).await) };
-            match stoppable(session, looking).await {
+            match session.stoppable(looking).await {
                 Ok(Some(run)) => kept(&memory, &known, now, run),
                 Ok(None) => Err(in_doubt(error)),
                 Err(stopped) => Err(in_doubt(stopped)),
@@ -195,7 +198,7 @@ async fn still(prefect: &Prefect, run: &Value) -> Result<Option<Value>> {
 
 /// What time it is where flow runs are started.
 async fn now(ingestion: &Ingestion, session: &Session) -> Result<Timestamp> {
-    let clock = stoppable(session, ingestion.ingest.clock()).await?;
+    let clock = session.stoppable(ingestion.ingest.clock()).await?;
     let told = |time: SystemTime| Timestamp::try_from(time).ok();
     Ok(clock.and_then(told).unwrap_or_else(|| session.now()))
 }

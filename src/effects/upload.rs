@@ -208,12 +208,7 @@ impl Uploading<'_> {
             part_size: self.part_size,
         };
         let sending = s3.send_parts(self.permit, &upload, there, |bytes| progress.add(bytes));
-        let sent = tokio::select! {
-            biased;
-            () = session.interrupt().stopped() => Err(Error::interrupted()),
-            sent = sending => sent,
-        };
-        match sent {
+        match session.stoppable(sending).await {
             Ok(sent) => Ok(sent),
             Err(error) => Err(self.to_be_continued(id, error).await),
         }

@@ -12,14 +12,11 @@ use serde_json::{Value, json};
 use super::catalogue::Walked;
 use super::gathering::Gathering;
 use super::referenced::{Referenced, Wanted};
-use crate::clients::prefect::Prefect;
+use crate::clients::prefect::{ENDS, Prefect};
 use crate::clients::s3::S3;
 use crate::clients::s3_uploads::Upload;
 use crate::error::{Error, Kind, Result};
 use crate::lake::{Lake, Place, strings};
-
-/// The states in which a run is over.
-const OVER: [&str; 4] = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"];
 
 /// The states of a run that somebody may try again.
 const FAILED: [&str; 2] = ["FAILED", "CRASHED"];
@@ -66,7 +63,7 @@ impl InFlight {
     ) -> Result<InFlight> {
         let uploads = s3.uploads(bucket).await?;
         let mut reading = Reading::new(lake);
-        let at_work = json!({"state": {"type": {"not_any_": OVER}}});
+        let at_work = json!({"state": {"type": {"not_any_": ENDS}}});
         for run in runs(prefect, &at_work).await? {
             reading.add(&run, true);
         }

@@ -12,7 +12,8 @@ use super::transfers::media_type_of;
 use crate::clients::ingest::Ingest;
 use crate::config::quoted;
 use crate::effects::{
-    Change, IN_PARTS_FROM, Landing, Stage, landed_before, landings, parts_of, submitted_before,
+    Change, IN_PARTS_FROM, Landing, Stage, landed_before, landings, open_landing, parts_of,
+    submitted_before,
 };
 use crate::engine::call::Call;
 use crate::engine::options::Options;
@@ -263,8 +264,8 @@ fn uploads(ns: &mut Namespace) {
                 after: Any
             }
             {
-                let at = match begun_here(call, &id)? {
-                    Some(at) => at,
+                let at = match open_landing(call.session(), &id)? {
+                    Some((_, open)) => open.at,
                     None => begun_elsewhere(call, &id)?,
                 };
                 call.change(Change::AbortLanding { at, upload: id.to_string() }, &options)?
@@ -368,15 +369,6 @@ fn not_landed(uri: &str, mut error: Error) -> Error {
         return error.hint("see what is there: dashictl s3 ls s3://landing/");
     }
     error
-}
-
-/// What an upload makes that this machine has begun.
-fn begun_here(call: &Call, id: &str) -> Result<Option<ObjectRef>> {
-    let all = landings(call.session())?;
-    Ok(all.into_iter().find_map(|landing| match landing.stage {
-        Stage::Open(open) if open.id == id => Some(open.at),
-        _ => None,
-    }))
 }
 
 /// What an upload makes that the store knows of; who has no keys is not told of those.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rhai::ImmutableString;
 use serde_json::{Value, json};
 
-use crate::clients::prefect::Prefect;
+use crate::clients::prefect::{ENDS, Prefect};
 use crate::engine::call::Call;
 use crate::engine::registry::{Namespace, native};
 use crate::error::{Error, Kind, Result};
@@ -15,8 +15,6 @@ use crate::session::Session;
 const POLL: Duration = Duration::from_secs(2);
 /// Looks that may fail one after the other, each with its own tries, before waiting ends.
 const FAILURES: u32 = 5;
-/// The states that a run does not leave by itself.
-const ENDS: [&str; 4] = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"];
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
     let mut namespace = Namespace::new(
