@@ -1,6 +1,7 @@
 //! A place where files land: a domain of a test's own, an ingest-api in front of a lake whose services are behind taps, and
 //! an operator with an empty HOME who ingests there. What has landed goes with the test.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ use super::wire::{Request, Wire};
 const LAS: &[u8] = b"LASF";
 /// A part, as the ingest-api makes them.
 pub const PART: u64 = 16 << 20;
+/// So many flow runs Prefect gives at once.
+const PREFECT_PAGE: usize = 200;
 
 /// The domain, who ingests into it, and the lake behind taps.
 pub struct Pier {
@@ -187,14 +190,22 @@ impl Pier {
         panic!("no flow run was started");
     }
 
-    /// The flow runs of the domain.
+    /// The flow runs of the domain, however many others the lake has: a random id may stand on any page.
     pub fn runs(&self) -> Vec<Value> {
-        let body = json!({"sort": "ID_DESC", "limit": 200});
-        let runs = self.ask_prefect("flow_runs/filter", &body);
-        let runs = runs.as_array().unwrap().iter();
-        runs.filter(|run| run["parameters"]["domain"] == self.domain.as_str())
-            .cloned()
-            .collect()
+        let mut runs: BTreeMap<String, Value> = BTreeMap::new();
+        for offset in (0..).step_by(PREFECT_PAGE) {
+            let body = json!({"sort": "ID_DESC", "limit": PREFECT_PAGE, "offset": offset});
+            let page = self.ask_prefect("flow_runs/filter", &body);
+            let page = page.as_array().unwrap();
+            let ours = page
+                .iter()
+                .filter(|run| run["parameters"]["domain"] == self.domain.as_str());
+            runs.extend(ours.map(|run| (run["id"].to_string(), run.clone())));
+            if page.len() < PREFECT_PAGE {
+                break;
+            }
+        }
+        runs.into_values().collect()
     }
 
     /// Ends a run as a worker would.
