@@ -68,6 +68,11 @@ impl Sender {
         &self.inner.settings
     }
 
+    /// Where requests are traced.
+    pub(super) fn tracer(&self) -> &Tracer {
+        &self.inner.tracer
+    }
+
     /// Sends a request, one that only reads as often as the settings allow; an answer with a bad status is an error.
     pub async fn send(&self, request: Request) -> Result<Answer> {
         let url = request.url(&self.settings().url)?;
@@ -201,7 +206,8 @@ impl Sender {
         Ok(body.freeze())
     }
 
-    fn name(&self) -> &'static str {
+    /// The service's name.
+    pub(super) fn name(&self) -> &'static str {
         self.settings().service.name()
     }
 
@@ -215,7 +221,8 @@ impl Sender {
         Ok(self.inner.client.get_or_init(|| client))
     }
 
-    fn headers(&self, with_body: bool) -> Result<HeaderMap> {
+    /// The headers of a request, credentials included.
+    pub(super) fn headers(&self, with_body: bool) -> Result<HeaderMap> {
         let mut headers = HeaderMap::new();
         headers.insert(
             ACCEPT,
@@ -278,7 +285,7 @@ impl Sender {
     }
 
     /// A bad status as an error, with the server's own words.
-    fn refused(&self, answer: &Answer) -> Error {
+    pub(super) fn refused(&self, answer: &Answer) -> Error {
         let reason = StatusCode::from_u16(answer.status)
             .ok()
             .and_then(|status| status.canonical_reason());
@@ -311,7 +318,7 @@ impl Sender {
     }
 
     /// No answer at all: which failure it was, and what to look at.
-    fn unreached(&self, method: &Method, url: &Url, error: &reqwest::Error) -> Failure {
+    pub(super) fn unreached(&self, method: &Method, url: &Url, error: &reqwest::Error) -> Failure {
         if error.is_timeout() && !error.is_connect() {
             return Failure::Lasting(self.silent(method, url, self.settings().transport.timeout));
         }
@@ -352,7 +359,7 @@ impl Sender {
     }
 
     /// Nothing came within the time allowed.
-    fn silent(&self, method: &Method, url: &Url, bound: Duration) -> Error {
+    pub(super) fn silent(&self, method: &Method, url: &Url, bound: Duration) -> Error {
         let message = format!(
             "{} did not answer {method} {url} within {}",
             self.name(),
@@ -362,7 +369,7 @@ impl Sender {
             .hint(advice::timeout(&self.settings().transport))
     }
 
-    fn at(&self, error: Error, method: &Method, url: &Url) -> Error {
+    pub(super) fn at(&self, error: Error, method: &Method, url: &Url) -> Error {
         error.request(self.name(), method.as_str(), url.as_str())
     }
 }
@@ -374,9 +381,18 @@ fn pause_after(answer: &Answer, attempt: u32) -> Option<Duration> {
 }
 
 /// Why there is no answer, and whether trying again may help.
-enum Failure {
+pub(super) enum Failure {
     Passing(Error),
     Lasting(Error),
+}
+
+impl Failure {
+    /// The error, either way.
+    pub(super) fn error(self) -> Error {
+        match self {
+            Failure::Passing(error) | Failure::Lasting(error) => error,
+        }
+    }
 }
 
 fn origin(url: &Url) -> String {

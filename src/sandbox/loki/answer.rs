@@ -14,8 +14,6 @@ const JSON: &str = "application/json; charset=UTF-8";
 pub(crate) enum Refusal {
     /// 400 with these words.
     Bad(String),
-    /// 501: asked for rightly, but not served by the sandbox.
-    Unserved(&'static str),
     /// The sandbox's own fault: its state cannot be read or written.
     State(rusqlite::Error),
 }
@@ -30,7 +28,6 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Refusal::Bad(words) => reply::text(StatusCode::BAD_REQUEST, words),
-            Refusal::Unserved(words) => reply::text(StatusCode::NOT_IMPLEMENTED, words),
             Refusal::State(error) => reply::text(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 format!("the sandbox's state: {error}"),

@@ -110,3 +110,51 @@ pub(crate) fn read(
     }
     Ok(found)
 }
+
+/// A line as it arrived.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    /// Its stream's labels.
+    pub(crate) labels: Labels,
+    /// When, in nanoseconds since 1970.
+    pub(crate) at: i64,
+    /// The line.
+    pub(crate) text: String,
+}
+
+/// The number of the line that arrived last; 0 where there is none.
+pub(crate) fn last(database: &Connection) -> rusqlite::Result<i64> {
+    let mut statement = database.prepare_cached("SELECT coalesce(max(seq), 0) FROM line")?;
+    statement.query_row([], |row| row.get(0))
+}
+
+/// The lines of a query that arrived after this one, as they did.
+pub(crate) fn arrived(
+    database: &Connection,
+    query: &Query,
+    after: i64,
+) -> rusqlite::Result<Vec<Arrived>> {
+    let mut statement =
+        database.prepare_cached("SELECT stream, at, text FROM line WHERE seq > ?1 ORDER BY seq")?;
+    let mut rows = statement.query([after])?;
+    let (mut streams, mut arrived) = (None, Vec::new());
+    while let Some(row) = rows.next()? {
+        // Most ticks bring nothing.
+        if streams.is_none() {
+            streams = Some(selected(database, query, None)?);
+        }
+        let stream: i64 = row.get(0)?;
+        let Some(labels) = streams.as_ref().and_then(|streams| streams.get(&stream)) else {
+            continue;
+        };
+        let text: String = row.get(2)?;
+        if query.passes(&text) {
+            arrived.push(Arrived {
+                labels: labels.clone(),
+                at: row.get(1)?,
+                text,
+            });
+        }
+    }
+    Ok(arrived)
+}

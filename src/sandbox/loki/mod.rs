@@ -1,7 +1,7 @@
-//! Loki 3.4 as far as reading logs needs it: push, log queries over a range, labels, series, stats.
+//! Loki 3.4 as far as reading logs needs it: push, log queries over a range, labels, series, stats, the tail.
 //!
 //! The routes belong here. LogQL is stream selectors and line filters; parsers, label filters, formats and metric queries
-//! are refused in Loki's words. The tail over a websocket is not served yet, but refuses wrong queries at the handshake.
+//! are refused in Loki's words.
 
 mod answer;
 mod labels;

@@ -60,7 +60,8 @@ pub(crate) async fn instant(uri: Uri, form: Bytes) -> Result<Response, Refusal> 
     ))
 }
 
-fn limit(parameters: &Parameters) -> Result<usize, Refusal> {
+/// How many lines are asked for.
+pub(super) fn limit(parameters: &Parameters) -> Result<usize, Refusal> {
     let text = parameters.get("limit");
     let limit: i64 = match text {
         None => USUAL,
@@ -103,7 +104,7 @@ fn grouped(streams: &BTreeMap<i64, Labels>, found: Vec<Found>) -> Vec<Value> {
 }
 
 /// The level a line names: by a `level=…` or `"level":"…"`, else by a word in it.
-fn level(line: &str) -> &'static str {
+pub(super) fn level(line: &str) -> &'static str {
     let lower = line.to_lowercase();
     let named = ["level=", "level\":\"", "level\": \"", "severity="]
         .iter()

@@ -10,6 +10,7 @@ mod objects;
 mod parts;
 mod prefect;
 mod stac;
+mod tail;
 mod versions;
 
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation};
