@@ -31,6 +31,7 @@ pub mod sandbox;
 mod scratch;
 pub mod script;
 pub mod session;
+pub mod sources;
 pub mod table;
 pub mod time;
 

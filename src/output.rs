@@ -141,6 +141,7 @@ impl Console {
     pub fn show(&self, outcome: &Outcome) -> Result<u8> {
         if self.json() {
             match outcome.raw()? {
+                Raw::Rows(rows) if outcome.is_lines() => write_lines(rows)?,
                 Raw::Value(value) => write_all(&format!("{value:#}\n"))?,
                 Raw::Rows(rows) => write_array(rows)?,
             }
@@ -244,6 +245,11 @@ fn write_array(rows: impl Iterator<Item = Result<Value>>) -> Result<()> {
         before = ",";
     }
     write_all(if before == "[" { "[]\n" } else { "]\n" })
+}
+
+/// A list as JSON lines: each whole when its value is there.
+fn write_lines(mut rows: impl Iterator<Item = Result<Value>>) -> Result<()> {
+    rows.try_for_each(|row| write_all(&format!("{}\n", row?)))
 }
 
 fn write_all(text: &str) -> Result<()> {

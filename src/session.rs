@@ -1,7 +1,6 @@
 //! One run: its configuration, the runtime, the gate, how it is stopped, and the clients, each built when it is first
 //! asked for. Everything that a native function needs and that is not its argument hangs here.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
@@ -27,6 +26,7 @@ use crate::lake::{self, Lake};
 use crate::named_paths::NamedPaths;
 use crate::output::Console;
 use crate::sandbox::{Ports, Sandbox};
+use crate::sources::Sources;
 
 /// One run. Clones are the same run.
 #[derive(Clone)]
@@ -232,6 +232,11 @@ impl Session {
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         self.tracer().redacted(text)
+    }
+
+    /// A line that `-v` shows.
+    pub fn trace(&self, line: &str) {
+        self.tracer().line(line);
     }
 
     fn tracer(&self) -> &Tracer {
@@ -466,34 +471,4 @@ fn once<T>(cell: &OnceLock<T>, build: impl FnOnce() -> Result<T>) -> Result<&T> 
     }
     let built = build()?;
     Ok(cell.get_or_init(|| built))
-}
-
-/// The texts of scripts by the name they go by in positions.
-#[derive(Default)]
-pub struct Sources(Mutex<BTreeMap<String, String>>);
-
-impl Sources {
-    /// Keeps a text.
-    pub fn remember(&self, name: &str, text: &str) {
-        let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        texts.insert(name.to_owned(), text.to_owned());
-    }
-
-    /// All texts, by name.
-    #[must_use]
-    pub fn all(&self) -> BTreeMap<String, String> {
-        let texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        texts.clone()
-    }
-
-    /// One line of a text, from 1.
-    #[must_use]
-    pub fn line(&self, name: &str, line: usize) -> Option<String> {
-        let texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        texts
-            .get(name)?
-            .lines()
-            .nth(line.checked_sub(1)?)
-            .map(str::to_owned)
-    }
 }

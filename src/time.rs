@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Span, Timestamp, civil::Date, tz::TimeZone};
 
 use crate::error::{Error, Result};
 
@@ -107,6 +107,56 @@ pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp> {
     moment.map_err(|_| wrong_moment(text))
 }
 
+/// So many steps are no mistake.
+const MOST_STEPS: usize = 100_000;
+
+/// The moments from one on, so far apart, that come before another. A step is a duration, or months as in `1mo`, which
+/// are as long as the calendar says (UTC).
+pub fn steps(from: Timestamp, to: Timestamp, every: &str) -> Result<Vec<Timestamp>> {
+    let step = span(every)?;
+    let first = from.to_zoned_datetime(TimeZone::UTC);
+    let mut all = Vec::new();
+    // From the first each time: a month after January 31 is February 28, two are March 31.
+    for count in 0.. {
+        let next = step
+            .checked_mul(count)
+            .and_then(|step| first.checked_add(step));
+        let next = next.map_err(|_| wrong_step(every))?.timestamp();
+        if next >= to {
+            return Ok(all);
+        }
+        if all.len() == MOST_STEPS {
+            return Err(Error::usage(format!(
+                "there are more than {MOST_STEPS} steps of {every} from {from} to {to}"
+            ))
+            .hint("take longer steps, or a shorter span"));
+        }
+        all.push(next);
+    }
+    Ok(all)
+}
+
+fn span(every: &str) -> Result<Span> {
+    let months = every
+        .trim()
+        .strip_suffix("mo")
+        .and_then(|months| months.parse::<i64>().ok());
+    let span = match months {
+        Some(months) => Span::new().try_months(months).ok(),
+        None => {
+            let length = duration(every).map_err(|_| wrong_step(every))?;
+            let length = i64::try_from(length.as_millis()).ok();
+            length.and_then(|length| Span::new().try_milliseconds(length).ok())
+        }
+    };
+    span.filter(|span| !span.is_zero() && !span.is_negative())
+        .ok_or_else(|| wrong_step(every))
+}
+
+fn wrong_step(text: &str) -> Error {
+    Error::usage(format!("'{text}' is no step in time")).hint("write it like 1h, 1d, 7d or 1mo")
+}
+
 fn wrong_moment(text: &str) -> Error {
     Error::usage(format!("'{text}' is not a time"))
         .hint("write a date (2026-04-27), a timestamp (2026-04-27T08:00:00Z), or how long ago (15m, 2h, 7d)")
@@ -149,5 +199,33 @@ mod tests {
         for wrong in ["", "soon", "2026-13-01", "now now"] {
             assert!(moment(wrong, now).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn steps_go_up_to_the_end_and_months_are_the_calendars() {
+        let at = |text: &str| moment(text, Timestamp::UNIX_EPOCH).unwrap();
+        let all = |from, to, every| {
+            let steps = steps(at(from), at(to), every).unwrap();
+            steps
+                .iter()
+                .map(|step| step.to_string()[..10].to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            all("2026-01-30", "2026-02-02", "1d"),
+            ["2026-01-30", "2026-01-31", "2026-02-01"]
+        );
+        assert_eq!(
+            all("2026-01-31", "2026-04-01", "1mo"),
+            ["2026-01-31", "2026-02-28", "2026-03-31"]
+        );
+        assert!(all("2026-01-31", "2026-01-31", "1d").is_empty());
+        for wrong in ["0d", "0mo", "x", "-1d", ""] {
+            assert!(
+                steps(at("2026-01-01"), at("2026-02-01"), wrong).is_err(),
+                "{wrong}"
+            );
+        }
+        assert!(steps(at("2026-01-01"), at("2026-02-01"), "1ms").is_err());
     }
 }

@@ -14,6 +14,8 @@ pub mod loki_lines;
 pub mod loki_seen;
 pub mod pace;
 pub mod prefect;
+pub mod prefect_logs;
+pub mod prefect_runs;
 pub mod presigned;
 pub mod request;
 pub mod retry;

@@ -1,4 +1,5 @@
-//! Prefect's REST API (server 3): health, deployments, flow runs. Lists come 200 at a time, by offset.
+//! Prefect's REST API (server 3): health, deployments, flow runs. Lists come 200 at a time, by offset. Runs by time, and
+//! by the beginning of an id, are `prefect_runs`; what they log is `prefect_logs`.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,10 +10,11 @@ use serde_json::{Value, json};
 
 use super::Pages;
 use super::http::{Request, Sender, path};
+use crate::effects::Permit;
 use crate::error::{Error, Kind, Result};
 
 /// The most records that Prefect gives at once; more is refused with 422.
-const PAGE: usize = 200;
+pub(super) const PAGE: usize = 200;
 
 /// The states that a flow run does not leave by itself.
 pub const ENDS: [&str; 4] = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"];
@@ -91,7 +93,13 @@ impl Prefect {
     /// The flow runs that fit a filter (`flow_runs` of Prefect's API), the newest first. None is passed over, whichever
     /// leave the list while it is read; where too many do, that is an error.
     pub fn flow_runs(&self, filter: &Value) -> Result<Pages> {
-        let body = json!({"sort": "ID_DESC", "flow_runs": filter});
+        self.flow_runs_of(&json!({"flow_runs": filter}))
+    }
+
+    /// The same by more filters than of runs alone.
+    pub(super) fn flow_runs_of(&self, filters: &Value) -> Result<Pages> {
+        let mut body = filters.clone();
+        body["sort"] = "ID_DESC".into();
         let listing = Listing {
             sender: self.sender.clone(),
             path: self.api(&["flow_runs", "filter"])?,
@@ -107,6 +115,13 @@ impl Prefect {
             Some((page, next.then_some((listing, offset + PAGE - OVERLAP))))
         });
         Ok(pages.boxed())
+    }
+
+    /// One flow, by its id.
+    pub async fn flow(&self, id: &str) -> Result<Value> {
+        self.sender
+            .json(Request::get(self.api(&["flows", id])?))
+            .await
     }
 
     /// One flow run.
@@ -125,6 +140,88 @@ impl Prefect {
             runs.extend(page?);
         }
         Ok(runs)
+    }
+
+    /// The flow runs that these idempotency keys name; at most as many keys as a page has runs.
+    pub async fn runs_by_keys(&self, keys: &[String]) -> Result<Vec<Value>> {
+        let mut runs = Vec::new();
+        for some in keys.chunks(PAGE) {
+            let filter = json!({"idempotency_key": {"any_": some}});
+            runs.extend(
+                self.some_runs(json!({"flow_runs": filter, "limit": PAGE}))
+                    .await?,
+            );
+        }
+        Ok(runs)
+    }
+
+    /// Starts a run of a deployment. Its idempotency key makes it one run however often it is asked for.
+    pub async fn start(&self, permit: Permit, deployment: &str, body: Value) -> Result<Value> {
+        let path = self.api(&["deployments", deployment, "create_flow_run"])?;
+        let request = Request::post(permit, path, body);
+        self.sender.json(request.repeatable()).await
+    }
+
+    /// Asks for a state of a flow run: what Prefect says to it, `status` (`ACCEPT`, `REJECT`, `ABORT`, `WAIT`), `state`
+    /// and `details`. With `force`, its rules are passed over.
+    pub async fn set_state(
+        &self,
+        permit: Permit,
+        id: &str,
+        state: Value,
+        force: bool,
+    ) -> Result<Value> {
+        let body = json!({"state": state, "force": force});
+        let request = Request::post(permit, self.api(&["flow_runs", id, "set_state"])?, body);
+        self.sender.json(request).await
+    }
+
+    /// How many runs there were of each state in intervals of so many seconds.
+    pub async fn history(&self, body: Value) -> Result<Vec<Value>> {
+        let answer = self
+            .sender
+            .send(Request::ask(self.api(&["flow_runs", "history"])?, body))
+            .await?;
+        match answer.json()? {
+            Value::Array(intervals) => Ok(intervals),
+            _ => Err(answer.fault("something else than a list")),
+        }
+    }
+
+    /// How many flow runs there are.
+    pub async fn count(&self) -> Result<usize> {
+        let answer = self
+            .sender
+            .send(Request::ask(self.api(&["flow_runs", "count"])?, json!({})))
+            .await?;
+        let count = answer
+            .json()?
+            .as_u64()
+            .and_then(|count| usize::try_from(count).ok());
+        count.ok_or_else(|| answer.fault("something else than a number"))
+    }
+
+    /// Work pools.
+    pub fn work_pools(&self) -> Result<Pages> {
+        self.filtered(&["work_pools", "filter"], json!({}))
+    }
+
+    /// One page of flow runs, by the whole body of a question.
+    pub(super) async fn some_runs(&self, body: Value) -> Result<Vec<Value>> {
+        page(
+            &self.sender,
+            Request::ask(self.api(&["flow_runs", "filter"])?, body),
+        )
+        .await
+    }
+
+    /// One page of log lines.
+    pub(super) async fn some_logs(&self, body: Value) -> Result<Vec<Value>> {
+        page(
+            &self.sender,
+            Request::ask(self.api(&["logs", "filter"])?, body),
+        )
+        .await
     }
 
     /// The page of a flow run in Prefect's own web interface.

@@ -16,7 +16,7 @@ pub struct Request {
     path: String,
     query: Vec<(String, String)>,
     pub(super) body: Option<Value>,
-    /// Whether it changes nothing, so that it may be sent again.
+    /// Whether it changes nothing, or the same however often it comes, so that it may be sent again.
     pub(super) reads: bool,
 }
 
@@ -65,6 +65,15 @@ impl Request {
     /// `DELETE path`.
     pub fn delete(_: Permit, path: impl Into<String>) -> Request {
         Request::new(Method::DELETE, path)
+    }
+
+    /// The same request, which does no harm when it comes twice: it may be sent again.
+    #[must_use]
+    pub fn repeatable(self) -> Request {
+        Request {
+            reads: true,
+            ..self
+        }
     }
 
     /// With one more query parameter.

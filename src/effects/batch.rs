@@ -55,7 +55,8 @@ impl Call<'_> {
             if deletes(&changes) {
                 return Ok(self.hands.look_at_all(&changes).await);
             }
-            let looks = futures::stream::iter(&open).map(|row| self.hands.look_again(row));
+            let looks = futures::stream::iter(&open)
+                .map(|row| self.hands.look_again(&recorder.run().id, row));
             Ok(looks.buffered(AT_ONCE).collect().await)
         })?;
         let (mut ready, mut judged) = (Vec::new(), Vec::new());

@@ -119,7 +119,9 @@ impl Call<'_> {
             return self.end(&recorder, (row, State::Held, Some(why), None));
         }
         recorder.check_locks()?;
-        let seen = self.session.wait(self.hands.look_again(&row))?;
+        let seen = self
+            .session
+            .wait(self.hands.look_again(&recorder.run().id, &row))?;
         match self.judged(&recorder, row, seen)? {
             Looked::Ready(row, seen) => self.carry_out(&recorder, row, seen),
             Looked::Over(came) => self.end(&recorder, came),

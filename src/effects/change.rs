@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Effect, Facts, Payload};
+use super::{Effect, Facts, Payload, log_line};
 use crate::lake::{ObjectRef, Share};
 use crate::local_file::LocalFile;
 
@@ -111,6 +111,44 @@ pub enum Change {
         /// Also where it was submitted already.
         again: bool,
     },
+    /// Starts a run of a deployment of Prefect.
+    StartFlowRun {
+        /// The deployment, as `flow/deployment`.
+        deployment: String,
+        /// Its id.
+        deployment_id: String,
+        /// What goes over the deployment's own parameters.
+        parameters: Value,
+        /// What makes it one run however often it is asked for; none where each step is a run of its own.
+        key: Option<String>,
+        /// Tags beside the deployment's own.
+        tags: Vec<String>,
+        /// The run's name; none where Prefect is to draw one.
+        name: Option<String>,
+        /// When it is to begin (RFC 3339); none for now.
+        at: Option<String>,
+    },
+    /// Cancels a flow run.
+    CancelFlowRun {
+        /// Its id.
+        id: String,
+        /// Also where its worker does not answer: it is cancelled in Prefect's records.
+        force: bool,
+    },
+    /// Lets a flow run that has failed run again.
+    RetryFlowRun {
+        /// Its id.
+        id: String,
+    },
+    /// Pushes a line to Loki.
+    PushLine {
+        /// The labels of its stream.
+        labels: Value,
+        /// When, in nanoseconds since 1970.
+        at: i64,
+        /// The line.
+        line: String,
+    },
     /// Copies an object inside the store; one that is in the way is put aside.
     CopyObject {
         /// From where.
@@ -212,6 +250,10 @@ impl Change {
             Change::LandFile { .. } => "ingest::upload",
             Change::AbortLanding { .. } => "ingest::abort",
             Change::TriggerIngest { .. } => "ingest::trigger",
+            Change::StartFlowRun { .. } => "prefect::run",
+            Change::CancelFlowRun { .. } => "prefect::cancel",
+            Change::RetryFlowRun { .. } => "prefect::retry",
+            Change::PushLine { .. } => "loki::push",
             Change::CopyObject { .. } => "s3::copy",
             Change::DeleteObject { .. } => "s3::delete",
             Change::AbortUpload { .. } => "s3::abort_uploads",
@@ -245,6 +287,19 @@ impl Change {
                 format!("upload of {} to domain {domain}", file.path.display())
             }
             Change::TriggerIngest { at, domain, .. } => format!("ingest of {at} into {domain}"),
+            Change::StartFlowRun {
+                deployment,
+                parameters,
+                key,
+                ..
+            } => match key {
+                Some(key) => format!("flow run of {deployment} by the key {key}"),
+                None => format!("flow run of {deployment} with {parameters}"),
+            },
+            Change::CancelFlowRun { id, .. } | Change::RetryFlowRun { id } => {
+                format!("flow run {id}")
+            }
+            Change::PushLine { labels, .. } => format!("log {}", log_line::selector(labels)),
             Change::AbortUpload { at, upload } | Change::AbortLanding { at, upload } => {
                 format!("upload {upload} of {at}")
             }
@@ -297,6 +352,17 @@ impl Change {
         matches!(
             self,
             Change::LandFile { .. } | Change::AbortLanding { .. } | Change::TriggerIngest { .. }
+        )
+    }
+
+    /// Whether it is a change of a flow run.
+    #[must_use]
+    pub fn is_flow_run(&self) -> bool {
+        matches!(
+            self,
+            Change::StartFlowRun { .. }
+                | Change::CancelFlowRun { .. }
+                | Change::RetryFlowRun { .. }
         )
     }
 

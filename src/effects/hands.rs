@@ -11,7 +11,11 @@ use super::gate::lock;
 use super::ingestion::{self, Ingestion};
 use super::many::AT_ONCE;
 use super::row::{Row, State};
-use super::{Change, Facts, Permit, RunId, download, local, object, record, upload};
+use super::{
+    Change, Facts, Permit, RunId, download, flow_run, local, log_line, object, record, upload,
+};
+use crate::clients::loki::Loki;
+use crate::clients::prefect::Prefect;
 use crate::clients::s3::S3;
 use crate::clients::stac::Stac;
 use crate::error::{Error, Result};
@@ -73,6 +77,8 @@ pub(super) struct Hands {
     stac: Option<Stac>,
     s3: Option<S3>,
     ingestion: Option<Ingestion>,
+    prefect: Option<Prefect>,
+    loki: Option<Loki>,
     session: Session,
     versions: Mutex<BTreeMap<String, bool>>,
 }
@@ -88,6 +94,13 @@ impl Hands {
             s3: needs_s3.then(|| session.s3().cloned()).transpose()?,
             ingestion: needs_ingestion
                 .then(|| Ingestion::of(session, change))
+                .transpose()?,
+            prefect: change
+                .is_flow_run()
+                .then(|| session.prefect().cloned())
+                .transpose()?,
+            loki: matches!(change, Change::PushLine { .. })
+                .then(|| session.loki().cloned())
                 .transpose()?,
             session: session.clone(),
             versions: Mutex::new(BTreeMap::new()),
@@ -110,6 +123,18 @@ impl Hands {
         self.ingestion
             .as_ref()
             .ok_or_else(|| Error::internal("a change through the ingest-api without one"))
+    }
+
+    fn prefect(&self) -> Result<&Prefect> {
+        self.prefect
+            .as_ref()
+            .ok_or_else(|| Error::internal("a change of a flow run without Prefect"))
+    }
+
+    fn loki(&self) -> Result<&Loki> {
+        self.loki
+            .as_ref()
+            .ok_or_else(|| Error::internal("a line of a log without Loki"))
     }
 
     pub(super) fn session(&self) -> &Session {
@@ -138,6 +163,10 @@ impl Hands {
             ingestion::look(self, change).await
         } else if change.object().is_some() {
             object::look(self.s3()?, change).await
+        } else if change.is_flow_run() {
+            flow_run::look(self.prefect()?, change).await
+        } else if let Change::PushLine { .. } = change {
+            Ok(Seen::default())
         } else {
             local::look(change)
         }
@@ -156,10 +185,17 @@ impl Hands {
 
     /// What the target of a planned step is now. Where the step may have been done already, what a copy is made from is
     /// looked at as well.
-    pub(super) async fn look_again(&self, row: &Row) -> Result<Seen> {
+    pub(super) async fn look_again(&self, run: &RunId, row: &Row) -> Result<Seen> {
         let mut seen = self.look(&row.change).await?;
         if row.state != State::Begun {
             return Ok(seen);
+        }
+        if row.change.is_flow_run() {
+            let number = Number {
+                run,
+                effect: row.number,
+            };
+            return flow_run::look_for(self.prefect()?, number, &row.change).await;
         }
         if row.change.is_ingestion() {
             ingestion::look_for(self, &row.change, &mut seen).await?;
@@ -188,7 +224,10 @@ impl Hands {
                 Change::PutItem { .. }
                 | Change::PutCollection { .. }
                 | Change::LandFile { .. }
-                | Change::TriggerIngest { .. } => seen.image.clone().unwrap_or_default(),
+                | Change::TriggerIngest { .. }
+                | Change::StartFlowRun { .. }
+                | Change::CancelFlowRun { .. }
+                | Change::RetryFlowRun { .. } => seen.image.clone().unwrap_or_default(),
                 Change::WriteObject { at, .. }
                 | Change::UploadFile { at, .. }
                 | Change::CopyObject { to: at, .. } => object::value(at, &seen.facts),
@@ -221,6 +260,10 @@ impl Hands {
             record::perform(self.stac()?, permit, change, seen).await
         } else if change.is_ingestion() {
             ingestion::perform(self, permit, change).await
+        } else if change.is_flow_run() {
+            flow_run::perform(self.prefect()?, permit, number, change).await
+        } else if let Change::PushLine { .. } = change {
+            log_line::perform(self.loki()?, permit, change).await
         } else if let Change::UploadFile { .. } = change {
             upload::perform(self, permit, number, change, seen).await
         } else if let Change::DownloadObject { from, was, path } = change {

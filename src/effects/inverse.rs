@@ -97,6 +97,19 @@ pub fn inverse(step: &Effected) -> Inverse {
         }
         Change::LandFile { .. } => landed(&ended.value, now),
         Change::TriggerIngest { .. } => started(&ended.value),
+        Change::StartFlowRun { .. } => {
+            let id = text(&ended.value, "id");
+            Inverse::Lost(format!(
+                "flow run {id} was started: `runs cancel {id}` stops it"
+            ))
+        }
+        Change::CancelFlowRun { id, .. } => Inverse::Lost(format!(
+            "a flow run that was cancelled is cancelled: `runs retry {id}` lets it run again"
+        )),
+        Change::RetryFlowRun { id } => Inverse::Lost(format!(
+            "flow run {id} runs again: `runs cancel {id}` stops it"
+        )),
+        Change::PushLine { .. } => Inverse::Lost("a line that Loki has taken stays".to_owned()),
         Change::AbortUpload { .. } | Change::AbortLanding { .. } => {
             Inverse::Lost("an upload that was given up is gone".to_owned())
         }

@@ -8,6 +8,7 @@
 //! | `record`, `object`, `deletion`, `local` | how each kind of target is looked at and changed; many objects at once |
 //! | `upload`, `open_upload`, `download` | files that become objects, and objects that become files |
 //! | `ingestion`, `landing`, `landing_parts`, `landing_round`, `landings`, `pressure`, `submission` | files through the ingest-api, and their flow runs |
+//! | `flow_run`, `log_line` | runs that are started, cancelled, tried again; a line that is pushed |
 //! | `memory` | what is remembered of what is not complete |
 //! | `gate`, `call`, `many`, `batch`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
 //! | `row`, `ledger` | one step; the steps of a run, on disk: the plan that guards the second pass, what is done and left |
@@ -28,6 +29,7 @@ mod change;
 mod deletion;
 mod download;
 mod facts;
+mod flow_run;
 mod gate;
 mod hands;
 mod ingestion;
@@ -42,6 +44,7 @@ mod lease;
 mod ledger;
 mod local;
 mod lock;
+mod log_line;
 mod many;
 mod memory;
 mod object;

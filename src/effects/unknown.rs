@@ -41,7 +41,7 @@ fn looked_up(session: &Session, account: &Account, begun: &Begun) -> Result<Opti
     };
     let hands = Hands::of(session, &row.change)?;
     session.wait(async {
-        let seen = hands.look_again(&row).await?;
+        let seen = hands.look_again(number.run, &row).await?;
         Ok(match judge(&row, &seen) {
             Judged::DoneAlready => {
                 let done = hands.found(number, &row.change, &seen).await?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rhai::{Array, Dynamic, FnPtr, Map, NativeCallContext};
 
 use super::callback::Callback;
@@ -52,6 +53,15 @@ impl Call<'_> {
     /// Waits for work with a service; Ctrl-C ends the wait at once.
     pub(crate) fn wait<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.session.wait(work)
+    }
+
+    /// The moment of an option, resolved once; `-v` says what it came to.
+    pub(crate) fn moment(&self, options: &Options, name: &str) -> Result<Option<Timestamp>> {
+        let moment = options.moment(name, self.session.now())?;
+        if let (Some(moment), Some(text)) = (moment, options.text(name)) {
+            self.session.trace(&format!("{name} {text} is {moment}"));
+        }
+        Ok(moment)
     }
 
     /// A stream over pages of a service.

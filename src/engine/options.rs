@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map};
 
+use super::moment::Moment;
 use super::value::type_name;
 use crate::error::{Error, Kind, Result, nearest};
 use crate::time;
@@ -21,6 +23,8 @@ pub enum OptionKind {
     Text,
     /// Text such as `30s`.
     Duration,
+    /// A moment, or text that means one, such as `2h` or `2026-04-27`.
+    Time,
     /// An array.
     Array,
     /// A map.
@@ -40,6 +44,7 @@ impl OptionKind {
             OptionKind::Int => "int",
             OptionKind::Text => "string",
             OptionKind::Duration => "duration",
+            OptionKind::Time => "time",
             OptionKind::Array => "array",
             OptionKind::Map => "map",
             OptionKind::Function => "function",
@@ -52,7 +57,7 @@ impl OptionKind {
     pub fn takes(self, kind: &str) -> bool {
         match self {
             OptionKind::Any => true,
-            OptionKind::Duration => kind == "string",
+            OptionKind::Duration | OptionKind::Time => kind == "string",
             _ => self.name() == kind,
         }
     }
@@ -62,6 +67,7 @@ impl OptionKind {
             OptionKind::Bool => value.is_bool(),
             OptionKind::Int => value.is_int(),
             OptionKind::Text | OptionKind::Duration => value.is_string(),
+            OptionKind::Time => value.is_string() || value.is::<Moment>(),
             OptionKind::Array => value.is_array(),
             OptionKind::Map => value.is_map(),
             OptionKind::Function => value.is::<FnPtr>(),
@@ -152,6 +158,21 @@ impl Options {
         self.text(name)
             .map(|text| time::duration(&text))
             .transpose()
+    }
+
+    /// A moment; one that is told by how far it is from now is told by this.
+    pub fn moment(&self, name: &str, now: Timestamp) -> Result<Option<Timestamp>> {
+        let moment = self
+            .0
+            .get(name)
+            .and_then(|value| value.clone().try_cast::<Moment>());
+        match moment {
+            Some(moment) => Ok(Some(moment.0)),
+            None => self
+                .text(name)
+                .map(|text| time::moment(&text, now))
+                .transpose(),
+        }
     }
 
     /// An array.

@@ -81,6 +81,12 @@ impl Outcome {
         self.0.empty.as_deref().unwrap_or("nothing")
     }
 
+    /// Whether `--json` prints a value a line.
+    #[must_use]
+    pub fn is_lines(&self) -> bool {
+        self.0.lines
+    }
+
     /// A line under the table.
     #[must_use]
     pub fn note(&self) -> Option<&str> {

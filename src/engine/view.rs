@@ -21,6 +21,8 @@ pub struct View {
     pub empty: Option<String>,
     /// A line under the table, on stderr.
     pub note: Option<String>,
+    /// Whether `--json` prints a value a line instead of one array: a list without an end is never a whole array.
+    pub lines: bool,
     /// The exit code of a run that ends with this view: 3 says "the answer is no".
     pub exit: Option<u8>,
 }
@@ -34,6 +36,7 @@ impl View {
             columns: Vec::new(),
             empty: None,
             note: None,
+            lines: false,
             exit: None,
         }
     }
@@ -51,6 +54,7 @@ impl View {
                 .unwrap_or_default(),
             empty: text("empty"),
             note: text("note"),
+            lines: options.flag("lines"),
             exit: exit_code(options)?,
         })
     }

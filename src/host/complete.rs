@@ -12,10 +12,12 @@ use clap::{Arg, Command};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{Bash, EnvCompleter, Fish, Powershell, Zsh};
 use futures::StreamExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::cli::{self, LiveNames, Wanted};
+use crate::clients::Pages;
+use crate::clients::prefect::Prefect;
 use crate::config::{Config, Environment, Flags, KEYS};
 use crate::effects::{Gate, Journals};
 use crate::engine::interrupt::Interrupt;
@@ -231,17 +233,10 @@ fn names(source: &str, config: Config, environment: Environment) -> Result<Vec<S
         verbosity: 0,
     });
     let records = match source {
-        "domains" => {
-            let mut pages = session.stac()?.collections(None);
-            session.wait(async {
-                let mut records = Vec::new();
-                while let Some(page) = pages.next().await {
-                    records.extend(page?);
-                }
-                Ok(records)
-            })?
-        }
+        "domains" => session.wait(all(session.stac()?.collections(None)))?,
         "buckets" => session.wait(session.s3()?.buckets())?,
+        "flow_runs" => session.wait(first(session.prefect()?.runs(json!({"flow_runs": {}}))))?,
+        "deployments" => session.wait(deployments(session.prefect()?))?,
         _ => Vec::new(),
     };
     let name = |record: &serde_json::Value| {
@@ -251,6 +246,32 @@ fn names(source: &str, config: Config, environment: Environment) -> Result<Vec<S
             .map(str::to_owned)
     };
     Ok(records.iter().filter_map(name).collect())
+}
+
+async fn all(mut pages: Pages) -> Result<Vec<Value>> {
+    let mut records = Vec::new();
+    while let Some(page) = pages.next().await {
+        records.extend(page?);
+    }
+    Ok(records)
+}
+
+/// The latest are enough: who wants another has its id from elsewhere.
+async fn first(mut pages: Pages) -> Result<Vec<Value>> {
+    pages.next().await.unwrap_or_else(|| Ok(Vec::new()))
+}
+
+/// Deployments by the name that they are asked for by, which takes in that of their flow.
+async fn deployments(prefect: &Prefect) -> Result<Vec<Value>> {
+    let mut named = Vec::new();
+    for deployment in all(prefect.deployments()?).await? {
+        let flow = prefect
+            .flow(deployment["flow_id"].as_str().unwrap_or_default())
+            .await?;
+        let text = |record: &Value| record["name"].as_str().unwrap_or_default().to_owned();
+        named.push(json!({"id": format!("{}/{}", text(&flow), text(&deployment))}));
+    }
+    Ok(named)
 }
 
 /// The last answer for one kind of name of one lake.

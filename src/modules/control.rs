@@ -178,6 +178,8 @@ fn ending(ns: &mut Namespace) {
                 empty: Text = "nothing",
                 /// A line under the table, on stderr.
                 note: Text,
+                /// With `--json`, a value a line instead of one array; for what has no end.
+                lines: Bool = "false",
                 /// The exit code of a run that returns this: 3 says "the answer is no".
                 exit: Int = "0"
             }

@@ -2,6 +2,7 @@
 
 use rhai::{Dynamic, ImmutableString};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::engine::registry::{Namespace, native};
 use crate::engine::value::to_json;
@@ -39,6 +40,16 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
                 let value = to_json(&value)?;
                 if options.flag("pretty") { format!("{value:#}") } else { value.to_string() }
             }
+
+        /// The SHA-256 of a value's JSON text, as hex: equal values have equal digests.
+        ///
+        /// ```rhai
+        /// json::digest(#{b: 1, a: 2}) == json::digest(#{a: 2, b: 1})
+        /// //=> true
+        /// ```
+        read fn digest(call, value: Dynamic) -> "string" {
+            hex::encode(Sha256::digest(to_json(&value)?.to_string()))
+        }
     }
     namespace
 }

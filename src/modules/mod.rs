@@ -5,6 +5,7 @@ mod control;
 mod csv;
 mod ctx;
 mod env;
+mod flow_runs;
 mod fs;
 mod http;
 mod ingest;

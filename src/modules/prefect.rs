@@ -1,20 +1,33 @@
-//! `prefect::` — the flows that ingest: whether the server is well, what is deployed, how a run goes.
+//! `prefect::` — the flows that ingest: whether the server is well, what is deployed, how runs go. What starts and stops
+//! runs is in `flow_runs`.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use rhai::ImmutableString;
+use rhai::{Dynamic, ImmutableString};
 use serde_json::{Value, json};
 
-use crate::clients::prefect::{ENDS, Prefect};
+use super::flow_runs;
+use super::flow_runs::{id_of, no_run};
+use crate::clients::prefect_logs::{Say, Wanted};
 use crate::engine::call::Call;
+use crate::engine::options::Options;
 use crate::engine::registry::{Namespace, native};
-use crate::error::{Error, Kind, Result};
+use crate::engine::unknown::Unknown;
+use crate::engine::value::to_json;
+use crate::error::{Error, Kind, Result, nearest};
 use crate::session::Session;
 
-/// A run is looked at so often where nobody says otherwise.
-const POLL: Duration = Duration::from_secs(2);
-/// Looks that may fail one after the other, each with its own tries, before waiting ends.
-const FAILURES: u32 = 5;
+/// The log of a run is looked at so often where nobody says otherwise.
+const POLL: Duration = Duration::from_secs(1);
+/// The levels of log lines.
+const LEVELS: [(&str, i64); 5] = [
+    ("debug", 10),
+    ("info", 20),
+    ("warning", 30),
+    ("error", 40),
+    ("critical", 50),
+];
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
     let mut namespace = Namespace::new(
@@ -24,6 +37,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
     );
     deployments(&mut namespace);
     runs(&mut namespace);
+    flow_runs::functions(&mut namespace);
     namespace
 }
 
@@ -90,133 +104,251 @@ fn deployments(ns: &mut Namespace) {
                     found => found?,
                 }
             }
+
+        /// The work pools that workers take runs from.
+        ///
+        /// ```rhai
+        /// prefect::work_pools().collect()
+        /// //=> []
+        /// ```
+        read fn work_pools(call) -> "Stream" {
+            call.stream("work pools", call.session().prefect()?.work_pools()?)
+        }
     }
 }
 
 fn runs(ns: &mut Namespace) {
     native! { ns,
-        /// One flow run by its id, as Prefect gives it: `id`, `name`, `state_type`, `state_name`, `state`, `parameters`,
-        /// `tags`, times. Throws `not_found` where there is none.
+        /// Flow runs as Prefect gives them, by the time they were to begin, the latest first: `id`, `name`, `state_type`,
+        /// `state_name`, `state`, `parameters`, `tags`, times. Read page by page.
         ///
         /// ```rhai
-        /// s3::write("s3://landing/notes/pre.geojson", `{"type": "FeatureCollection", "features": []}`);
-        /// let run = ingest::trigger("s3://landing/notes/pre.geojson", "gelaende-umwelt");
-        /// prefect::flow_run(run.flow_run_id).parameters.domain
-        /// //=> "gelaende-umwelt"
+        /// prefect::runs(#{state: "completed", flow: "dashi-ingest"}).take(1).map(|run| run.state_type).collect()
+        /// //=> ["COMPLETED"]
         /// ```
-        read fn flow_run(call, id: ImmutableString) -> "map" {
-            call.wait(call.session().prefect()?.flow_run(&id)).map_err(|error| no_run(&id, error))?
-        }
-
-        /// Waits until a flow run has ended, and gives it as `flow_run` does. That it failed is no error here: see its
-        /// `state_type` (`COMPLETED`, `FAILED`, `CRASHED`, `CANCELLED`). Each new state is told on stderr. Prefect may
-        /// be away meanwhile for a while.
-        ///
-        /// ```rhai
-        /// s3::write("s3://landing/notes/pre.geojson", `{"type": "FeatureCollection", "features": []}`);
-        /// let run = ingest::trigger("s3://landing/notes/pre.geojson", "gelaende-umwelt");
-        /// prefect::wait(run.flow_run_id, #{poll: "200ms"}).state_type
-        /// //=> "COMPLETED"
-        /// ```
-        read fn wait(call, id: ImmutableString) -> "map"
+        read fn runs(call) -> "Stream"
             options as options {
-                /// For how long at most; then it throws `timeout`.
-                timeout: Duration,
-                /// The time between two looks.
-                poll: Duration = "2s"
+                /// Only in one of these states, by type (`failed`) or name (`Late`): a text or an array of them.
+                state: Any,
+                /// Only of this flow.
+                flow: Text,
+                /// Only of this deployment, as `flow/deployment`.
+                deployment: Text,
+                /// Only with all of these tags.
+                tags: Array,
+                /// Only those that were to begin from then on.
+                from: Time,
+                /// And at that time at the latest.
+                to: Time,
+                /// Only with these idempotency keys.
+                keys: Array
             }
             {
-                let waiting = Waiting {
-                    prefect: call.session().prefect()?,
-                    id: &id,
-                    end: options.duration("timeout")?.map(|bound| (Instant::now() + bound, bound)),
-                    poll: options.duration("poll")?.unwrap_or(POLL),
-                };
-                waiting.for_its_end(call)?
+                let filter = filter(call, &options)?;
+                call.stream("flow runs", call.session().prefect()?.runs(filter))
+            }
+
+        /// One flow run by its id, or a beginning of it that no other id has, as Prefect gives it: `id`, `name`,
+        /// `state_type`, `state_name`, `state`, `parameters`, `tags`, times. Throws `not_found` where there is none.
+        ///
+        /// ```rhai
+        /// let run = prefect::runs().take(1).collect()[0];
+        /// prefect::flow_run(run.id).name == run.name
+        /// //=> true
+        /// ```
+        read fn flow_run(call, id: ImmutableString) -> "map" {
+            let prefect = call.session().prefect()?;
+            let id = call.wait(prefect.find_run(&id))?;
+            call.wait(prefect.flow_run(&id)).map_err(|error| no_run(&id, error))?
+        }
+
+        /// What a flow run has logged, as Prefect gives it: `timestamp`, `level`, `name`, `message`, the oldest first.
+        ///
+        /// ```rhai
+        /// let run = prefect::runs(#{state: "completed"}).take(1).collect()[0];
+        /// prefect::logs(run).map(|line| line.level).collect().contains(20)
+        /// //=> true
+        /// ```
+        read fn logs(call, run: Dynamic) -> "Stream"
+            options as options {
+                /// Only of this level or above: `debug`, `info`, `warning`, `error`, `critical`.
+                level: Text = "debug",
+                /// Go on with what comes, until the run has ended.
+                follow: Bool = "false",
+                /// The time between two looks.
+                poll: Duration = "1s"
+            }
+            {
+                if run.is::<Unknown>() {
+                    return call.with_unknowns(&[&run]);
+                }
+                let wanted = Wanted { run: id_of(call, &run)?, level: level(&options)? };
+                let prefect = call.session().prefect()?;
+                if !options.flag("follow") {
+                    call.stream("log lines", prefect.logs(wanted))
+                } else {
+                    let console = call.session().console().clone();
+                    let session = call.session().clone();
+                    let say: Say = Arc::new(move |text| console.warn(&session.redact(text)));
+                    let poll = options.duration("poll")?.unwrap_or(POLL);
+                    call.stream("log lines", prefect.follow_logs(wanted, poll, say))
+                }
+            }
+
+        /// How many flow runs there were of each state in each interval, as Prefect counts them: `interval_start`,
+        /// `interval_end`, `states` (`state_type`, `state_name`, `count_runs`). At most 500 intervals.
+        ///
+        /// ```rhai
+        /// prefect::history(#{from: "2d", every: "1d"}).len() >= 2
+        /// //=> true
+        /// ```
+        read fn history(call) -> "array"
+            options as options {
+                /// The first moment.
+                from: Time = "7d",
+                /// The first moment after it.
+                to: Time = "now",
+                /// How long an interval is.
+                every: Duration = "1d",
+                /// Only of this flow.
+                flow: Text,
+                /// Only of this deployment, as `flow/deployment`.
+                deployment: Text,
+                /// Only with all of these tags.
+                tags: Array
+            }
+            {
+                let now = call.session().now();
+                let from = call.moment(&options, "from")?.unwrap_or(now - jiff::SignedDuration::from_hours(7 * 24));
+                let to = call.moment(&options, "to")?.unwrap_or(now);
+                let every = options.duration("every")?.map_or(86_400, |every| every.as_secs());
+                let mut body = of_origin(&options)?;
+                body["history_start"] = from.to_string().into();
+                body["history_end"] = to.to_string().into();
+                body["history_interval_seconds"] = every.into();
+                call.wait(call.session().prefect()?.history(body))?
             }
     }
 }
 
-/// A run that is waited for.
-struct Waiting<'a> {
-    prefect: &'a Prefect,
-    id: &'a str,
-    end: Option<(Instant, Duration)>,
-    poll: Duration,
-}
-
-impl Waiting<'_> {
-    fn for_its_end(&self, call: &Call) -> Result<Value> {
-        let (mut state, mut failures) = (String::new(), 0);
-        loop {
-            match call.wait(self.prefect.flow_run(self.id)) {
-                Ok(run) => {
-                    failures = 0;
-                    self.tell(call, &run, &mut state);
-                    let kind = run["state_type"].as_str().unwrap_or_default();
-                    if ENDS.contains(&kind) {
-                        return Ok(run);
-                    }
-                }
-                Err(error) if passes(&error) && failures < FAILURES => {
-                    failures += 1;
-                    call.session()
-                        .console()
-                        .warn(&format!("{error}; it is asked again"));
-                }
-                Err(error) => return Err(no_run(self.id, error)),
-            }
-            self.pause(call, &state)?;
+/// What Prefect is to filter runs by.
+fn filter(call: &Call, options: &Options) -> Result<Value> {
+    let mut body = of_origin(options)?;
+    if let Some(states) = options.any("state") {
+        body["flow_runs"]["state"] = states_of(&states)?;
+    }
+    if let Some(keys) = options.array("keys") {
+        body["flow_runs"]["idempotency_key"] = json!({"any_": to_json(&keys.into())?});
+    }
+    for (name, bound) in [("from", "after_"), ("to", "before_")] {
+        if let Some(time) = call.moment(options, name)? {
+            body["flow_runs"]["expected_start_time"][bound] = time.to_string().into();
         }
     }
+    Ok(body)
+}
 
-    fn tell(&self, call: &Call, run: &Value, state: &mut String) {
-        let now = run["state_name"].as_str().unwrap_or_default();
-        if *state != now {
-            now.clone_into(state);
-            let name = run["name"].as_str().unwrap_or(self.id);
-            call.session()
-                .console()
-                .note(&format!("flow run {name}: {now}"));
+/// The part of it that says where runs come from.
+fn of_origin(options: &Options) -> Result<Value> {
+    let mut body = json!({"flow_runs": {}});
+    let mut flow = options.text("flow").map(|flow| flow.to_string());
+    if let Some(name) = options.text("deployment") {
+        let (of, deployment) = name.split_once('/').ok_or_else(|| no_name(&name))?;
+        body["deployments"] = json!({"name": {"any_": [deployment]}});
+        flow = Some(of.to_owned());
+    }
+    if let Some(flow) = flow {
+        body["flows"] = json!({"name": {"any_": [flow]}});
+    }
+    if let Some(tags) = options.array("tags") {
+        body["flow_runs"]["tags"] = json!({"all_": to_json(&tags.into())?});
+    }
+    Ok(body)
+}
+
+/// States by type or by name: Prefect has names of its own for some of a type, as `Late` for one that is scheduled.
+fn states_of(wanted: &Dynamic) -> Result<Value> {
+    let wanted = match to_json(wanted)? {
+        Value::Array(all) => all,
+        one => vec![one],
+    };
+    let (mut types, mut names) = (Vec::new(), Vec::new());
+    for state in wanted {
+        let text = state
+            .as_str()
+            .ok_or_else(|| Error::usage(format!("{state} is no state")))?;
+        let upper = text.to_uppercase();
+        if TYPES.contains(&upper.as_str()) {
+            types.push(upper);
+        } else if let Some(name) = NAMES.iter().find(|name| name.eq_ignore_ascii_case(text)) {
+            names.push(*name);
+        } else {
+            return Err(no_state(text));
         }
     }
-
-    fn pause(&self, call: &Call, state: &str) -> Result<()> {
-        let pause = match self.end {
-            None => self.poll,
-            Some((end, bound)) => {
-                let left = end.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    let bound = crate::time::spell(bound);
-                    let message = format!("flow run {} is {state} after {bound}", self.id);
-                    return Err(Error::new(Kind::Timeout, message)
-                        .hint("it goes on without anybody waiting for it"));
-                }
-                left.min(self.poll)
-            }
-        };
-        call.wait(async {
-            tokio::time::sleep(pause).await;
-            Ok(())
-        })
-    }
+    Ok(match (types.is_empty(), names.is_empty()) {
+        (false, true) => json!({"type": {"any_": types}}),
+        (true, false) => json!({"name": {"any_": names}}),
+        _ => json!({"operator": "or_", "type": {"any_": types}, "name": {"any_": names}}),
+    })
 }
 
-/// Whether Prefect may be back soon.
-fn passes(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Unavailable | Kind::Timeout)
+/// The types of states.
+const TYPES: [&str; 9] = [
+    "SCHEDULED",
+    "PENDING",
+    "RUNNING",
+    "PAUSED",
+    "CANCELLING",
+    "COMPLETED",
+    "FAILED",
+    "CRASHED",
+    "CANCELLED",
+];
+/// Names of states that are no types.
+const NAMES: [&str; 10] = [
+    "Late",
+    "AwaitingRetry",
+    "AwaitingConcurrencySlot",
+    "Retrying",
+    "Suspended",
+    "Submitting",
+    "InfrastructurePending",
+    "TimedOut",
+    "Cached",
+    "RolledBack",
+];
+
+fn no_state(text: &str) -> Error {
+    let known: Vec<String> = TYPES.iter().map(|state| state.to_lowercase()).collect();
+    let all = known.iter().map(String::as_str).chain(NAMES);
+    Error::usage(format!("'{text}' is no state of a flow run"))
+        .suggest(nearest(text, all.clone()))
+        .hint(format!(
+            "the states are {}",
+            all.collect::<Vec<_>>().join(", ")
+        ))
 }
 
-fn no_run(id: &str, mut error: Error) -> Error {
-    if matches!(error.detail().status, Some(404 | 422)) {
-        error.detail_mut().kind = Kind::NotFound;
-        error.detail_mut().message = format!("there is no flow run '{id}'");
-        return error.hint("an id of a flow run is a UUID, and is never cut");
-    }
-    error
+fn level(options: &Options) -> Result<i64> {
+    let Some(text) = options.text("level") else {
+        return Ok(0);
+    };
+    let known = LEVELS.iter().find(|(name, _)| *name == text.as_str());
+    known.map(|(_, level)| *level).ok_or_else(|| {
+        let names = LEVELS.map(|(name, _)| name);
+        Error::usage(format!("'{text}' is no level of a log line"))
+            .suggest(nearest(&text, names))
+            .hint(format!("the levels are {}", names.join(", ")))
+    })
 }
 
-fn no_deployment(name: &str, mut error: Error) -> Error {
+fn no_name(name: &str) -> Error {
+    Error::usage(format!("'{name}' is no deployment"))
+        .hint("a deployment is named flow/deployment, as in dashi-ingest/main")
+}
+
+pub(super) fn no_deployment(name: &str, mut error: Error) -> Error {
     if error.kind() == Kind::NotFound {
         error.detail_mut().message = format!("there is no deployment '{name}'");
         return error

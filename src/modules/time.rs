@@ -3,11 +3,13 @@
 use std::time::SystemTime;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rhai::{Dynamic, ImmutableString};
 
+use crate::engine::call::Call;
 use crate::engine::moment::Moment;
 use crate::engine::registry::{Namespace, native};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
 use crate::session::Session;
 use crate::time;
 
@@ -61,6 +63,39 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             }
         }
 
+        /// The moments from one on, so far apart, that come before another. A step is a duration, or months (`1mo`).
+        ///
+        /// ```rhai
+        /// time::steps("2026-01-01", "2026-01-03", "1d").map(|day| day.to_string())
+        /// //=> ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]
+        /// ```
+        read fn steps(call, from: Dynamic, to: Dynamic, every: ImmutableString) -> "array" {
+            let (from, to) = (moment_of(call, &from)?, moment_of(call, &to)?);
+            let steps = time::steps(from, to, &every)?;
+            Dynamic::from_array(steps.into_iter().map(|step| Dynamic::from(Moment(step))).collect())
+        }
+
+        /// A moment as people read it, to the millisecond, in this machine's time zone.
+        ///
+        /// ```rhai
+        /// time::show("2026-11-24T18:33:35.174189190Z", #{utc: true})
+        /// //=> "2026-11-24 18:33:35.174Z"
+        /// ```
+        read fn show(call, moment: Dynamic) -> "string"
+            options as options {
+                /// In UTC, which a Z says.
+                utc: Bool = "false"
+            }
+            {
+                let moment = moment_of(call, &moment)?;
+                if options.flag("utc") {
+                    moment.strftime("%Y-%m-%d %H:%M:%S.%3fZ").to_string()
+                } else {
+                    let zone = zone(call.session().environment().get("TZ"));
+                    moment.to_zoned_datetime(zone).strftime("%Y-%m-%d %H:%M:%S.%3f").to_string()
+                }
+            }
+
         /// Seconds as people write them: the two largest units.
         ///
         /// ```rhai
@@ -74,4 +109,28 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         }
     }
     namespace
+}
+
+/// A moment that is given as one, or as text that means one.
+fn moment_of(call: &Call, value: &Dynamic) -> Result<Timestamp> {
+    if let Some(moment) = value.read_lock::<Moment>() {
+        return Ok(moment.0);
+    }
+    match value.clone().into_immutable_string() {
+        Ok(text) => time::moment(&text, call.session().now()),
+        Err(kind) => Err(Error::usage(format!(
+            "a moment, or text that means one, is wanted, not {kind}"
+        ))),
+    }
+}
+
+/// The time zone of this machine, or the one that `TZ` names.
+fn zone(named: Option<&str>) -> TimeZone {
+    let named = named
+        .map(|name| name.trim_start_matches(':'))
+        .filter(|name| !name.is_empty());
+    match named.and_then(|name| TimeZone::get(name).ok()) {
+        Some(zone) => zone,
+        None => TimeZone::system(),
+    }
 }

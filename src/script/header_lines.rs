@@ -23,7 +23,7 @@ const ARGUMENT_KEYS: &[&str] = &[
     "value",
 ];
 /// What `complete` may name.
-const LIVE_NAMES: [&str; 3] = ["domains", "buckets", "contexts"];
+const LIVE_NAMES: [&str; 5] = ["domains", "buckets", "contexts", "deployments", "flow_runs"];
 
 /// The options that every command has, beside those that set configuration, and their letters.
 const GLOBAL_NAMES: [&str; 12] = [
