@@ -1,0 +1,243 @@
+//! Backfills: one run a partition, whatever becomes of the program that starts them.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::flows::Flows;
+use super::interrupt::stopped;
+use super::lakes::{Lake, on_both_lakes};
+use super::operator::Ran;
+use super::stage::sampled;
+use super::wire::{Hook, Request};
+
+/// The line that fills the first days of January.
+fn line<'a>(deployment: &'a str, to: &'a str, words: &[&'a str]) -> Vec<&'a str> {
+    [
+        &["backfill", deployment, "--from", "2026-01-01", "--to", to],
+        words,
+    ]
+    .concat()
+}
+
+fn fill(flows: &Flows, to: &str, words: &[&str]) -> Ran {
+    let deployment = flows.deployment();
+    flows.operator.run(&line(&deployment, to, words))
+}
+
+/// The runs of the flow, by their partition.
+fn by_day(flows: &Flows) -> BTreeMap<String, Vec<Value>> {
+    let mut days: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for run in flows.runs() {
+        let day = run["parameters"]["as_of"]
+            .as_str()
+            .unwrap_or("none")
+            .to_owned();
+        days.entry(day).or_default().push(run);
+    }
+    days
+}
+
+fn states(rows: &Value) -> Vec<(String, String, i64)> {
+    let rows = rows.as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    rows.map(|row| {
+        (
+            text(&row["partition"]),
+            text(&row["state"]),
+            row["attempt"].as_i64().unwrap(),
+        )
+    })
+    .collect()
+}
+
+fn is_start(request: &Request) -> bool {
+    request.target.ends_with("/create_flow_run")
+}
+
+fn enter(flows: &Flows, day: &str, state: &str) {
+    let days = by_day(flows);
+    let run = days[day].last().unwrap();
+    flows.enter(run["id"].as_str().unwrap(), state);
+}
+
+on_both_lakes! {
+    fn one_run_is_started_for_each_day_and_none_twice(lake) {
+        let flows = Flows::new(lake);
+        let dry = fill(&flows, "2026-01-04", &["--dry-run", "--json"]);
+        assert!(dry.stderr.contains("3 partitions: 3 missing"), "{dry}");
+        assert_eq!(flows.runs().len(), 0);
+        let rows = fill(&flows, "2026-01-04", &["--set", "domain=d", "--set", "scale=2", "--max-active", "9", "--json"]).json();
+        let running = |day: &str| (day.to_owned(), "running".to_owned(), 1);
+        assert_eq!(states(&rows), ["2026-01-01", "2026-01-02", "2026-01-03"].map(running));
+        let days = by_day(&flows);
+        assert_eq!(days.keys().collect::<Vec<_>>(), ["2026-01-01", "2026-01-02", "2026-01-03"]);
+        assert_eq!(days["2026-01-01"][0]["parameters"], json!({"as_of": "2026-01-01", "domain": "d", "scale": 2}));
+        let again = fill(&flows, "2026-01-04", &["--set", "scale=2", "--set", "domain=d"]);
+        assert!(again.stderr.contains("nothing is missing: no flow run was started"), "{again}");
+        assert_eq!(flows.runs().len(), 3);
+        // Other parameters are another backfill, and a longer span has more days of the same.
+        let _ = fill(&flows, "2026-01-02", &["--set", "domain=e"]).success();
+        let _ = fill(&flows, "2026-01-05", &["--set", "domain=d", "--set", "scale=2", "--max-active", "9"]).success();
+        assert_eq!(flows.runs().len(), 5);
+    }
+
+    fn what_failed_gets_another_attempt_and_only_when_it_is_asked_for(lake) {
+        let flows = Flows::new(lake);
+        let _ = fill(&flows, "2026-01-04", &[]).success();
+        enter(&flows, "2026-01-01", "COMPLETED");
+        enter(&flows, "2026-01-02", "CRASHED");
+        let preview = fill(&flows, "2026-01-05", &["--dry-run"]);
+        assert!(preview.stderr.contains("4 partitions: 1 done, 1 running, 1 failed, 1 missing"), "{preview}");
+        let left = fill(&flows, "2026-01-04", &[]);
+        assert!(left.stderr.contains("1 have failed; --only failed tries them again"), "{left}");
+        let rows = fill(&flows, "2026-01-04", &["--only", "failed", "--json"]).json();
+        assert_eq!(states(&rows)[1], ("2026-01-02".to_owned(), "running".to_owned(), 2));
+        let _ = fill(&flows, "2026-01-04", &["--only", "failed"]).success();
+        assert_eq!(by_day(&flows)["2026-01-02"].len(), 2);
+        for run in &by_day(&flows)["2026-01-02"] {
+            flows.enter(run["id"].as_str().unwrap(), "FAILED");
+        }
+        let rows = fill(&flows, "2026-01-04", &["--only", "failed", "--json"]).json();
+        assert_eq!(states(&rows)[1].2, 3);
+    }
+
+    fn no_more_runs_are_under_way_than_allowed_and_the_newest_may_come_first(lake) {
+        let flows = Flows::new(lake);
+        let deployment = flows.deployment();
+        let child = flows.operator.start(&line(&deployment, "2026-01-05", &["--max-active", "2", "--order", "desc", "--wait"]));
+        for (day, next) in [("2026-01-04", "2026-01-02"), ("2026-01-03", "2026-01-01")] {
+            while flows.runs().len() < 2 {
+                thread::sleep(Duration::from_millis(50));
+            }
+            assert!(!by_day(&flows).contains_key(next));
+            enter(&flows, day, "COMPLETED");
+            while !by_day(&flows).contains_key(next) {
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
+        assert_eq!(flows.runs().len(), 4);
+        enter(&flows, "2026-01-02", "COMPLETED");
+        enter(&flows, "2026-01-01", "FAILED");
+        let ran = flows.operator.ended(child);
+        assert_eq!(ran.code, Some(1), "{ran}");
+        assert!(ran.stderr.contains("2026-01-04: flow run") && ran.stdout.contains("failed"), "{ran}");
+    }
+
+    fn ctrl_c_stops_starting_and_says_how_it_goes_on(lake) {
+        let flows = Flows::new(lake);
+        let deployment = flows.deployment();
+        let child = flows.operator.start(&line(&deployment, "2026-01-09", &["--max-active", "2"]));
+        let (code, stderr, _) = stopped("-INT", child, || flows.runs().len() == 2);
+        assert_eq!(code, Some(130), "{stderr}");
+        assert!(stderr.contains("2 of 8 were started; the same command again goes on with the rest"), "{stderr}");
+        assert_eq!(flows.runs().len(), 2);
+        let _ = fill(&flows, "2026-01-09", &["--max-active", "9"]).success();
+        assert!(by_day(&flows).values().all(|runs| runs.len() == 1) && flows.runs().len() == 8);
+    }
+
+    fn a_backfill_that_is_killed_anywhere_and_run_again_starts_one_run_a_day(lake) {
+        let flows = Flows::new(lake);
+        let deployment = flows.deployment();
+        let words = line(&deployment, "2026-01-13", &["--max-active", "99"]);
+        let points: Vec<usize> = (0..12).collect();
+        for point in sampled(&points, 4) {
+            let is_late = point % 2 == 1;
+            // Before the request has come to Prefect, or after it has done it and before the answer is back.
+            flows.prefect.forget();
+            let wire = flows.prefect.counting(is_start);
+            wire.at_change(0, if is_late { Hook::ForwardThenDrop } else { Hook::Hold });
+            let child = flows.operator.start(&words);
+            let at_work = || if is_late { flows.prefect.requests().iter().any(is_start) } else { flows.prefect.is_held() };
+            let _ = stopped("-KILL", child, at_work);
+            if !is_late {
+                flows.prefect.release();
+            }
+            flows.prefect.wait_until_settled();
+        }
+        let _ = flows.operator.run(&words).success();
+        let days = by_day(&flows);
+        assert_eq!(days.len(), 12);
+        assert!(days.values().all(|runs| runs.len() == 1), "{days:?}");
+    }
+}
+
+#[test]
+fn other_steps_and_another_parameter_are_taken() {
+    let flows = Flows::new(Lake::Sandbox);
+    let _ = fill(
+        &flows,
+        "2026-03-02",
+        &["--every", "1mo", "--param", "month"],
+    )
+    .success();
+    let mut months: Vec<String> = flows
+        .runs()
+        .iter()
+        .map(|run| run["parameters"]["month"].to_string())
+        .collect();
+    months.sort_unstable();
+    assert_eq!(
+        months,
+        ["\"2026-01-01\"", "\"2026-02-01\"", "\"2026-03-01\""]
+    );
+    let rows = fill(&flows, "2026-01-02", &["--every", "12h", "--json"]).json();
+    assert_eq!(states(&rows)[1].0, "2026-01-01T12:00:00Z");
+}
+
+#[test]
+fn wrong_words_are_told_with_what_is_right() {
+    let flows = Flows::new(Lake::Sandbox);
+    for (to, words, told) in [
+        (
+            "2026-01-01",
+            &[][..],
+            "there is no partition from 2026-01-01 to 2026-01-01",
+        ),
+        ("2026-01-02", &["--every", "0d"], "'0d' is no step in time"),
+        ("2026-01-02", &["--set", "domain"], "'domain' sets nothing"),
+        (
+            "2026-01-02",
+            &["--set", "as_of=1"],
+            "--set as_of is what each partition has of its own",
+        ),
+        (
+            "2026-01-02",
+            &["--max-active", "0"],
+            "--max-active is a number from 1 up",
+        ),
+        ("soon", &[], "'soon' is not a time"),
+    ] {
+        let stderr = fill(&flows, to, words).failure(2);
+        assert!(stderr.contains(told), "{stderr}");
+    }
+    let stderr = flows
+        .operator
+        .run(&[
+            "backfill",
+            "none/main",
+            "--from",
+            "2026-01-01",
+            "--to",
+            "2026-01-02",
+        ])
+        .failure(1);
+    assert!(
+        stderr.contains("there is no deployment 'none/main'"),
+        "{stderr}"
+    );
+    let stderr = flows
+        .operator
+        .run(&[
+            "backfill",
+            "none",
+            "--from",
+            "2026-01-01",
+            "--to",
+            "2026-01-02",
+        ])
+        .failure(2);
+    assert!(stderr.contains("'none' is no deployment"), "{stderr}");
+}

@@ -1,0 +1,137 @@
+//! A flow of a test's own in a lake's Prefect, with a deployment that no worker serves: its runs enter the states that the
+//! test says.
+
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use super::lakes::{Addresses, Lake, Served};
+use super::operator::Operator;
+use super::wire::Wire;
+
+/// The flow.
+pub struct Flows {
+    pub operator: Operator,
+    /// The way to Prefect.
+    pub prefect: Wire,
+    /// The flow's name; its deployment is `main`.
+    pub flow: String,
+    deployment: String,
+    url: String,
+    addresses: Addresses,
+    runtime: Runtime,
+    http: reqwest::Client,
+    _served: Served,
+}
+
+impl Flows {
+    pub fn new(lake: Lake) -> Flows {
+        let served = lake.served();
+        let prefect = Wire::before(&served.addresses.prefect);
+        let addresses = Addresses {
+            prefect: prefect.url().to_owned(),
+            ..served.addresses.clone()
+        };
+        let mut flows = Flows {
+            operator: addresses.operator(),
+            prefect,
+            flow: Lake::name("flow"),
+            deployment: String::new(),
+            url: served.addresses.prefect.clone(),
+            addresses,
+            runtime: Runtime::new().unwrap(),
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            _served: served,
+        };
+        let flow = flows.ask("flows/", &json!({"name": flows.flow}));
+        let deployment = flows.ask(
+            "deployments/",
+            &json!({"name": "main", "flow_id": flow["id"]}),
+        );
+        flows.deployment = deployment["id"].as_str().unwrap().to_owned();
+        flows
+    }
+
+    /// `flow/main`
+    pub fn deployment(&self) -> String {
+        format!("{}/main", self.flow)
+    }
+
+    /// One more operator.
+    pub fn another(&self) -> Operator {
+        self.addresses.operator()
+    }
+
+    /// Starts a run, as somebody else would.
+    pub fn start(&self, parameters: &Value) -> String {
+        let path = format!("deployments/{}/create_flow_run", self.deployment);
+        let run = self.ask(&path, &json!({"parameters": parameters}));
+        run["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Starts one that is to begin at a time.
+    pub fn start_at(&self, at: &str) -> String {
+        let path = format!("deployments/{}/create_flow_run", self.deployment);
+        let state = json!({"type": "SCHEDULED", "state_details": {"scheduled_time": at}});
+        let run = self.ask(&path, &json!({"state": state}));
+        run["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a run is in a state of this type.
+    pub fn wait_for(&self, run: &str, state: &str) {
+        for _ in 0..3000 {
+            if self
+                .runs()
+                .iter()
+                .any(|known| known["id"] == run && known["state_type"] == state)
+            {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("flow run {run} never was {state}");
+    }
+
+    /// The runs of the flow.
+    pub fn runs(&self) -> Vec<Value> {
+        let mut runs = Vec::new();
+        loop {
+            let flows = json!({"name": {"any_": [self.flow]}});
+            let body =
+                json!({"flows": flows, "sort": "ID_DESC", "limit": 200, "offset": runs.len()});
+            let page = self.ask("flow_runs/filter", &body);
+            let page = page.as_array().unwrap();
+            runs.extend(page.clone());
+            if page.len() < 200 {
+                return runs;
+            }
+        }
+    }
+
+    /// Puts a run into a state, as its worker would.
+    pub fn enter(&self, run: &str, state: &str) {
+        let body = json!({"state": {"type": state, "message": format!("{state} by the test")}, "force": true});
+        self.ask(&format!("flow_runs/{run}/set_state"), &body);
+    }
+
+    /// Writes lines to the log of a run, each with its time.
+    pub fn log(&self, run: &str, lines: &[(&str, String)]) {
+        for some in lines.chunks(500) {
+            let lines: Vec<Value> = some
+                .iter()
+                .map(|(at, line)| json!({"name": "prefect.flow_runs", "level": 20, "message": line, "timestamp": at, "flow_run_id": run}))
+                .collect();
+            self.ask("logs/", &json!(lines));
+        }
+    }
+
+    fn ask(&self, path: &str, body: &Value) -> Value {
+        let url = format!("{}/api/{path}", self.url);
+        self.runtime.block_on(async {
+            let answer = self.http.post(url).json(body).send().await.unwrap();
+            let status = answer.status();
+            let text = answer.text().await.unwrap();
+            assert!(status.is_success(), "{path} {body}: {status}: {text}");
+            serde_json::from_str(&text).unwrap_or_default()
+        })
+    }
+}
