@@ -21,18 +21,18 @@ const WRITERS: i64 = 4;
 /// Each writer's lines come in so many pushes of so many lines.
 const PUSHES: i64 = 100;
 const LINES: i64 = 100;
-const SECOND: i64 = 1_000_000_000;
+pub const SECOND: i64 = 1_000_000_000;
 
 /// The Loki of a lake, and somebody who follows it.
-struct Log {
-    app: String,
+pub struct Log {
+    pub app: String,
     loki: String,
     runtime: Runtime,
     http: reqwest::Client,
 }
 
 impl Log {
-    fn new(loki: &str) -> Log {
+    pub fn new(loki: &str) -> Log {
         Log {
             app: Lake::name("follow"),
             loki: loki.to_owned(),
@@ -41,12 +41,12 @@ impl Log {
         }
     }
 
-    fn query(&self) -> String {
+    pub fn query(&self) -> String {
         format!("{{app={:?}}}", self.app)
     }
 
     /// Pushes lines of one writer.
-    fn push(&self, writer: i64, lines: &[(i64, String)]) {
+    pub fn push(&self, writer: i64, lines: &[(i64, String)]) {
         self.runtime.block_on(self.send(writer, lines));
     }
 
@@ -96,13 +96,13 @@ impl Log {
 }
 
 /// A program that follows, with the lines it has printed.
-struct Follower {
+pub struct Follower {
     child: Child,
     lines: Receiver<Value>,
 }
 
 impl Follower {
-    fn start(operator: &Operator, arguments: &[&str]) -> Follower {
+    pub fn start(operator: &Operator, arguments: &[&str]) -> Follower {
         let all = [&["audit", "tail", "--follow", "--json"], arguments].concat();
         let mut child = operator.start(&all);
         let (sender, lines) = channel();
@@ -115,12 +115,18 @@ impl Follower {
         Follower { child, lines }
     }
 
-    fn next(&self) -> Value {
-        self.lines.recv_timeout(PATIENCE).unwrap()
+    /// The next line that it prints, but for those of its beginning.
+    pub fn next(&self) -> Value {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap();
+            if line["line"] != "begin" {
+                return line;
+            }
+        }
     }
 
     /// Waits until it follows: then what is pushed is shown.
-    fn at_work(&self, log: &Log) {
+    pub fn at_work(&self, log: &Log) {
         let begun = Instant::now();
         loop {
             log.push(WRITERS, &[(now(), "begin".to_owned())]);
@@ -133,7 +139,7 @@ impl Follower {
     }
 
     /// Ends it; what it has said on stderr.
-    fn end(self, operator: &Operator) -> String {
+    pub fn end(self, operator: &Operator) -> String {
         let kill = std::process::Command::new("kill")
             .args(["-INT", &self.child.id().to_string()])
             .status();
@@ -144,16 +150,16 @@ impl Follower {
     }
 }
 
-fn now() -> i64 {
+pub fn now() -> i64 {
     i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap()
 }
 
-fn nanoseconds(line: &Value) -> i64 {
+pub fn nanoseconds(line: &Value) -> i64 {
     let time: jiff::Timestamp = line["ts"].as_str().unwrap().parse().unwrap();
     i64::try_from(time.as_nanosecond()).unwrap()
 }
 
-fn behind(scissors: &Scissors, addresses: &Addresses) -> Operator {
+pub fn behind(scissors: &Scissors, addresses: &Addresses) -> Operator {
     let addresses = Addresses {
         loki: scissors.url().to_owned(),
         ..addresses.clone()
@@ -181,9 +187,6 @@ on_both_lakes! {
         while seen.len() < written.len() {
             let line = follower.next();
             let (at, text) = (nanoseconds(&line), line["line"].as_str().unwrap().to_owned());
-            if text == "begin" {
-                continue;
-            }
             assert_eq!(written[&text], at, "{line}");
             assert_eq!(seen.insert(text, at), None, "twice: {line}");
             let latest = last.entry(line["labels"]["writer"].to_string()).or_insert(i64::MIN);

@@ -38,6 +38,7 @@ mod wire;
 
 mod abilities;
 mod audit;
+mod audit_tail;
 mod backfill;
 mod check;
 mod completion;

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -19,10 +19,8 @@ pub struct Scissors {
 #[derive(Default)]
 struct Shared {
     open: Mutex<Vec<TcpStream>>,
-    /// Connections that were opened so far.
-    count: AtomicUsize,
-    /// Whether nothing passes any more, though connections are open.
-    silent: AtomicBool,
+    /// Connections of an earlier age pass nothing on.
+    age: AtomicUsize,
 }
 
 impl Scissors {
@@ -37,7 +35,6 @@ impl Scissors {
         };
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                shared.count.fetch_add(1, Ordering::SeqCst);
                 let _ = shared.connect(client, service);
             }
         });
@@ -49,11 +46,6 @@ impl Scissors {
         &self.url
     }
 
-    /// How many connections were opened so far.
-    pub fn count(&self) -> usize {
-        self.shared.count.load(Ordering::SeqCst)
-    }
-
     /// Cuts every connection.
     pub fn cut(&self) {
         for stream in self.shared.open.lock().unwrap().drain(..) {
@@ -61,9 +53,9 @@ impl Scissors {
         }
     }
 
-    /// Lets nothing pass any more on connections that stay open, until it is told otherwise.
-    pub fn silence(&self, silent: bool) {
-        self.shared.silent.store(silent, Ordering::SeqCst);
+    /// Lets nothing pass any more on connections that are open, and leaves them so. Later ones work.
+    pub fn forget(&self) {
+        self.shared.age.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -74,24 +66,25 @@ impl Shared {
             stream.set_nodelay(true)?;
             self.open.lock().unwrap().push(stream.try_clone()?);
         }
+        let age = self.age.load(Ordering::SeqCst);
         for (from, to) in [(client.try_clone()?, server.try_clone()?), (server, client)] {
             let shared = Arc::clone(self);
             thread::spawn(move || {
-                let _ = shared.pump(&from, &to);
+                let _ = shared.pump(&from, &to, age);
                 let _ = to.shutdown(Shutdown::Write);
             });
         }
         Ok(())
     }
 
-    fn pump(&self, mut from: &TcpStream, mut to: &TcpStream) -> io::Result<()> {
+    fn pump(&self, mut from: &TcpStream, mut to: &TcpStream, age: usize) -> io::Result<()> {
         let mut buffer = vec![0; 64 << 10];
         loop {
             let count = from.read(&mut buffer)?;
             if count == 0 {
                 return Ok(());
             }
-            if !self.silent.load(Ordering::SeqCst) {
+            if self.age.load(Ordering::SeqCst) == age {
                 to.write_all(&buffer[..count])?;
             }
         }
