@@ -141,13 +141,12 @@ fn span(every: &str) -> Result<Span> {
         .trim()
         .strip_suffix("mo")
         .and_then(|months| months.parse::<i64>().ok());
-    let span = match months {
-        Some(months) => Span::new().try_months(months).ok(),
-        None => {
-            let length = duration(every).map_err(|_| wrong_step(every))?;
-            let length = i64::try_from(length.as_millis()).ok();
-            length.and_then(|length| Span::new().try_milliseconds(length).ok())
-        }
+    let span = if let Some(months) = months {
+        Span::new().try_months(months).ok()
+    } else {
+        let length = duration(every).map_err(|_| wrong_step(every))?;
+        let length = i64::try_from(length.as_millis()).ok();
+        length.and_then(|length| Span::new().try_milliseconds(length).ok())
     };
     span.filter(|span| !span.is_zero() && !span.is_negative())
         .ok_or_else(|| wrong_step(every))

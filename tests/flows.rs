@@ -31,7 +31,7 @@ impl Flows {
             prefect: prefect.url().to_owned(),
             ..served.addresses.clone()
         };
-        let mut flows = Flows {
+        let flows = Flows {
             operator: addresses.operator(),
             prefect,
             flow: Lake::name("flow"),
@@ -47,8 +47,10 @@ impl Flows {
             "deployments/",
             &json!({"name": "main", "flow_id": flow["id"]}),
         );
-        flows.deployment = deployment["id"].as_str().unwrap().to_owned();
-        flows
+        Flows {
+            deployment: deployment["id"].as_str().unwrap().to_owned(),
+            ..flows
+        }
     }
 
     /// `flow/main`

@@ -30,6 +30,7 @@ struct Place {
 impl Prefect {
     /// The flow runs that fit filters (`flow_runs`, `flows`, `deployments` of Prefect's API), by the time they were to
     /// begin, the latest first. It goes on by time, so that runs that come or change meanwhile move none out of the way.
+    #[must_use]
     pub fn runs(&self, filter: Value) -> Pages {
         let place = Place {
             prefect: self.clone(),

@@ -96,32 +96,11 @@ pub fn inverse(step: &Effected) -> Inverse {
             Inverse::Change(Box::new(change), now)
         }
         Change::LandFile { .. } => landed(&ended.value, now),
-        Change::TriggerIngest { .. } => started(&ended.value),
-        Change::StartFlowRun { .. } => {
-            let id = text(&ended.value, "id");
-            Inverse::Lost(format!(
-                "flow run {id} was started: `runs cancel {id}` stops it"
-            ))
-        }
-        Change::CancelFlowRun { id, .. } => Inverse::Lost(format!(
-            "a flow run that was cancelled is cancelled: `runs retry {id}` lets it run again"
-        )),
-        Change::RetryFlowRun { id } => Inverse::Lost(format!(
-            "flow run {id} runs again: `runs cancel {id}` stops it"
-        )),
-        Change::PushLine { .. } => Inverse::Lost("a line that Loki has taken stays".to_owned()),
-        Change::AbortUpload { .. } | Change::AbortLanding { .. } => {
-            Inverse::Lost("an upload that was given up is gone".to_owned())
-        }
-        Change::PurgeObject { .. } => Inverse::Lost("what is purged is gone".to_owned()),
         Change::RestoreObject { to: at, .. }
         | Change::RemoveVersion {
             at, marker: true, ..
         } => by(Change::delete(at.clone()), now),
         Change::DownloadObject { path, .. } => by(Change::RemoveFile { path: path.clone() }, now),
-        Change::RemoveVersion { .. } => {
-            Inverse::Lost("a version that was removed is gone".to_owned())
-        }
         Change::RemoveFile { path } => match content(begun.image.as_ref()) {
             Some(content) => Inverse::Change(
                 Box::new(Change::WriteFile {
@@ -132,6 +111,34 @@ pub fn inverse(step: &Effected) -> Inverse {
             ),
             None => Inverse::Lost("the file was too large to be kept".to_owned()),
         },
+        change => Inverse::Lost(for_good(change, &ended.value)),
+    }
+}
+
+/// Why what was done, and gave this back, cannot be taken back.
+fn for_good(change: &Change, value: &Value) -> String {
+    match change {
+        Change::TriggerIngest { .. } => {
+            let id = text(value, "flow_run_id");
+            format!("flow run {id} was started: what it makes is taken back with `item delete`")
+        }
+        Change::StartFlowRun { .. } => {
+            let id = text(value, "id");
+            format!("flow run {id} was started: `runs cancel {id}` stops it")
+        }
+        Change::CancelFlowRun { id, .. } => {
+            format!("flow run {id} was cancelled: `runs retry {id}` lets it run again")
+        }
+        Change::RetryFlowRun { id } => {
+            format!("flow run {id} runs again: `runs cancel {id}` stops it")
+        }
+        Change::PushLine { .. } => "a line that Loki has taken stays".to_owned(),
+        Change::AbortUpload { .. } | Change::AbortLanding { .. } => {
+            "an upload that was given up is gone".to_owned()
+        }
+        Change::PurgeObject { .. } => "what is purged is gone".to_owned(),
+        Change::RemoveVersion { .. } => "a version that was removed is gone".to_owned(),
+        _ => format!("{} cannot be taken back", change.target()),
     }
 }
 
@@ -142,14 +149,6 @@ fn landed(value: &Value, now: Option<Facts>) -> Inverse {
         key: text(value, "key").to_owned(),
     };
     by(Change::delete(at), now)
-}
-
-/// A flow run is not taken back.
-fn started(value: &Value) -> Inverse {
-    let id = text(value, "flow_run_id");
-    Inverse::Lost(format!(
-        "flow run {id} was started: what it makes is taken back with `item delete`"
-    ))
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {

@@ -108,9 +108,8 @@ fn reading(ns: &mut Namespace) {
                     late: options.duration("late")?.unwrap_or(LATE),
                     poll: options.duration("poll")?.unwrap_or(POLL),
                 };
-                let console = call.session().console().clone();
                 let session = call.session().clone();
-                let say: Say = Arc::new(move |text| console.warn(&session.redact(text)));
+                let say: Say = Arc::new(move |text| session.console().warn(&session.redact(text)));
                 call.stream("log lines", follow(following, say))
             }
     }

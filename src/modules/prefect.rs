@@ -184,14 +184,11 @@ fn runs(ns: &mut Namespace) {
                 }
                 let wanted = Wanted { run: id_of(call, &run)?, level: level(&options)? };
                 let prefect = call.session().prefect()?;
-                if !options.flag("follow") {
-                    call.stream("log lines", prefect.logs(wanted))
-                } else {
-                    let console = call.session().console().clone();
-                    let session = call.session().clone();
-                    let say: Say = Arc::new(move |text| console.warn(&session.redact(text)));
+                if options.flag("follow") {
                     let poll = options.duration("poll")?.unwrap_or(POLL);
-                    call.stream("log lines", prefect.follow_logs(wanted, poll, say))
+                    call.stream("log lines", prefect.follow_logs(wanted, poll, warning(call)))
+                } else {
+                    call.stream("log lines", prefect.logs(wanted))
                 }
             }
 
@@ -229,6 +226,12 @@ fn runs(ns: &mut Namespace) {
                 call.wait(call.session().prefect()?.history(body))?
             }
     }
+}
+
+/// Tells an operator what comes up while a log is followed.
+fn warning(call: &Call) -> Say {
+    let session = call.session().clone();
+    Arc::new(move |text| session.console().warn(&session.redact(text)))
 }
 
 /// What Prefect is to filter runs by.
