@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Pages;
-use super::loki::{Line, Span};
+use super::loki::{Line, Span, time};
 use super::loki_bell::Bell;
 use super::loki_lines::Reading;
 use super::loki_seen::Seen;
@@ -93,7 +93,8 @@ impl Sweep {
 struct Follower {
     reading: Reading,
     say: Say,
-    bell: Bell,
+    /// Listened for once all that was there is known.
+    bell: Option<Bell>,
     poll: Duration,
     seen: Seen,
     /// Before this, nobody knows what was shown.
@@ -109,6 +110,8 @@ struct Follower {
     is_near: bool,
     is_far: bool,
     failures: u32,
+    /// Whether it was said that a line came too late.
+    is_told: bool,
 }
 
 impl Follower {
@@ -123,10 +126,8 @@ impl Follower {
         } = following;
         let width = i64::try_from(late.as_nanos()).unwrap_or(i64::MAX);
         let here = now();
-        let (bell_loki, query) = (reading.loki.clone(), reading.query.clone());
-        let speak = Arc::clone(&say);
         let mut follower = Follower {
-            bell: Bell::listen(bell_loki, query, move |error| speak(&no_bell(error, poll))),
+            bell: None,
             reading,
             say,
             poll,
@@ -140,17 +141,19 @@ impl Follower {
             is_near: false,
             is_far: false,
             failures: 0,
+            is_told: false,
         };
         let Some(limit) = limit else {
-            // All of it is new.
+            // All of it is new; what comes late while it is read is looked for afterwards.
             follower.floor = from;
-            follower.rest = Some((
-                Span {
-                    start: from,
-                    end: here.saturating_add(AHEAD),
-                },
-                Instant::now(),
-            ));
+            for sweep in [&mut follower.near, &mut follower.far] {
+                sweep.from = here.saturating_sub(sweep.width).max(from);
+            }
+            let span = Span {
+                start: from,
+                end: here.saturating_add(AHEAD),
+            };
+            follower.rest = Some((span, Instant::now()));
             return Ok((Vec::new(), Box::new(follower)));
         };
         let history = follower.look_back(here, from, limit).await?;
@@ -228,10 +231,18 @@ impl Follower {
 
     /// Waits until there may be something new, and says from where to read.
     async fn wait(&mut self) {
+        let bell = self.bell.get_or_insert_with(|| {
+            let (loki, query) = (self.reading.loki.clone(), self.reading.query.clone());
+            let (say, poll) = (Arc::clone(&self.say), self.poll);
+            Bell::listen(loki, query, move |error| say(&no_bell(error, poll)))
+        });
         let named = tokio::select! {
-            named = self.bell.ring() => named,
+            named = bell.ring() => named,
             () = tokio::time::sleep(self.poll) => i64::MAX,
         };
+        if named < self.floor {
+            self.too_late(named);
+        }
         let reference = self.reference();
         self.is_far = self.far.is_due();
         self.is_near = self.is_far || self.near.is_due();
@@ -299,6 +310,16 @@ impl Follower {
             self.ahead = nanoseconds(told)
                 .saturating_add(SECOND)
                 .saturating_sub(now());
+        }
+    }
+
+    /// What is older than all that is known of cannot be told from what was shown.
+    fn too_late(&mut self, at: i64) {
+        if !std::mem::replace(&mut self.is_told, true) {
+            let (line, floor) = (time(at), time(self.floor));
+            (self.say)(&format!(
+                "a line of {line} came too late to be shown, and so may others that are older than {floor}: a longer --late (option late) shows more"
+            ));
         }
     }
 
