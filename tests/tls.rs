@@ -12,9 +12,16 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
-use super::fake::{Answer, FakeService};
-use super::operator::Operator;
 use serde_json::json;
+use tokio::runtime::Runtime;
+use tokio_rustls::TlsAcceptor;
+
+use super::canary;
+use super::fake::{Answer, FakeService};
+use super::follow::{Follower, Log, now};
+use super::lakes::Lake;
+use super::operator::Operator;
+use super::wire::Wire;
 
 const BODY: &str = r#"{"collections":[{"id":"over-tls"}],"links":[]}"#;
 
@@ -88,6 +95,34 @@ fn serve(authority: &Authority, wants_client: bool) -> String {
                 stream.conn.send_close_notify();
                 let _ = stream.flush();
             }
+        }
+    });
+    format!("https://localhost:{port}")
+}
+
+/// The way to a service through TLS, for as long as the runtime lives. Gives its URL.
+fn before(runtime: &Runtime, authority: &Authority, service: &str) -> String {
+    dashictl::clients::tls::install_provider();
+    let (certificate, key) = authority.sign("localhost");
+    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let config = ServerConfig::builder().with_no_client_auth();
+    let acceptor = TlsAcceptor::from(Arc::new(config.with_single_cert(chain, key).unwrap()));
+    let service = service.trim_start_matches("http://").to_owned();
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+        .unwrap();
+    let port = listener.local_addr().unwrap().port();
+    runtime.spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (acceptor, service) = (acceptor.clone(), service.clone());
+            tokio::spawn(async move {
+                let Ok(mut client) = acceptor.accept(client).await else {
+                    return;
+                };
+                let mut service = tokio::net::TcpStream::connect(service).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut service).await;
+            });
         }
     });
     format!("https://localhost:{port}")
@@ -226,4 +261,31 @@ fn the_systems_proxy_is_used_but_not_for_loopback() {
         .run(&["eval", IDS])
         .success();
     assert_eq!(proxy.lines().len(), 1);
+}
+
+#[test]
+fn a_log_is_followed_over_tls_with_the_headers_of_every_request() {
+    let (authority, runtime) = (Authority::new(), Runtime::new().unwrap());
+    let served = Lake::Sandbox.served();
+    let wire = Wire::before(&served.addresses.loki);
+    let url = before(&runtime, &authority, wire.url());
+    let operator = Operator::new()
+        .with("DASHI_LOKI_URL", &url)
+        .with("DASHI_LOKI_TOKEN", canary::LOKI);
+    let ca = file(&operator, "ca.pem", &authority.pem());
+    let operator = operator.with("DASHI_HTTP_CA_FILE", ca);
+    let log = Log::new(&served.addresses.loki);
+    let words = ["--limit", "0", "--poll", "10m", "--query", &log.query()];
+    let follower = Follower::start(&operator, &words);
+    follower.at_work(&log);
+    log.push(1, &[(now(), "over TLS".to_owned())]);
+    assert_eq!(follower.next()["line"], "over TLS");
+    follower.end(&operator);
+    let requests = wire.requests();
+    let tail = requests
+        .iter()
+        .find(|request| request.target.contains("/tail"))
+        .unwrap();
+    let token = format!("Bearer {}", canary::LOKI);
+    assert_eq!(tail.header("authorization"), Some(token.as_str()));
 }

@@ -461,6 +461,11 @@ impl Connection {
             // The rest of the body will never come, and the service is not to wait for it.
             let _ = self.service.shutdown(Shutdown::Both);
         }
+        if head.header("upgrade").is_some() {
+            // From here on it may be anything but requests.
+            io::copy(reader, &mut &self.service)?;
+            return Ok(false);
+        }
         carried.map(|()| !lost)
     }
 
@@ -506,6 +511,13 @@ impl Connection {
             let Some(pending) = self.forwarded().requests.front().cloned() else {
                 break;
             };
+            if head.status() == Some(101) {
+                self.send(&pending, &head.raw)?;
+                self.forwarded().requests.pop_front();
+                self.shared.settle(pending.order, head.status());
+                io::copy(&mut reader, &mut &self.client)?;
+                break;
+            }
             if head.is_interim() {
                 self.send(&pending, &head.raw)?;
                 continue;
