@@ -26,6 +26,16 @@ impl Reader {
         }
     }
 
+    /// A tap in front of Loki, and an operator behind it.
+    fn behind_a_tap(&self) -> (Wire, Operator) {
+        let wire = Wire::before(&self.addresses.loki);
+        let addresses = Addresses {
+            loki: wire.url().to_owned(),
+            ..self.addresses.clone()
+        };
+        (wire, addresses.operator())
+    }
+
     fn tail(&self, words: &[&str]) -> Ran {
         self.operator
             .run(&[&["audit", "tail", "--query", &self.log.query()], words].concat())
@@ -195,17 +205,12 @@ fn wrong_words_are_told_with_what_is_right() {
 fn a_server_that_gives_less_at_once_is_asked_for_less() {
     let reader = Reader::new(Lake::Sandbox);
     reader.lines(1, 250, 1000);
-    let wire = Wire::before(&reader.addresses.loki);
+    let (wire, operator) = reader.behind_a_tap();
     wire.answering(|request| {
         let limit = request.target.split_once("limit=")?.1.split('&').next()?.parse::<u32>().ok()?;
         let words = format!("max entries limit per query exceeded, limit > max_entries_limit_per_query ({limit} > 100)");
         (limit > 100).then(|| reply("400 Bad Request", &words))
     });
-    let operator = Addresses {
-        loki: wire.url().to_owned(),
-        ..reader.addresses.clone()
-    }
-    .operator();
     for words in [&["--all"][..], &["--limit", "1000"], &["--limit", "240"]] {
         let printed = operator
             .run(
@@ -225,12 +230,7 @@ fn a_server_that_gives_less_at_once_is_asked_for_less() {
 #[test]
 fn an_answer_that_cannot_be_is_no_answer() {
     let reader = Reader::new(Lake::Sandbox);
-    let wire = Wire::before(&reader.addresses.loki);
-    let operator = Addresses {
-        loki: wire.url().to_owned(),
-        ..reader.addresses.clone()
-    }
-    .operator();
+    let (wire, operator) = reader.behind_a_tap();
     let streams = |at: i64| {
         format!(
             r#"{{"status":"success","data":{{"resultType":"streams","result":[{{"stream":{{"a":"b"}},"values":[["{at}","x"]]}}]}}}}"#
@@ -263,18 +263,13 @@ fn an_answer_that_cannot_be_is_no_answer() {
 #[test]
 fn a_loki_without_a_tail_is_asked_again_and_again() {
     let reader = Reader::new(Lake::Sandbox);
-    let wire = Wire::before(&reader.addresses.loki);
+    let (wire, operator) = reader.behind_a_tap();
     wire.answering(|request| {
         request
             .target
             .contains("/tail")
             .then(|| reply("404 Not Found", "no such page"))
     });
-    let operator = Addresses {
-        loki: wire.url().to_owned(),
-        ..reader.addresses.clone()
-    }
-    .operator();
     let follower = Follower::start(
         &operator,
         &[
@@ -304,12 +299,7 @@ fn a_loki_without_a_tail_is_asked_again_and_again() {
 #[test]
 fn a_loki_that_is_away_is_told_once_and_nothing_is_lost() {
     let reader = Reader::new(Lake::Sandbox);
-    let wire = Wire::before(&reader.addresses.loki);
-    let operator = Addresses {
-        loki: wire.url().to_owned(),
-        ..reader.addresses.clone()
-    }
-    .operator();
+    let (wire, operator) = reader.behind_a_tap();
     let follower = Follower::start(&operator, &["--limit", "0", "--query", &reader.log.query()]);
     follower.at_work(&reader.log);
     wire.answering(|_| Some(reply("502 Bad Gateway", "gone")));

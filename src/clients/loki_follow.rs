@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Pages;
-use super::loki::{Line, Span, time};
+use super::loki::{Direction, Line, Span, time};
 use super::loki_bell::Bell;
 use super::loki_lines::Reading;
 use super::loki_seen::Seen;
@@ -169,7 +169,7 @@ impl Follower {
         };
         let (mut rest, mut shown) = (Some(span), Vec::new());
         while let Some(span) = rest {
-            let mut page = self.reading.newest(span).await?;
+            let mut page = self.reading.page(span, Direction::Backward).await?;
             self.know_clock(page.clock);
             rest = page.rest;
             self.floor = rest.map_or(span.start, |rest| rest.end);
@@ -200,7 +200,7 @@ impl Follower {
                 self.wait().await;
                 continue;
             };
-            let page = match self.reading.oldest(span).await {
+            let page = match self.reading.page(span, Direction::Forward).await {
                 Ok(page) => page,
                 Err(error) if is_passing(&error) => {
                     self.away(&error).await;

@@ -33,97 +33,41 @@ pub struct Page {
 }
 
 impl Reading {
-    /// The first lines of a span: at least one moment of it, and of every moment all lines or none.
-    pub async fn oldest(&self, span: Span) -> Result<Page> {
-        let part = Span {
-            end: span.end.min(span.start.saturating_add(LONGEST)),
-            ..span
-        };
+    /// The first lines of a span in a direction: at least one moment of it, if there is any, and of every moment all lines
+    /// or none.
+    pub async fn page(&self, span: Span, direction: Direction) -> Result<Page> {
+        let (part, beyond) = cut(span, direction);
         let limit = self.loki.most();
-        let mut got = self
-            .loki
-            .lines(&self.query, part, limit, Direction::Forward)
-            .await?;
-        let (Some(first), Some(last)) = (got.lines.first(), got.lines.last()) else {
-            return Ok(Page {
-                lines: got.lines,
-                rest: from(span, part.end),
-                clock: got.clock,
-            });
+        let mut got = self.loki.lines(&self.query, part, limit, direction).await?;
+        let mut page = |lines, rest| Page {
+            lines,
+            rest,
+            clock: got.clock.take(),
+        };
+        let ends = got.lines.first().zip(got.lines.last());
+        let Some((first, last)) = ends.map(|(first, last)| (first.at, last.at)) else {
+            return Ok(page(got.lines, beyond));
         };
         if got.lines.len() < self.full(limit) {
-            return Ok(Page {
-                lines: got.lines,
-                rest: from(span, part.end),
-                clock: got.clock,
-            });
+            return Ok(page(got.lines, beyond));
         }
-        let (first, last) = (first.at, last.at);
-        if first == last {
-            let lines = self.moment(first).await?;
-            return Ok(Page {
-                lines,
-                rest: from(span, first + 1),
-                clock: got.clock,
-            });
-        }
-        // The last moment may go on behind the page.
-        got.lines.retain(|line| line.at < last);
-        Ok(Page {
-            lines: got.lines,
-            rest: from(span, last),
-            clock: got.clock,
-        })
-    }
-
-    /// The last lines of a span, the newest first, whole moments likewise.
-    pub async fn newest(&self, span: Span) -> Result<Page> {
-        let part = Span {
-            start: span.start.max(span.end.saturating_sub(LONGEST)),
-            ..span
-        };
-        let limit = self.loki.most();
-        let mut got = self
-            .loki
-            .lines(&self.query, part, limit, Direction::Backward)
-            .await?;
-        let (Some(first), Some(last)) = (got.lines.first(), got.lines.last()) else {
-            return Ok(Page {
-                lines: got.lines,
-                rest: until(span, part.start),
-                clock: got.clock,
-            });
-        };
-        if got.lines.len() < self.full(limit) {
-            return Ok(Page {
-                lines: got.lines,
-                rest: until(span, part.start),
-                clock: got.clock,
-            });
-        }
-        let (first, last) = (first.at, last.at);
         if first == last {
             let mut lines = self.moment(first).await?;
-            lines.reverse();
-            return Ok(Page {
-                lines,
-                rest: until(span, first),
-                clock: got.clock,
-            });
+            if direction == Direction::Backward {
+                lines.reverse();
+            }
+            return Ok(page(lines, after(span, first, direction)));
         }
-        got.lines.retain(|line| line.at > last);
-        Ok(Page {
-            lines: got.lines,
-            rest: until(span, last + 1),
-            clock: got.clock,
-        })
+        // The last moment may go on behind the page.
+        got.lines.retain(|line| line.at != last);
+        Ok(page(got.lines, from(span, last, direction)))
     }
 
     /// All lines of a span in pages, the oldest first.
     pub fn forward(self, span: Span) -> impl futures::Stream<Item = Result<Vec<Line>>> + Send {
         stream::unfold(Some((self, span)), |state| async move {
             let (reading, span) = state?;
-            match reading.oldest(span).await {
+            match reading.page(span, Direction::Forward).await {
                 Ok(page) => Some((Ok(page.lines), page.rest.map(|rest| (reading, rest)))),
                 Err(error) => Some((Err(error), None)),
             }
@@ -135,7 +79,7 @@ impl Reading {
     pub async fn last(&self, span: Span, limit: usize) -> Result<Vec<Line>> {
         let (mut lines, mut rest) = (Vec::new(), Some(span));
         while let Some(span) = rest.filter(|_| lines.len() < limit) {
-            let page = self.newest_of(span, limit - lines.len()).await?;
+            let page = self.newest(span, limit - lines.len()).await?;
             lines.extend(page.lines);
             rest = page.rest;
         }
@@ -144,25 +88,22 @@ impl Reading {
         Ok(lines)
     }
 
-    /// A page of `newest`, or, where fewer lines are wanted than a page has, so many.
-    async fn newest_of(&self, span: Span, wanted: usize) -> Result<Page> {
+    /// A page backwards, or, where fewer lines are wanted than a page has, so many.
+    async fn newest(&self, span: Span, wanted: usize) -> Result<Page> {
         if wanted > self.loki.most() {
-            return self.newest(span).await;
+            return self.page(span, Direction::Backward).await;
         }
-        let part = Span {
-            start: span.start.max(span.end.saturating_sub(LONGEST)),
-            ..span
-        };
+        let (part, rest) = cut(span, Direction::Backward);
         let got = self
             .loki
             .lines(&self.query, part, wanted, Direction::Backward)
             .await?;
         if got.lines.len() < wanted && got.lines.len() >= self.full(wanted) {
-            return self.newest(span).await;
+            return self.page(span, Direction::Backward).await;
         }
         Ok(Page {
             lines: got.lines,
-            rest: until(span, part.start),
+            rest,
             clock: got.clock,
         })
     }
@@ -214,14 +155,45 @@ impl Reading {
     }
 }
 
-/// What is left of a span from a time on.
-fn from(span: Span, start: i64) -> Option<Span> {
-    (start < span.end).then_some(Span { start, ..span })
+/// As much of a span as one question may ask about, and what is left of it beyond.
+fn cut(span: Span, direction: Direction) -> (Span, Option<Span>) {
+    match direction {
+        Direction::Forward => {
+            let end = span.end.min(span.start.saturating_add(LONGEST));
+            (Span { end, ..span }, from(span, end, direction))
+        }
+        Direction::Backward => {
+            let start = span.start.max(span.end.saturating_sub(LONGEST));
+            let beyond = (span.start < start).then_some(Span { end: start, ..span });
+            (Span { start, ..span }, beyond)
+        }
+    }
 }
 
-/// What is left of a span before a time.
-fn until(span: Span, end: i64) -> Option<Span> {
-    (span.start < end).then_some(Span { end, ..span })
+/// What is left of a span from a moment on, itself included.
+fn from(span: Span, at: i64, direction: Direction) -> Option<Span> {
+    left(match direction {
+        Direction::Forward => Span { start: at, ..span },
+        Direction::Backward => Span {
+            end: at.saturating_add(1),
+            ..span
+        },
+    })
+}
+
+/// What is left of a span after a moment.
+fn after(span: Span, at: i64, direction: Direction) -> Option<Span> {
+    left(match direction {
+        Direction::Forward => Span {
+            start: at.saturating_add(1),
+            ..span
+        },
+        Direction::Backward => Span { end: at, ..span },
+    })
+}
+
+fn left(span: Span) -> Option<Span> {
+    (span.start < span.end).then_some(span)
 }
 
 /// A pair of letters that about half of these lines have; none where they all have the same.
@@ -275,8 +247,26 @@ mod tests {
 
     #[test]
     fn what_is_left_of_a_span_ends_with_it() {
-        let span = Span { start: 1, end: 5 };
-        assert_eq!(from(span, 3), Some(Span { start: 3, end: 5 }));
-        assert_eq!((from(span, 5), until(span, 1)), (None, None));
+        use Direction::{Backward, Forward};
+        let span = |start, end| Span { start, end };
+        assert_eq!(from(span(1, 5), 3, Forward), Some(span(3, 5)));
+        assert_eq!(from(span(1, 5), 3, Backward), Some(span(1, 4)));
+        assert_eq!(after(span(1, 5), 4, Forward), None);
+        assert_eq!(after(span(1, 5), 1, Backward), None);
+    }
+
+    #[test]
+    fn a_long_span_is_asked_about_in_parts() {
+        let span = Span {
+            start: 0,
+            end: LONGEST + 5,
+        };
+        let (part, rest) = cut(span, Direction::Forward);
+        assert_eq!(
+            (part.end, rest.map(|rest| rest.start)),
+            (LONGEST, Some(LONGEST))
+        );
+        let (part, rest) = cut(span, Direction::Backward);
+        assert_eq!((part.start, rest.map(|rest| rest.end)), (5, Some(5)));
     }
 }

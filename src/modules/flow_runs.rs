@@ -95,11 +95,7 @@ pub(super) fn functions(ns: &mut Namespace) {
                 after: Any
             }
             {
-                call.refuse_unknown(&run)?;
-                let id = id_of(call, &run)?;
-                call.reads(&format!("flow run {id}"))?;
-                let now = call.wait(call.session().prefect()?.flow_run(&id)).map_err(|error| no_run(&id, error))?;
-                refuse_ended(&now)?;
+                let id = changeable(call, &run, refuse_ended)?;
                 call.change(Change::CancelFlowRun { id, force: options.flag("force") }, &options)?
             }
 
@@ -117,11 +113,7 @@ pub(super) fn functions(ns: &mut Namespace) {
                 after: Any
             }
             {
-                call.refuse_unknown(&run)?;
-                let id = id_of(call, &run)?;
-                call.reads(&format!("flow run {id}"))?;
-                let now = call.wait(call.session().prefect()?.flow_run(&id)).map_err(|error| no_run(&id, error))?;
-                refuse_unfailed(&now)?;
+                let id = changeable(call, &run, refuse_unfailed)?;
                 call.change(Change::RetryFlowRun { id }, &options)?
             }
     }
@@ -203,6 +195,16 @@ pub(super) fn id_of(call: &Call, run: &Dynamic) -> Result<String> {
             .hint("give a run, as prefect::run and prefect::runs do, or its id")
     })?;
     call.wait(call.session().prefect()?.find_run(&named))
+}
+
+/// The id of a run that is to be changed, unless this refuses it as it is now.
+fn changeable(call: &Call, run: &Dynamic, refuse: fn(&Value) -> Result<()>) -> Result<String> {
+    call.refuse_unknown(run)?;
+    let id = id_of(call, run)?;
+    call.reads(&format!("flow run {id}"))?;
+    let now = call.wait(call.session().prefect()?.flow_run(&id));
+    refuse(&now.map_err(|error| no_run(&id, error))?)?;
+    Ok(id)
 }
 
 fn refuse_ended(run: &Value) -> Result<()> {
