@@ -148,7 +148,7 @@ impl Console {
         } else {
             self.show_to_person(outcome)?;
         }
-        Ok(outcome.exit_code())
+        outcome.exit_code()
     }
 
     /// Shows a person, on stderr, what a plan pass ended with: what is about to be done is looked at before it is.

@@ -1,6 +1,8 @@
 //! Completion: what each shell sources, what it is answered, live names, and a dead service.
 
 use super::fake::{Answer, FakeService};
+use super::flows::Flows;
+use super::lakes::Lake;
 use super::listener::SilentListener;
 use super::operator::Operator;
 use serde_json::json;
@@ -185,4 +187,18 @@ fn live_names_come_from_the_lake_that_the_typed_flags_name() {
         "",
     ];
     let _ = completed_with(&Operator::new(), &words, "elsewhere");
+}
+
+#[test]
+fn deployments_and_flow_runs_are_completed() {
+    let flows = Flows::new(Lake::Sandbox);
+    let run = flows.start(&json!({}));
+    let deployment = flows.deployment();
+    let names = completed_with(&flows.operator, &["dashictl", "backfill", ""], &deployment);
+    assert!(names.contains(&"dashi-ingest/main".to_owned()), "{names:?}");
+    completed_with(
+        &flows.operator,
+        &["dashictl", "runs", "cancel", &run[..4]],
+        &run,
+    );
 }

@@ -188,11 +188,12 @@ on_both_lakes! {
         // What another process has logged comes later.
         line(now() - Duration::from_secs(5), "before one");
         assert_eq!(next(), "before one");
-        flows.enter(&run, "COMPLETED");
+        flows.enter(&run, "CRASHED");
         line(now(), "last words");
         assert_eq!(next(), "last words");
         assert!(stdout.next().is_none());
-        flows.operator.ended(child).success();
+        let stderr = flows.operator.ended(child).failure(1);
+        assert!(stderr.contains("Crashed"), "{stderr}");
     }
 
     fn a_day_is_drawn_as_a_bar(lake) {

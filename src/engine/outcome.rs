@@ -51,10 +51,9 @@ impl Outcome {
         })
     }
 
-    /// The exit code that it asks for.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        self.0.exit.unwrap_or(0)
+    /// The exit code that it asks for; to be asked once it has been shown.
+    pub fn exit_code(&self) -> Result<u8> {
+        self.0.exit.code()
     }
 
     /// Whether it holds the result of a change that is only planned, so that it cannot be shown yet.

@@ -6,6 +6,7 @@ use rhai::{Array, Dynamic, ImmutableString};
 use super::call::Call;
 use super::callback::Callback;
 use super::options::Options;
+use super::raise::caught;
 use crate::error::{Error, Kind, Result};
 
 /// A value with its presentation, as `view(value, #{…})` makes it.
@@ -23,8 +24,30 @@ pub struct View {
     pub note: Option<String>,
     /// Whether `--json` prints a value a line instead of one array: a list without an end is never a whole array.
     pub lines: bool,
-    /// The exit code of a run that ends with this view: 3 says "the answer is no".
-    pub exit: Option<u8>,
+    /// The exit code of a run that ends with this view.
+    pub(crate) exit: Exit,
+}
+
+/// An exit code: 3 says "the answer is no".
+#[derive(Clone)]
+pub(crate) enum Exit {
+    /// This.
+    Code(u8),
+    /// What a closure says once all has been shown: of a list that is read as it comes nobody knows before.
+    Asked(Callback),
+}
+
+impl Exit {
+    /// The code.
+    pub(crate) fn code(&self) -> Result<u8> {
+        match self {
+            Exit::Code(code) => Ok(*code),
+            Exit::Asked(ask) => {
+                let code = ask.call::<i64>(()).map_err(|error| caught(&error, ""))?;
+                known(code)
+            }
+        }
+    }
 }
 
 impl View {
@@ -37,7 +60,7 @@ impl View {
             empty: None,
             note: None,
             lines: false,
-            exit: None,
+            exit: Exit::Code(0),
         }
     }
 
@@ -55,7 +78,7 @@ impl View {
             empty: text("empty"),
             note: text("note"),
             lines: options.flag("lines"),
-            exit: exit_code(options)?,
+            exit: exit_of(call, options)?,
         })
     }
 }
@@ -69,14 +92,27 @@ fn columns(names: Array) -> Result<Vec<String>> {
     names.into_iter().map(text).collect()
 }
 
-fn exit_code(options: &Options) -> Result<Option<u8>> {
-    let Some(code) = options.int("exit") else {
-        return Ok(None);
-    };
-    let code = u8::try_from(code).map_err(|_| {
+fn exit_of(call: &Call, options: &Options) -> Result<Exit> {
+    if let Some(ask) = options.function("exit") {
+        return Ok(Exit::Asked(call.callback(ask)));
+    }
+    match options.any("exit") {
+        None => Ok(Exit::Code(0)),
+        Some(code) => {
+            let wrong = |kind| {
+                Error::usage(format!(
+                    "option 'exit' takes a number or a closure, got {kind}"
+                ))
+            };
+            known(code.as_int().map_err(wrong)?).map(Exit::Code)
+        }
+    }
+}
+
+fn known(code: i64) -> Result<u8> {
+    u8::try_from(code).map_err(|_| {
         Error::usage(format!(
             "an exit code is a number from 0 to 255, not {code}"
         ))
-    })?;
-    Ok(Some(code))
+    })
 }

@@ -116,7 +116,7 @@ impl Passes<'_> {
         }
         let outcome = self.both(read, deferred).map_err(explained)?;
         self.settle_clock()?;
-        let code = outcome.exit_code();
+        let code = outcome.exit_code().map_err(explained)?;
         // A stream can be read once, and it was.
         Ok(((!outcome.is_stream()).then_some(outcome), code))
     }

@@ -180,8 +180,9 @@ fn ending(ns: &mut Namespace) {
                 note: Text,
                 /// With `--json`, a value a line instead of one array; for what has no end.
                 lines: Bool = "false",
-                /// The exit code of a run that returns this: 3 says "the answer is no".
-                exit: Int = "0"
+                /// The exit code of a run that returns this: 3 says "the answer is no". Or a closure that gives it once
+                /// all has been shown.
+                exit: Any = "0"
             }
             { View::new(call, value, &options)? }
 

@@ -46,7 +46,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// //=> "2026-04-27T00:00:00Z"
         /// ```
         read fn parse(call, text: ImmutableString) -> "Moment" {
-            Moment(time::moment(&text, call.session().now())?)
+            Moment(resolved(call, &text)?)
         }
 
         /// The seconds that a duration means (`30s`, `1h30m`, `7d`): an int where they are whole, else a float.
@@ -111,13 +111,23 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
     namespace
 }
 
+/// The moment that a text means now; `-v` says what it came to.
+fn resolved(call: &Call, text: &str) -> Result<Timestamp> {
+    let moment = time::moment(text, call.session().now())?;
+    // What is written as it is needs no echo.
+    if text.parse::<Timestamp>().is_err() {
+        call.session().trace(&format!("{text} is {moment}"));
+    }
+    Ok(moment)
+}
+
 /// A moment that is given as one, or as text that means one.
 fn moment_of(call: &Call, value: &Dynamic) -> Result<Timestamp> {
     if let Some(moment) = value.read_lock::<Moment>() {
         return Ok(moment.0);
     }
     match value.clone().into_immutable_string() {
-        Ok(text) => time::moment(&text, call.session().now()),
+        Ok(text) => resolved(call, &text),
         Err(kind) => Err(Error::usage(format!(
             "a moment, or text that means one, is wanted, not {kind}"
         ))),
