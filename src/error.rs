@@ -30,6 +30,8 @@ pub enum Kind {
     Timeout,
     /// An answer that breaks the service's own protocol: a truncated page, a repeated token, an error inside a 200.
     Protocol,
+    /// An answer that is larger than can be taken, by this program or by the service itself.
+    TooLarge,
     /// A local file or stream could not be read or written.
     Io,
     /// A plan that no longer holds: used, expired, made for another context or by another script.
@@ -48,7 +50,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the reference.
-    pub const ALL: [Kind; 18] = [
+    pub const ALL: [Kind; 19] = [
         Kind::Usage,
         Kind::Config,
         Kind::EffectRefused,
@@ -60,6 +62,7 @@ impl Kind {
         Kind::Unavailable,
         Kind::Timeout,
         Kind::Protocol,
+        Kind::TooLarge,
         Kind::Io,
         Kind::Stale,
         Kind::Partial,
@@ -84,6 +87,7 @@ impl Kind {
             Kind::Unavailable => "unavailable",
             Kind::Timeout => "timeout",
             Kind::Protocol => "protocol",
+            Kind::TooLarge => "too_large",
             Kind::Io => "io",
             Kind::Stale => "stale",
             Kind::Partial => "partial",

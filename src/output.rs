@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 
@@ -39,13 +40,21 @@ pub fn plain_wanted(environment: &Environment) -> bool {
 #[derive(Debug, Clone)]
 pub struct Console(Arc<Traits>);
 
+/// What stdout is.
+#[derive(Debug)]
+enum Out {
+    /// A terminal, with its width where it tells one.
+    Terminal(Option<usize>),
+    /// A file or a pipe.
+    Other,
+}
+
 #[derive(Debug)]
 struct Traits {
     json: bool,
     colour_out: bool,
     colour_err: bool,
-    /// The terminal's width; none where stdout is no terminal.
-    width: Option<usize>,
+    out: Out,
     board: Board,
 }
 
@@ -65,7 +74,11 @@ impl Console {
             json,
             colour_out: coloured(out),
             colour_err: coloured(err),
-            width: width.filter(|_| out),
+            out: if out {
+                Out::Terminal(width.filter(|width| *width > 0))
+            } else {
+                Out::Other
+            },
             board: Board::new(err, plain_wanted),
         }))
     }
@@ -79,7 +92,10 @@ impl Console {
     /// The terminal's width; none where stdout is no terminal.
     #[must_use]
     pub fn width(&self) -> Option<usize> {
-        self.0.width
+        match self.0.out {
+            Out::Terminal(width) => width,
+            Out::Other => None,
+        }
     }
 
     /// Whether errors and notes may be coloured.
@@ -156,7 +172,7 @@ impl Console {
         let drawn = match outcome.shown()? {
             Shown::Nothing => return Ok(()),
             Shown::Line(value) => self.line(&value),
-            Shown::Record(record) => table::record(&record, outcome.columns(), self.0.width, false),
+            Shown::Record(record) => table::record(&record, outcome.columns(), self.width(), false),
             Shown::Rows(mut rows) => {
                 let (some, failed) = rows.some(ROWS_TOGETHER);
                 if let Some(error) = failed {
@@ -165,7 +181,7 @@ impl Console {
                 if !some.iter().all(Value::is_object) || some.is_empty() {
                     return Ok(());
                 }
-                table::draw(&some, outcome.columns(), self.0.width, false)
+                table::draw(&some, outcome.columns(), self.width(), false)
             }
         };
         self.say(drawn.trim_end());
@@ -181,7 +197,7 @@ impl Console {
                 write_all(&table::record(
                     &record,
                     outcome.columns(),
-                    self.0.width,
+                    self.width(),
                     self.0.colour_out,
                 ))?;
             }
@@ -194,7 +210,7 @@ impl Console {
 
     /// Shows rows as they come, some at a time: a long listing is not held back until its end, nor in memory.
     fn show_rows(&self, outcome: &Outcome, mut rows: Rows) -> Result<()> {
-        let mut table = Table::new(outcome.columns(), self.0.width, self.0.colour_out);
+        let mut table = Table::new(outcome.columns(), self.width(), self.0.colour_out);
         let mut any = false;
         loop {
             let (some, failed) = rows.some(ROWS_TOGETHER);
@@ -229,7 +245,7 @@ impl Console {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        if self.0.width.is_some() {
+        if matches!(self.0.out, Out::Terminal(_)) {
             table::visible(&text) + "\n"
         } else {
             text + "\n"
@@ -252,11 +268,21 @@ fn write_lines(mut rows: impl Iterator<Item = Result<Value>>) -> Result<()> {
     rows.try_for_each(|row| write_all(&format!("{}\n", row?)))
 }
 
+/// Odd while something is being written.
+static WRITES: AtomicU64 = AtomicU64::new(0);
+
+/// Which write is under way, if one is: nobody may read it, and then it never ends.
+#[must_use]
+pub fn writing() -> Option<u64> {
+    Some(WRITES.load(Ordering::SeqCst)).filter(|count| count % 2 == 1)
+}
+
 fn write_all(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(closed)
+    WRITES.fetch_add(1, Ordering::SeqCst);
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    WRITES.fetch_add(1, Ordering::SeqCst);
+    written.map_err(closed)
 }
 
 /// A reader that went away (`| head`) ends the run quietly.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use crate::error::{Detail, Error, Kind, Place, Trace};
+use crate::script::library;
 use crate::table::visible;
 
 /// Longer excerpts would flood the screen: a line of a script, not a document.
@@ -21,7 +22,11 @@ pub fn draw(error: &Error, coloured: bool) -> String {
         paint.heading(heading(detail.kind)),
         visible(&detail.message)
     );
-    if let Some(trace) = &detail.trace {
+    if let Some(trace) = detail
+        .trace
+        .as_ref()
+        .filter(|trace| !is_elsewhere(detail, trace))
+    {
         draw_trace(&mut drawn, trace, &paint);
     }
     if let Some(request) = request(detail) {
@@ -61,6 +66,12 @@ pub fn json(error: &Error) -> Value {
         "hints": detail.hints,
         "exit_code": detail.kind.exit_code(),
     }})
+}
+
+/// Whether the place is in a command that ships with the program, and what is wrong was typed to it.
+fn is_elsewhere(detail: &Detail, trace: &Trace) -> bool {
+    let is_shipped = |at: &Place| library::is_shipped(&at.source);
+    detail.kind == Kind::Usage && trace.at.as_ref().is_some_and(is_shipped)
 }
 
 fn heading(kind: Kind) -> &'static str {

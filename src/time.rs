@@ -4,9 +4,14 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Span, Timestamp, civil::Date, tz::TimeZone};
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, Timestamp};
 
 use crate::error::{Error, Result};
+
+/// The letters of a date.
+const DATE: usize = "2026-04-27".len();
 
 /// The units of a duration in milliseconds, longest name first so that `ms` is not read as `m`.
 const UNITS: [(&str, u64); 6] = [
@@ -74,8 +79,13 @@ pub fn spell(duration: Duration) -> String {
 /// the past (`2h`, `-2h`) unless it has a plus sign.
 pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp> {
     let text = text.trim();
-    if let Ok(timestamp) = text.parse::<Timestamp>() {
+    let is_plain = !text.contains('[');
+    if let Some(timestamp) = text.parse::<Timestamp>().ok().filter(|_| is_plain) {
         return Ok(timestamp);
+    }
+    if text.parse::<DateTime>().is_ok() && text.len() > DATE {
+        return Err(Error::usage(format!("'{text}' is a time of no zone"))
+            .hint("say which: 2026-04-27T08:00:00Z, or 2026-04-27T10:00:00+02:00"));
     }
     if let Ok(date) = text.parse::<Date>() {
         return date
@@ -195,7 +205,15 @@ mod tests {
         assert_eq!(read("now-1d"), "2026-11-23T12:00:00Z");
         assert_eq!(read("+1h"), "2026-11-24T13:00:00Z");
         assert_eq!(read("now"), "2026-11-24T12:00:00Z");
-        for wrong in ["", "soon", "2026-13-01", "now now"] {
+        for wrong in [
+            "",
+            "soon",
+            "2026-13-01",
+            "now now",
+            "2026-04-27 10:00",
+            "2026-04-27T10:00:00",
+            "2026-04-27T10:00:00Z[Europe/Berlin]",
+        ] {
             assert!(moment(wrong, now).is_err(), "{wrong}");
         }
     }

@@ -111,6 +111,15 @@ on_both_lakes! {
         follower.end(&reader.operator);
     }
 
+    fn a_log_that_begins_with_a_clock_that_is_behind_is_followed_too(lake) {
+        let reader = Reader::new(lake);
+        let follower = Follower::start(&reader.operator, &["--limit", "0", "--query", &reader.log.query()]);
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        reader.log.push(1, &[(now() - 900 * SECOND, "of a quarter of an hour ago".to_owned())]);
+        assert_eq!(follower.next()["line"], "of a quarter of an hour ago");
+        follower.end(&reader.operator);
+    }
+
     fn following_begins_with_the_newest_lines_and_goes_on_with_each_new_one(lake) {
         let reader = Reader::new(lake);
         reader.lines(1, 20, 1000);
@@ -184,7 +193,7 @@ fn wrong_words_are_told_with_what_is_right() {
             "--follow has no end, and --to names one",
         ),
         (&["--limit", "0"], "--limit is a number from 1 up"),
-        (&["--from", "1h", "--to", "2h"], "does not come before"),
+        (&["--from", "1h", "--to", "2h"], "there is no time from"),
         (&["--since", "soon"], "'soon' is not a time"),
     ] {
         let stderr = reader.tail(words).failure(2);
@@ -241,7 +250,11 @@ fn an_answer_that_cannot_be_is_no_answer() {
             r#"{"status":"error","error":"too many"}"#.to_owned(),
             "no success",
         ),
-        ("<html>".to_owned(), "an answer that is no list of streams"),
+        ("<html>".to_owned(), "an answer that is no JSON"),
+        (
+            r#"{"status":1}"#.to_owned(),
+            "an answer that is no list of streams",
+        ),
         (streams(5), "a line of another time than was asked for"),
         (
             r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#.to_owned(),
@@ -355,4 +368,44 @@ fn a_connection_that_has_gone_silent_is_noticed() {
     reader.log.push(1, &[(now(), "after".to_owned())]);
     assert_eq!(follower.next()["line"], "after");
     follower.end(&operator);
+}
+
+#[test]
+fn long_lines_are_asked_for_in_smaller_parts() {
+    let reader = Reader::new(Lake::Sandbox);
+    let at = now() - 60 * SECOND;
+    let long = "x".repeat(200_000);
+    for line in 0..400 {
+        reader.log.push(1, &[(at + line, format!("{line} {long}"))]);
+    }
+    let texts = reader.texts(&["--all"]);
+    assert_eq!((texts.len(), texts[399].len()), (400, 200_004));
+    let follower = Follower::start(
+        &reader.operator,
+        &["--limit", "0", "--query", &reader.log.query()],
+    );
+    follower.at_work(&reader.log);
+    follower.end(&reader.operator);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_and_one_that_does_not_read_does_not_hold_ctrl_c_up() {
+    let reader = Reader::new(Lake::Sandbox);
+    reader.lines(1, 20_000, 1000);
+    let query = reader.log.query();
+    let words = ["audit", "tail", "--query", &query];
+    let mut gone = reader.operator.start(&[&words[..], &["--follow"]].concat());
+    let mut beginning = [0; 10];
+    let mut stdout = gone.stdout.take().unwrap();
+    std::io::Read::read_exact(&mut stdout, &mut beginning).unwrap();
+    drop(stdout);
+    let _ = reader.operator.ended(gone).success();
+    let mut full = reader.operator.start(&[&words[..], &["--all"]].concat());
+    // It has filled the pipe by then, or is about to.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &full.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    assert_eq!(full.wait().unwrap().code(), Some(130));
 }

@@ -57,10 +57,29 @@ fn is_start(request: &Request) -> bool {
     request.target.ends_with("/create_flow_run")
 }
 
+/// The command that goes on, as it was told.
+fn hint(stderr: &str) -> String {
+    let told = stderr
+        .lines()
+        .find_map(|line| line.split_once("do what is left: "));
+    told.unwrap_or_else(|| panic!("{stderr}")).1.to_owned()
+}
+
+/// Puts the last run of a day, once it is there, into a state.
 fn enter(flows: &Flows, day: &str, state: &str) {
-    let days = by_day(flows);
-    let run = days[day].last().unwrap();
-    flows.enter(run["id"].as_str().unwrap(), state);
+    for _ in 0..3000 {
+        let days = by_day(flows);
+        let Some(runs) = days.get(day) else {
+            thread::sleep(Duration::from_millis(50));
+            continue;
+        };
+        let last = runs
+            .iter()
+            .max_by_key(|run| run["created"].to_string())
+            .unwrap();
+        return flows.enter(last["id"].as_str().unwrap(), state);
+    }
+    panic!("there never was a run of {day}");
 }
 
 on_both_lakes! {
@@ -132,10 +151,68 @@ on_both_lakes! {
         let child = flows.operator.start(&line(&deployment, "2026-01-09", &["--max-active", "2"]));
         let (code, stderr, _) = stopped("-INT", child, || flows.runs().len() == 2);
         assert_eq!(code, Some(130), "{stderr}");
-        assert!(stderr.contains("2 of 8 were started; the same command again goes on with the rest"), "{stderr}");
+        assert!(stderr.contains("2 of 8 were started; the same command again goes on from there"), "{stderr}");
         assert_eq!(flows.runs().len(), 2);
         let _ = fill(&flows, "2026-01-09", &["--max-active", "9"]).success();
         assert!(by_day(&flows).values().all(|runs| runs.len() == 1) && flows.runs().len() == 8);
+    }
+
+    fn a_run_that_is_removed_from_prefect_holds_nothing_up(lake) {
+        let flows = Flows::new(lake);
+        let deployment = flows.deployment();
+        let child = flows.operator.start(&line(&deployment, "2026-01-03", &["--max-active", "1", "--wait"]));
+        flows.wait_for_runs(1);
+        flows.remove(by_day(&flows)["2026-01-01"][0]["id"].as_str().unwrap());
+        flows.wait_for_runs(1);
+        enter(&flows, "2026-01-02", "COMPLETED");
+        let ran = flows.operator.ended(child);
+        assert_eq!(ran.code, Some(1), "{ran}");
+        assert!(ran.stdout.contains("missing"), "{ran}");
+    }
+
+    fn waiting_tells_also_of_what_another_call_has_started(lake) {
+        let flows = Flows::new(lake);
+        let _ = fill(&flows, "2026-01-03", &[]).success();
+        let deployment = flows.deployment();
+        let child = flows.operator.start(&line(&deployment, "2026-01-03", &["--wait"]));
+        thread::sleep(Duration::from_secs(1));
+        enter(&flows, "2026-01-01", "COMPLETED");
+        enter(&flows, "2026-01-02", "FAILED");
+        let stderr = flows.operator.ended(child).failure(1);
+        assert!(stderr.contains("2026-01-02: flow run"), "{stderr}");
+        let _ = fill(&flows, "2026-01-03", &["--wait"]).failure(1);
+    }
+
+    fn a_first_attempt_that_is_removed_makes_none_of_a_second(lake) {
+        let flows = Flows::new(lake);
+        let _ = fill(&flows, "2026-01-02", &[]).success();
+        enter(&flows, "2026-01-01", "FAILED");
+        let first = flows.runs()[0]["id"].as_str().unwrap().to_owned();
+        let _ = fill(&flows, "2026-01-02", &["--only", "failed"]).success();
+        flows.remove(&first);
+        enter(&flows, "2026-01-01", "COMPLETED");
+        let rows = fill(&flows, "2026-01-02", &["--json"]).json();
+        assert_eq!(states(&rows), [("2026-01-01".to_owned(), "done".to_owned(), 2)]);
+    }
+
+    fn no_more_are_under_way_than_allowed_also_by_two_programs_and_when_a_plan_is_resumed(lake) {
+        let flows = Flows::new(lake);
+        let deployment = flows.deployment();
+        let words = line(&deployment, "2026-01-05", &["--max-active", "1"]);
+        let plan = [&words[..], &["--plan-out", "fill.plan"]].concat();
+        let _ = flows.operator.run(&plan).success();
+        let child = flows.operator.start(&["apply", "fill.plan", "--yes"]);
+        let (code, stderr, _) = stopped("-INT", child, || flows.runs().len() == 1);
+        assert_eq!(code, Some(130), "{stderr}");
+        let resumed = flows.operator.copied(&format!("{} & sleep 3; kill -INT $!; wait $!", hint(&stderr)));
+        assert!(resumed.stderr.contains("1 flow runs are under way, of at most 1"), "{resumed}");
+        let other = flows.another();
+        let child = other.start(&words);
+        thread::sleep(Duration::from_secs(2));
+        assert_eq!(flows.runs().len(), 1);
+        enter(&flows, "2026-01-01", "COMPLETED");
+        let (code, stderr, _) = stopped("-INT", child, || flows.runs().len() == 2);
+        assert_eq!(code, Some(130), "{stderr}");
     }
 
     fn a_backfill_that_is_killed_anywhere_and_run_again_starts_one_run_a_day(lake) {
@@ -183,8 +260,77 @@ fn other_steps_and_another_parameter_are_taken() {
         months,
         ["\"2026-01-01\"", "\"2026-02-01\"", "\"2026-03-01\""]
     );
+    let rows = fill(
+        &flows,
+        "2026-01-01T12:00:00Z",
+        &["--every", "12h", "--json"],
+    )
+    .json();
+    assert_eq!(states(&rows)[0].0, "2026-01-01T00:00:00Z");
     let rows = fill(&flows, "2026-01-02", &["--every", "12h", "--json"]).json();
     assert_eq!(states(&rows)[1].0, "2026-01-01T12:00:00Z");
+    assert_eq!(flows.runs().len(), 5);
+}
+
+#[test]
+fn a_beginning_that_is_told_by_how_long_ago_it_is_begins_with_its_hour_or_day() {
+    let flows = Flows::new(Lake::Sandbox);
+    let deployment = flows.deployment();
+    let ago = |every: &str| {
+        let line = [
+            "backfill",
+            &deployment,
+            "--from",
+            "30h",
+            "--to",
+            "now",
+            "--every",
+            every,
+            "--dry-run",
+        ];
+        let stdout = flows.operator.run(&line).success();
+        stdout
+            .lines()
+            .nth(1)
+            .unwrap()
+            .split(' ')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    assert!(ago("1h").ends_with(":00:00Z"), "{}", ago("1h"));
+    assert_eq!(ago("1d").len(), "2026-01-01".len());
+    let from = [
+        "backfill",
+        &deployment,
+        "--from",
+        "2026-01-01T18:00:00Z",
+        "--to",
+        "2026-01-03",
+    ];
+    let stderr = flows.operator.run(&from).failure(2);
+    assert!(stderr.contains("days begin at midnight UTC"), "{stderr}");
+}
+
+#[test]
+fn a_parameter_is_what_was_typed() {
+    let flows = Flows::new(Lake::Sandbox);
+    let set = [
+        "a=12345678901234567890",
+        "b=2.5",
+        "c=1e10",
+        "d=[1, \"x\"]",
+        "e=null",
+        "f=true",
+        "g=007",
+    ];
+    let words: Vec<&str> = set.iter().flat_map(|set| ["--set", *set]).collect();
+    let _ = fill(&flows, "2026-01-02", &words).success();
+    let parameters = flows.runs()[0]["parameters"].clone();
+    let expected = json!({
+        "as_of": "2026-01-01", "a": "12345678901234567890", "b": 2.5, "c": "1e10", "d": [1, "x"], "e": null, "f": true, "g": "007",
+    });
+    assert_eq!(parameters, expected);
 }
 
 #[test]

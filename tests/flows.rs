@@ -78,14 +78,17 @@ impl Flows {
         run["id"].as_str().unwrap().to_owned()
     }
 
+    /// The type of the state of a run.
+    pub fn state_of(&self, run: &str) -> String {
+        let runs = self.runs();
+        let run = runs.iter().find(|known| known["id"] == run).unwrap();
+        run["state_type"].as_str().unwrap().to_owned()
+    }
+
     /// Waits until a run is in a state of this type.
     pub fn wait_for(&self, run: &str, state: &str) {
         for _ in 0..3000 {
-            if self
-                .runs()
-                .iter()
-                .any(|known| known["id"] == run && known["state_type"] == state)
-            {
+            if self.state_of(run) == state {
                 return;
             }
             std::thread::sleep(std::time::Duration::from_millis(50));
@@ -107,6 +110,37 @@ impl Flows {
                 return runs;
             }
         }
+    }
+
+    /// Waits until there are so many runs, or more.
+    pub fn wait_for_runs(&self, count: usize) {
+        for _ in 0..3000 {
+            if self.runs().len() >= count {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("there never were {count} flow runs");
+    }
+
+    /// Removes a run from Prefect.
+    pub fn remove(&self, run: &str) {
+        let url = format!("{}/api/flow_runs/{run}", self.url);
+        let answer = self.runtime.block_on(self.http.delete(url).send()).unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+    }
+
+    /// Starts a run with tags.
+    pub fn start_tagged(&self, tags: &[&str]) -> String {
+        let path = format!("deployments/{}/create_flow_run", self.deployment);
+        let run = self.ask(&path, &json!({"tags": tags}));
+        run["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Puts a run into a state of a name that the flow has made up.
+    pub fn enter_named(&self, run: &str, state: &str, name: &str) {
+        let body = json!({"state": {"type": state, "name": name}, "force": true});
+        self.ask(&format!("flow_runs/{run}/set_state"), &body);
     }
 
     /// Puts a run into a state, as its worker would.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::flows::Flows;
+use super::interrupt::stopped;
 use super::lakes::{Lake, on_both_lakes};
 use super::wire::{Hook, reply};
 
@@ -104,6 +105,52 @@ on_both_lakes! {
         assert_eq!(flows.operator.ended(child).json()["state_type"], "CANCELLED");
     }
 
+    fn a_cancellation_that_was_asked_for_before_is_waited_for(lake) {
+        let flows = Flows::new(lake);
+        let run = flows.start(&json!({}));
+        flows.enter(&run, "RUNNING");
+        let child = flows.operator.start(&["runs", "cancel", &run]);
+        let (_, stderr, _) = stopped("-INT", child, || flows.state_of(&run) == "CANCELLING");
+        assert!(!stderr.contains("undo"), "{stderr}");
+        let child = flows.operator.start(&["runs", "cancel", &run]);
+        thread::sleep(Duration::from_secs(1));
+        flows.enter(&run, "CANCELLED");
+        let ran = flows.operator.ended(child);
+        assert!(ran.stderr.contains("cancelled already"), "{ran}");
+        let _ = ran.success();
+        let stuck = flows.start(&json!({}));
+        flows.enter(&stuck, "RUNNING");
+        let forced = flows.operator.run(&["runs", "cancel", &stuck, "--force", "--json"]).json();
+        assert_eq!(forced["state_type"], "CANCELLED");
+    }
+
+    fn runs_are_found_by_any_tag_and_by_names_that_a_flow_has_made_up(lake) {
+        let flows = Flows::new(lake);
+        let (tagged, skipped) = (flows.start_tagged(&["domain:a", "domain:b"]), flows.start(&json!({"domain": 7})));
+        flows.enter_named(&skipped, "COMPLETED", "Skipped");
+        let found = |words: &[&str]| {
+            let listed = flows.operator.run(&[&["runs", "--flow", &flows.flow, "--json"], words].concat()).json();
+            ids(&listed).join(",")
+        };
+        assert_eq!(found(&["--domain", "b"]), tagged);
+        assert_eq!(found(&["--domain", "7"]), skipped);
+        assert_eq!(found(&["--state", "Skipped"]), skipped);
+        let stderr = flows.operator.run(&["runs", "--flow", "other", "--deployment", &flows.deployment()]).failure(2);
+        assert!(stderr.contains("is not of flow 'other'"), "{stderr}");
+        let stderr = flows.operator.run(&["runs", "--deployment", "none/main"]).failure(1);
+        assert!(stderr.contains("there is no deployment 'none/main'"), "{stderr}");
+    }
+
+    fn a_chart_of_years_ends_today(lake) {
+        let flows = Flows::new(lake);
+        flows.enter(&flows.start(&json!({})), "COMPLETED");
+        let shown = flows.operator.run(&["runs", "chart", "--since", "1200d", "--flow", &flows.flow]).success();
+        let days: Vec<&str> = shown.lines().collect();
+        assert!((1200..=1202).contains(&days.len()), "{}", days.len());
+        let last = &days[days.len() - 2..];
+        assert!(last.iter().any(|day| day.ends_with("█ 1 run")), "{last:?}");
+    }
+
     fn what_could_not_be_cancelled_is_told_as_it_is(lake) {
         let flows = Flows::new(lake);
         let (done, fast) = (flows.start(&json!({})), flows.start(&json!({})));
@@ -188,9 +235,13 @@ on_both_lakes! {
         // What another process has logged comes later.
         line(now() - Duration::from_secs(5), "before one");
         assert_eq!(next(), "before one");
+        // And what comes very late is there in the end.
+        line(now() - Duration::from_mins(10), "long ago");
         flows.enter(&run, "CRASHED");
         line(now(), "last words");
-        assert_eq!(next(), "last words");
+        let mut last = [next(), next()];
+        last.sort_by_key(ToString::to_string);
+        assert_eq!(last, ["last words", "long ago"]);
         assert!(stdout.next().is_none());
         let stderr = flows.operator.ended(child).failure(1);
         assert!(stderr.contains("Crashed"), "{stderr}");
@@ -278,4 +329,66 @@ fn prefect_that_is_away_while_logs_are_followed_is_told_and_they_go_on() {
     let ran = flows.operator.ended(child);
     assert!(ran.stderr.contains("it is asked again"), "{ran}");
     ran.success();
+}
+
+#[test]
+fn an_answer_that_cannot_be_is_no_answer() {
+    let flows = Flows::new(Lake::Sandbox);
+    let run = flows.start(&json!({}));
+    flows
+        .prefect
+        .answering(|_| Some(reply("200 OK", "{\"x\": 1}")));
+    for words in [
+        &["runs", "wait", &run][..],
+        &["runs", "show", &run],
+        &["runs", "logs", &run],
+        &["runs", "cancel", &run],
+        &["runs", "retry", &run],
+        &["runs", "chart"],
+        &["runs"],
+        &[
+            "backfill",
+            &flows.deployment(),
+            "--from",
+            "2026-01-01",
+            "--to",
+            "2026-01-02",
+        ],
+    ] {
+        let stderr = flows.operator.run(words).failure(1);
+        assert!(
+            stderr.starts_with("error: prefect gave ") && stderr.contains("/api/"),
+            "{words:?}: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_wait_ends_in_time_also_where_no_answer_comes() {
+    let flows = Flows::new(Lake::Sandbox);
+    let run = flows.start(&json!({}));
+    flows.prefect.counting(|_| true).at_change(0, Hook::Hold);
+    let stderr = flows
+        .operator
+        .run(&["runs", "wait", &run, "--timeout", "1s"])
+        .failure(1);
+    assert!(
+        stderr.contains("within 1s") || stderr.contains("after 1s"),
+        "{stderr}"
+    );
+    flows.prefect.release();
+}
+
+#[test]
+fn a_followed_run_that_is_removed_is_told() {
+    let flows = Flows::new(Lake::Sandbox);
+    let run = flows.start(&json!({}));
+    let child = flows.operator.start(&["runs", "logs", &run, "--follow"]);
+    thread::sleep(Duration::from_secs(1));
+    flows.remove(&run);
+    let stderr = flows.operator.ended(child).failure(1);
+    assert!(
+        stderr.contains("Scheduled") && stderr.contains("the flow run is gone from Prefect"),
+        "{stderr}"
+    );
 }

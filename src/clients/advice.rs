@@ -1,5 +1,8 @@
 //! What to do next when a service cannot be used: which setting says where it is, how long it may take, who asks.
 
+use url::Url;
+
+use super::connection;
 use crate::config::{Key, Origin, Transport};
 use crate::error::Kind;
 use crate::time;
@@ -22,6 +25,31 @@ pub fn address(setting: &str, origin: &Origin) -> String {
         }
         _ => format!("is it running? its address is from {origin}; another is set by {ways}"),
     }
+}
+
+/// A proxy stands between, and may be what does not answer.
+#[must_use]
+pub fn proxy(url: &Url, transport: &Transport) -> Option<String> {
+    if let Some(proxy) = &transport.proxy {
+        return Some(format!(
+            "it is asked through the proxy {proxy} (setting http.proxy, or that of the service): does that answer?"
+        ));
+    }
+    let names = [
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ];
+    let set = names
+        .into_iter()
+        .find(|name| std::env::var_os(name).is_some());
+    set.filter(|_| !connection::is_direct(url, transport))
+        .map(|name| {
+            format!("it may be asked through the proxy that {name} names: does that answer?")
+        })
 }
 
 /// The server's certificate is what was wrong, if that is what the causes say.

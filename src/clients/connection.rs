@@ -27,9 +27,11 @@ pub fn builder(service: &str, url: &Url, transport: &Transport) -> Result<Client
         };
         return Ok(builder.proxy(Proxy::all(proxy.as_str()).map_err(wrong)?));
     }
-    // Loopback is never behind a proxy, whatever the environment says.
-    let direct = is_loopback(url) || !transport.system_proxy;
-    Ok(if direct { builder.no_proxy() } else { builder })
+    Ok(if is_direct(url, transport) {
+        builder.no_proxy()
+    } else {
+        builder
+    })
 }
 
 /// The client of a builder.
@@ -37,6 +39,12 @@ pub fn build(service: &str, builder: ClientBuilder) -> Result<Client> {
     builder.build().map_err(|error| {
         Error::config(format!("no HTTP client for {service} could be made")).caused_by(&error)
     })
+}
+
+/// Whether the environment's proxies are passed by. Loopback is never behind one, whatever the environment says.
+#[must_use]
+pub fn is_direct(url: &Url, transport: &Transport) -> bool {
+    is_loopback(url) || !transport.system_proxy
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -160,7 +160,8 @@ impl Sender {
         let failed = |error: reqwest::Error| self.unreached(&request.method, &url, &error);
         let response = sending.send().await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = self.body(response, &request.method, &url).await?;
+        let most = request.most.unwrap_or(BODY_LIMIT);
+        let body = self.body(response, most, &request.method, &url).await?;
         tracer.came_back(
             self.name(),
             status,
@@ -182,6 +183,7 @@ impl Sender {
     async fn body(
         &self,
         mut response: reqwest::Response,
+        most: usize,
         method: &Method,
         url: &Url,
     ) -> std::result::Result<Bytes, Failure> {
@@ -192,14 +194,13 @@ impl Sender {
             .map_err(|error| self.unreached(method, url, &error))?
         {
             body.extend_from_slice(&chunk);
-            if body.len() > BODY_LIMIT {
+            if body.len() > most {
                 let message = format!(
                     "{} answered {url} with more than {} MiB",
                     self.name(),
-                    BODY_LIMIT >> 20
+                    most >> 20
                 );
-                let error = Error::new(Kind::Protocol, message)
-                    .hint("ask for less at once, as with the option `page`");
+                let error = Error::new(Kind::TooLarge, message).hint("ask for less at once");
                 return Err(Failure::Lasting(self.at(error, &Method::GET, url)));
             }
         }
@@ -313,6 +314,7 @@ impl Sender {
             kind @ (Kind::Unauthorized | Kind::Forbidden) => {
                 error.hint(advice::refused(self.name(), kind))
             }
+            Kind::Unavailable => error.hint("is it well? `dashictl doctor` looks at every service"),
             _ => error,
         }
     }
@@ -350,6 +352,9 @@ impl Sender {
             return Failure::Lasting(failure.hint(hint));
         }
         if error.is_connect() {
+            if let Some(hint) = advice::proxy(url, transport) {
+                failure = failure.hint(hint);
+            }
             failure = failure.hint(advice::address(
                 self.settings().setting,
                 &self.settings().origin,

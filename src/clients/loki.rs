@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 
 /// An answer of a Loki as it is delivered holds at most so many lines (`max_entries_limit_per_query`).
 const MOST: usize = 5000;
+/// An answer is held in memory: one that is larger is asked for in smaller parts.
+const LARGEST: usize = 64 << 20;
 
 /// A stream's labels.
 pub type Labels = BTreeMap<String, String>;
@@ -72,6 +74,8 @@ pub enum Direction {
 pub struct Lines {
     /// The lines.
     pub lines: Vec<Line>,
+    /// How many were asked for in the end: where there are as many, there may be more.
+    pub limit: usize,
     /// The server's clock.
     pub clock: Option<SystemTime>,
 }
@@ -82,6 +86,8 @@ pub struct Loki {
     sender: Sender,
     /// The most lines that this server gives at once.
     most: Arc<AtomicUsize>,
+    /// The most that are asked for at once: fewer where lines are long.
+    now: Arc<AtomicUsize>,
 }
 
 impl Loki {
@@ -91,6 +97,7 @@ impl Loki {
         Loki {
             sender,
             most: Arc::new(AtomicUsize::new(MOST)),
+            now: Arc::new(AtomicUsize::new(MOST)),
         }
     }
 
@@ -100,6 +107,7 @@ impl Loki {
         Loki {
             sender: self.sender.within(bound),
             most: Arc::clone(&self.most),
+            now: Arc::clone(&self.now),
         }
     }
 
@@ -134,17 +142,34 @@ impl Loki {
         direction: Direction,
     ) -> Result<Lines> {
         loop {
-            let limit = limit.min(self.most());
-            let request = range(query, span, limit, direction);
+            let limit = limit.min(self.most()).min(self.now.load(Ordering::Relaxed));
+            let request = range(query, span, limit, direction).at_most(LARGEST);
             let failed = match self.sender.send(request).await {
-                Ok(answer) => return lines_of(&answer, span, limit, direction),
+                Ok(answer) => {
+                    self.grow(limit, answer.body.len());
+                    return lines_of(&answer, span, limit, direction);
+                }
                 Err(error) => error,
             };
             // A server of less patience says how much it gives; one that says no less than that has another reason.
-            match loki_error::most_lines(&failed).filter(|most| *most > 0 && *most < limit) {
-                Some(most) => self.most.store(most, Ordering::Relaxed),
-                None => return Err(loki_error::explained(failed, query)),
+            let told = loki_error::most_lines(&failed);
+            if let Some(most) = told.filter(|most| (1..limit).contains(most)) {
+                self.most.store(most, Ordering::Relaxed);
+            } else if loki_error::is_too_large(&failed) && limit > 1 {
+                self.now.store(limit / 2, Ordering::Relaxed);
+            } else {
+                return Err(loki_error::explained(failed, query));
             }
+        }
+    }
+
+    /// After an answer that was far from too large, more is asked for again.
+    fn grow(&self, limit: usize, bytes: usize) {
+        if bytes < LARGEST / 8 && limit < MOST {
+            let more = |now: usize| (now == limit).then_some((now * 2).min(MOST));
+            let _ = self
+                .now
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         }
     }
 
@@ -252,6 +277,9 @@ fn succeeded(answer: &Answer) -> Result<Value> {
     }
 }
 
+/// What is wrong with an answer that holds no lines.
+const NO_STREAMS: &str = "an answer that is no list of streams";
+
 /// What `query_range` answers.
 #[derive(Deserialize)]
 struct Ranged {
@@ -276,11 +304,13 @@ struct Streamed {
 /// The lines of an answer, in one order over all streams. What cannot be of this span, or is more than was asked for, is
 /// no answer to build on.
 fn lines_of(answer: &Answer, span: Span, limit: usize, direction: Direction) -> Result<Lines> {
-    let ranged: Ranged = serde_json::from_slice(&answer.body).map_err(|error| {
+    let odd = |_| {
         answer
-            .fault("an answer that is no list of streams")
-            .cause(error.to_string())
-    })?;
+            .json()
+            .err()
+            .unwrap_or_else(|| answer.fault(NO_STREAMS))
+    };
+    let ranged: Ranged = serde_json::from_slice(&answer.body).map_err(odd)?;
     let Some(data) = ranged.data.filter(|_| ranged.status == "success") else {
         let said = super::answer::own_words(&answer.body).unwrap_or_default();
         return Err(answer.fault("no success").cause(said));
@@ -288,20 +318,18 @@ fn lines_of(answer: &Answer, span: Span, limit: usize, direction: Direction) -> 
     if data.kind != "streams" {
         return Err(no_log_query(answer, &data.kind));
     }
-    let streams: Vec<Streamed> = serde_json::from_value(data.result).map_err(|error| {
-        answer
-            .fault("streams of another form")
-            .cause(error.to_string())
-    })?;
+    let streams: Vec<Streamed> =
+        serde_json::from_value(data.result).map_err(|_| answer.fault(NO_STREAMS))?;
     let mut lines = Vec::new();
     for Streamed { stream, values } in streams {
         let labels = Arc::new(stream);
         for (at, text) in values {
             let at = at
                 .parse()
-                .ok()
-                .filter(|at| (span.start..span.end).contains(at));
-            let at = at.ok_or_else(|| answer.fault("a line of another time than was asked for"))?;
+                .map_err(|_| answer.fault("a line without a time"))?;
+            if !(span.start..span.end).contains(&at) {
+                return Err(answer.fault("a line of another time than was asked for"));
+            }
             lines.push(Line {
                 at,
                 labels: Arc::clone(&labels),
@@ -319,6 +347,7 @@ fn lines_of(answer: &Answer, span: Span, limit: usize, direction: Direction) -> 
     }
     Ok(Lines {
         lines,
+        limit,
         clock: answer.date(),
     })
 }

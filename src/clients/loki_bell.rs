@@ -16,8 +16,10 @@ use super::retry;
 use super::websocket::Socket;
 use crate::error::{Error, Kind, Result};
 
-/// A connection that held for so long begins its pauses anew.
-const STEADY: Duration = Duration::from_secs(30);
+/// A connection that held for so long is none that failed.
+const STEADY: Duration = Duration::from_secs(5);
+/// After so many connections that could not be opened or broke off at once, there is no bell.
+const FAILURES: u32 = 4;
 /// Pauses between two connections grow up to this many doublings.
 const DOUBLINGS: u32 = 5;
 
@@ -34,21 +36,46 @@ struct Rung {
     earliest: Mutex<Option<i64>>,
 }
 
+/// What is to be known of a bell.
+pub enum News<'a> {
+    /// It is not to be had, for now or at all.
+    Away(&'a Error),
+    /// It was not, and is again.
+    Back,
+}
+
 impl Bell {
-    /// Listens on the runtime. `say` is told once where there is no bell to be had.
-    pub fn listen(loki: Loki, query: String, say: impl Fn(&Error) + Send + 'static) -> Bell {
+    /// Listens on the runtime. `say` is told when there is no bell to be had, and when there is one again.
+    pub fn listen(
+        loki: Loki,
+        query: String,
+        say: impl Fn(News<'_>) + Send + Sync + 'static,
+    ) -> Bell {
         let rung = Arc::new(Rung::default());
         let ringing = Arc::clone(&rung);
         let listener = tokio::spawn(async move {
             let mut count = 0;
             loop {
                 let began = tokio::time::Instant::now();
-                match listen_once(&loki, &query, &ringing).await {
-                    Err(error) if is_refusal(&error) => return say(&error),
-                    _ if began.elapsed() > STEADY => count = 0,
-                    _ => count = DOUBLINGS.min(count + 1),
+                let listened = listen_once(&loki, &query, &ringing, || {
+                    if count >= FAILURES {
+                        say(News::Back);
+                    }
+                });
+                let ended = listened.await;
+                count = if began.elapsed() > STEADY {
+                    0
+                } else {
+                    count + 1
+                };
+                let error = ended.err().unwrap_or_else(closed);
+                if is_refusal(&error) {
+                    return say(News::Away(&error));
                 }
-                tokio::time::sleep(retry::pause(count)).await;
+                if count == FAILURES {
+                    say(News::Away(&error));
+                }
+                tokio::time::sleep(retry::pause(count.min(DOUBLINGS))).await;
             }
         });
         Bell { rung, listener }
@@ -62,6 +89,12 @@ impl Bell {
             }
             self.rung.notify.notified().await;
         }
+    }
+
+    /// The earliest time that was named since it was last asked, if it rang.
+    #[must_use]
+    pub fn rung(&self) -> Option<i64> {
+        self.rung.take()
     }
 }
 
@@ -92,8 +125,12 @@ fn is_refusal(error: &Error) -> bool {
     matches!(error.detail().status, Some(400..=499 | 501)) && error.kind() != Kind::Unavailable
 }
 
+fn closed() -> Error {
+    Error::new(Kind::Unavailable, "loki closes the websocket of its tail")
+}
+
 /// Rings until the connection ends.
-async fn listen_once(loki: &Loki, query: &str, rung: &Rung) -> Result<()> {
+async fn listen_once(loki: &Loki, query: &str, rung: &Rung, opened: impl FnOnce()) -> Result<()> {
     // A tail without a start begins an hour ago.
     let now = Timestamp::now().as_nanosecond();
     let request = Request::get("/loki/api/v1/tail")
@@ -103,7 +140,12 @@ async fn listen_once(loki: &Loki, query: &str, rung: &Rung) -> Result<()> {
     let mut socket = Socket::open(loki.sender(), request).await?;
     // What came while nobody listened is to be looked for.
     rung.ring(i64::MAX);
+    let mut opened = Some(opened);
     while let Some(text) = socket.text().await? {
+        // One that closes before it has said anything is none.
+        if let Some(opened) = opened.take() {
+            opened();
+        }
         // What is no frame of a tail rings all the same.
         let frame = serde_json::from_str::<Frame>(&text).unwrap_or_default();
         rung.ring(frame.earliest().unwrap_or(i64::MAX));

@@ -13,11 +13,12 @@ pub fn explained(mut error: Error, query: &str) -> Error {
     let Some(said) = error.detail().causes.first().cloned() else {
         return error;
     };
-    if let Some((place, what)) = place_of(&said) {
-        if let Some(drawn) = drawn(query, place) {
-            error.detail_mut().causes[0] = format!("{said}\n{drawn}");
-            error.detail_mut().message = format!("Loki cannot read the query: {what}");
-        }
+    let place = place_of(&said).and_then(|(place, what)| Some((drawn(query, place)?, what)));
+    if let Some((drawn, what)) = place {
+        error.detail_mut().causes[0] = format!("{said}\n{drawn}");
+        error.detail_mut().message = format!("Loki cannot read the query: {what}");
+    }
+    if said.starts_with("parse error") {
         return error.hint("a query selects streams and filters lines, as in {namespace=\"dashi-web\"} |= \"error\"");
     }
     if said.contains("the query time range exceeds the limit") {
@@ -36,6 +37,15 @@ pub fn most_lines(error: &Error) -> Option<usize> {
     }
     let (_, most) = said.rsplit_once("> ")?;
     most.trim_end_matches(')').parse().ok()
+}
+
+/// Whether an answer is too large to be taken: by this program, or by the parts that Loki is made of, which say so with a
+/// status that means anything.
+#[must_use]
+pub fn is_too_large(error: &Error) -> bool {
+    let said = error.detail().causes.first();
+    error.kind() == Kind::TooLarge
+        || said.is_some_and(|said| said.contains("message larger than max"))
 }
 
 /// Line and column, from 1, and what is wrong there: `parse error at line 1, col 12: syntax error: …`.

@@ -1,6 +1,7 @@
 //! Following a log: each line once, however it comes. The tail rings (`loki_bell`), `query_range` is read (`loki_lines`)
 //! from where it was read before, and what was shown is known (`loki_seen`). A line may come late, so what was read is read
-//! again: the last seconds often, the last minutes as often as that costs little.
+//! again: the last seconds, and the last minutes. While that is done in one question, each look begins there. Where there is
+//! more, it is read a page at a time between looks at the front of the log, which nothing holds up.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use super::Pages;
 use super::loki::{Direction, Line, Span, time};
-use super::loki_bell::Bell;
+use super::loki_bell::{Bell, News};
 use super::loki_lines::Reading;
 use super::loki_seen::Seen;
 use crate::error::{Error, Kind, Result};
@@ -22,12 +23,20 @@ const SECOND: i64 = 1_000_000_000;
 const NEAR: i64 = 10 * SECOND;
 /// Lines may lie so far in the future: Loki takes none that lie further.
 const AHEAD: i64 = 3600 * SECOND;
+/// The lines of a log that has not begun may be of a clock that is behind by so much.
+const BEHIND: i64 = 3600 * SECOND;
 /// So many lines are remembered at least of what was there before, so that it is known for old.
 const BEFORE: usize = 20_000;
 /// Beyond so many different lines, those that come later than `NEAR` are not looked for.
 const REMEMBERED: usize = 400_000;
 /// The longest pause while Loki is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// One that answers otherwise than Loki does is borne for so long: it may be a page of who keeps it.
+const ODD: Duration = Duration::from_mins(2);
+/// Looks at the front of the log are so far apart at least, however often it rings.
+const APART: Duration = Duration::from_millis(250);
+/// Reading again that takes no longer is done with each look.
+const CHEAP: Duration = Duration::from_millis(50);
 
 /// Whom an operator should hear of what.
 pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
@@ -70,24 +79,49 @@ struct Sweep {
     from: i64,
     /// It is left alone for so many times as long as it took.
     rest: u32,
+    began: Instant,
     ended: Instant,
     took: Duration,
 }
 
 impl Sweep {
     fn new(width: i64, from: i64, rest: u32) -> Sweep {
+        let now = Instant::now();
         Sweep {
             width,
             from,
             rest,
-            ended: Instant::now(),
+            began: now,
+            ended: now,
             took: Duration::ZERO,
         }
+    }
+
+    fn is_cheap(&self) -> bool {
+        self.took < CHEAP
     }
 
     fn is_due(&self) -> bool {
         self.ended.elapsed() >= self.took * self.rest
     }
+
+    /// Begins one; the next begins by as much before where the log is now.
+    fn begin(&mut self, reference: i64) {
+        self.began = Instant::now();
+        self.from = reference.saturating_sub(self.width);
+    }
+
+    fn end(&mut self) {
+        self.ended = Instant::now();
+        self.took = self.ended - self.began;
+    }
+}
+
+/// What is being read, and which sweeps are done with it.
+struct Reach {
+    span: Span,
+    near: bool,
+    far: bool,
 }
 
 struct Follower {
@@ -104,12 +138,13 @@ struct Follower {
     ahead: i64,
     near: Sweep,
     far: Sweep,
-    /// What is being read, since when.
-    rest: Option<(Span, Instant)>,
-    /// Which sweeps it is as well.
-    is_near: bool,
-    is_far: bool,
-    failures: u32,
+    /// The look at the front of the log that is under way, and when the last one began.
+    front: Option<Reach>,
+    looked: Instant,
+    /// The sweep that is under way beside it.
+    back: Option<Reach>,
+    /// Since when Loki has been away, and how often it was asked since.
+    away: Option<(Instant, u32)>,
     /// Whether it was said that a line came too late.
     is_told: bool,
 }
@@ -124,7 +159,7 @@ impl Follower {
             late,
             poll,
         } = following;
-        let width = i64::try_from(late.as_nanos()).unwrap_or(i64::MAX);
+        let width = i64::try_from(late.as_nanos()).unwrap_or(i64::MAX).max(NEAR);
         let here = now();
         let mut follower = Follower {
             bell: None,
@@ -132,28 +167,23 @@ impl Follower {
             say,
             poll,
             seen: Seen::default(),
-            floor: i64::MIN,
+            floor: from,
             newest: i64::MIN,
             ahead: 0,
-            near: Sweep::new(NEAR, from, 2),
-            far: Sweep::new(width.max(NEAR), from, 10),
-            rest: None,
-            is_near: false,
-            is_far: false,
-            failures: 0,
+            near: Sweep::new(NEAR, from, 4),
+            far: Sweep::new(width, from, 15),
+            front: None,
+            looked: Instant::now(),
+            back: None,
+            away: None,
             is_told: false,
         };
         let Some(limit) = limit else {
             // All of it is new; what comes late while it is read is looked for afterwards.
-            follower.floor = from;
             for sweep in [&mut follower.near, &mut follower.far] {
                 sweep.from = here.saturating_sub(sweep.width).max(from);
             }
-            let span = Span {
-                start: from,
-                end: here.saturating_add(AHEAD),
-            };
-            follower.rest = Some((span, Instant::now()));
+            follower.front = Some(follower.reach(from, i64::MAX));
             return Ok((Vec::new(), Box::new(follower)));
         };
         let history = follower.look_back(here, from, limit).await?;
@@ -196,26 +226,25 @@ impl Follower {
     /// The next lines that were not shown.
     async fn next(&mut self) -> Result<Vec<Value>> {
         loop {
-            let Some((span, began)) = self.rest else {
-                self.wait().await;
+            if self.front.is_none() {
+                self.await_work().await;
+            }
+            let is_front = self.front.is_some();
+            let reach = if is_front { &self.front } else { &self.back };
+            let Some(span) = reach.as_ref().map(|reach| reach.span) else {
                 continue;
             };
             let page = match self.reading.page(span, Direction::Forward).await {
                 Ok(page) => page,
-                Err(error) if is_passing(&error) => {
-                    self.away(&error).await;
+                Err(error) => {
+                    self.bear(error).await?;
                     continue;
                 }
-                Err(error) => return Err(error),
             };
-            self.back();
+            self.welcome();
             self.know_clock(page.clock);
-            self.rest = page.rest.map(|rest| (rest, began));
             let fresh = self.fresh(page.lines);
-            match self.rest {
-                Some((rest, _)) => self.seen.forget_before(rest.start.min(self.kept_from())),
-                None => self.end(began),
-            }
+            self.went_on(is_front, page.rest);
             if !fresh.is_empty() {
                 return Ok(fresh.iter().map(shown).collect());
             }
@@ -229,70 +258,141 @@ impl Follower {
         self.seen.fresh(lines)
     }
 
-    /// Waits until there may be something new, and says from where to read.
-    async fn wait(&mut self) {
+    /// Waits until there is something to be read: at the front of the log where it rang or has been silent for long, else
+    /// further back.
+    async fn await_work(&mut self) {
+        let is_busy = self.back.is_some() || self.is_sweep_due();
         let bell = self.bell.get_or_insert_with(|| {
             let (loki, query) = (self.reading.loki.clone(), self.reading.query.clone());
             let (say, poll) = (Arc::clone(&self.say), self.poll);
-            Bell::listen(loki, query, move |error| say(&no_bell(error, poll)))
+            Bell::listen(loki, query, move |news| say(&told(news, poll)))
         });
-        let named = tokio::select! {
-            named = bell.ring() => named,
-            () = tokio::time::sleep(self.poll) => i64::MAX,
+        let is_late = self.looked.elapsed() >= self.poll;
+        let apart = APART.min(self.poll).saturating_sub(self.looked.elapsed());
+        // A ring is heard when looks may be that close again.
+        let named = match (is_late, is_busy) {
+            (true, _) => Some(bell.rung().unwrap_or(i64::MAX)),
+            (false, true) if apart.is_zero() => bell.rung(),
+            (false, true) => None,
+            (false, false) => {
+                tokio::time::sleep(apart).await;
+                let left = self.poll.saturating_sub(self.looked.elapsed());
+                tokio::select! {
+                    named = bell.ring() => Some(named),
+                    () = tokio::time::sleep(left) => Some(i64::MAX),
+                }
+            }
         };
+        match named {
+            Some(named) => self.look(named),
+            None if self.back.is_none() => self.sweep(),
+            None => {}
+        }
+    }
+
+    /// Begins a look at the front of the log, and as far back as costs little.
+    fn look(&mut self, named: i64) {
         if named < self.floor {
             self.too_late(named);
         }
         let reference = self.reference();
-        self.is_far = self.far.is_due();
-        self.is_near = self.is_far || self.near.is_due();
-        let start = match (self.is_far, self.is_near) {
+        let far = self.far.is_cheap() && self.back.is_none();
+        let near = far || self.near.is_cheap();
+        let start = match (far, near) {
             (true, _) => self.far.from.min(self.near.from),
             (_, true) => self.near.from,
-            _ => reference.min(named),
+            _ => reference,
         };
-        if self.is_near {
-            self.near.from = reference.saturating_sub(self.near.width);
-        }
-        if self.is_far {
-            self.far.from = reference.saturating_sub(self.far.width);
-        }
-        let end = self.newest.max(self.there()).saturating_add(AHEAD);
-        self.rest = Some((
-            Span {
-                start: start.max(self.floor),
-                end,
-            },
-            Instant::now(),
-        ));
+        self.looked = Instant::now();
+        let reach = self.reach(start.min(named), i64::MAX);
+        self.front = Some(self.with(reach, near, far));
     }
 
-    /// All that there was has been read.
-    fn end(&mut self, began: Instant) {
-        let took = began.elapsed();
-        let sweeps = [(&mut self.near, self.is_near), (&mut self.far, self.is_far)];
-        for (sweep, _) in sweeps.into_iter().filter(|(_, is_it)| *is_it) {
-            (sweep.took, sweep.ended) = (took, Instant::now());
+    fn is_sweep_due(&self) -> bool {
+        let is_due = |sweep: &Sweep| !sweep.is_cheap() && sweep.is_due();
+        is_due(&self.near) || is_due(&self.far)
+    }
+
+    /// Begins a sweep of what is behind the front.
+    fn sweep(&mut self) {
+        let far = !self.far.is_cheap() && self.far.is_due();
+        let start = if far {
+            self.far.from.min(self.near.from)
+        } else {
+            self.near.from
+        };
+        let reach = self.reach(start, self.reference().saturating_add(1));
+        self.back = Some(self.with(reach, true, far));
+    }
+
+    /// A part of the log from here on, and not what was forgotten.
+    fn reach(&self, start: i64, end: i64) -> Reach {
+        let future = self.newest.max(self.there()).saturating_add(AHEAD);
+        let start = start.max(self.floor);
+        Reach {
+            span: Span {
+                start,
+                end: end.min(future).max(start.saturating_add(1)),
+            },
+            near: false,
+            far: false,
+        }
+    }
+
+    /// It counts as these sweeps too.
+    fn with(&mut self, reach: Reach, near: bool, far: bool) -> Reach {
+        let reference = self.reference();
+        if near {
+            self.near.begin(reference);
+        }
+        if far {
+            self.far.begin(reference);
+        }
+        Reach { near, far, ..reach }
+    }
+
+    /// What was being read has come so far.
+    fn went_on(&mut self, is_front: bool, rest: Option<Span>) {
+        let reach = if is_front {
+            &mut self.front
+        } else {
+            &mut self.back
+        };
+        if let (Some(rest), Some(reach)) = (rest, reach.as_mut()) {
+            reach.span = rest;
+        } else if let Some(ended) = reach.take() {
+            let sweeps = [(&mut self.near, ended.near), (&mut self.far, ended.far)];
+            for (sweep, _) in sweeps.into_iter().filter(|(_, is_it)| *is_it) {
+                sweep.end();
+            }
         }
         self.forget();
     }
 
     /// Forgets what will not be read again. Where lines are too many, only the last seconds will.
     fn forget(&mut self) {
-        self.far.from = self.far.from.max(self.seen.oldest_of(REMEMBERED));
-        self.floor = self.floor.max(self.kept_from());
+        if self.seen.is_empty() {
+            // Nobody knows where this log is: its lines may come from a clock that is behind.
+            let behind = self.there().saturating_sub(BEHIND + self.far.width);
+            self.floor = self.floor.max(behind);
+            return;
+        }
+        if self.seen.len() > REMEMBERED && self.back.as_ref().is_none_or(|reach| !reach.far) {
+            self.far.from = self.far.from.max(self.seen.oldest_of(REMEMBERED));
+        }
+        let under_way = [&self.front, &self.back].into_iter().flatten();
+        let under_way = under_way.map(|reach| reach.span.start).min();
+        let kept = self.far.from.min(self.near.from);
+        self.floor = self.floor.max(kept.min(under_way.unwrap_or(kept)));
         self.seen.forget_before(self.floor);
-    }
-
-    fn kept_from(&self) -> i64 {
-        self.far.from.min(self.near.from)
     }
 
     /// Where the log is now: its newest line, unless that is from the future.
     fn reference(&self) -> i64 {
         let there = self.there();
         if self.newest == i64::MIN {
-            there
+            // It has not begun.
+            self.floor.max(there.saturating_sub(BEHIND)).min(there)
         } else {
             self.newest.min(there)
         }
@@ -323,19 +423,29 @@ impl Follower {
         }
     }
 
-    async fn away(&mut self, error: &Error) {
-        if self.failures == 0 {
+    /// Waits for a Loki that is away, which is told once; the error where it says no, or is no Loki for long.
+    async fn bear(&mut self, error: Error) -> Result<()> {
+        let (since, asked) = self.away.unwrap_or((Instant::now(), 0));
+        let is_borne = match error.kind() {
+            Kind::Unavailable | Kind::Timeout => true,
+            Kind::NotFound | Kind::Protocol => since.elapsed() < ODD,
+            _ => false,
+        };
+        if !is_borne {
+            return Err(error);
+        }
+        if asked == 0 {
             (self.say)(&format!("{error}; the log is gone on with when it is back"));
         }
-        self.failures += 1;
-        let pause = Duration::from_secs(1) * 2_u32.pow(self.failures.min(4) - 1);
+        self.away = Some((since, asked + 1));
+        let pause = Duration::from_secs(1) * 2_u32.pow(asked.min(4));
         tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
+        Ok(())
     }
 
-    fn back(&mut self) {
-        if self.failures > 0 {
+    fn welcome(&mut self) {
+        if self.away.take().is_some() {
             (self.say)("Loki is back");
-            self.failures = 0;
         }
     }
 }
@@ -348,15 +458,14 @@ fn shown((line, late): &(Line, bool)) -> Value {
     value
 }
 
-fn is_passing(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Unavailable | Kind::Timeout)
-}
-
-fn no_bell(error: &Error, poll: Duration) -> String {
-    format!(
-        "{error}: Loki's tail is not to be had; it is asked for new lines every {} instead",
-        crate::time::spell(poll)
-    )
+fn told(news: News<'_>, poll: Duration) -> String {
+    match news {
+        News::Away(error) => format!(
+            "{error}: Loki's tail is not to be had; it is asked for new lines every {} instead",
+            crate::time::spell(poll)
+        ),
+        News::Back => "Loki's tail is there again".to_owned(),
+    }
 }
 
 fn now() -> i64 {

@@ -48,7 +48,7 @@ impl Reading {
         let Some((first, last)) = ends.map(|(first, last)| (first.at, last.at)) else {
             return Ok(page(got.lines, beyond));
         };
-        if got.lines.len() < self.full(limit) {
+        if got.lines.len() < got.limit {
             return Ok(page(got.lines, beyond));
         }
         if first == last {
@@ -98,7 +98,7 @@ impl Reading {
             .loki
             .lines(&self.query, part, wanted, Direction::Backward)
             .await?;
-        if got.lines.len() < wanted && got.lines.len() >= self.full(wanted) {
+        if got.lines.len() < wanted && got.lines.len() >= got.limit {
             return self.page(span, Direction::Backward).await;
         }
         Ok(Page {
@@ -106,11 +106,6 @@ impl Reading {
             rest,
             clock: got.clock,
         })
-    }
-
-    /// So many lines mean that there may be more. A server that has just told that it gives less gives that.
-    fn full(&self, limit: usize) -> usize {
-        limit.min(self.loki.most())
     }
 
     /// All lines of one moment, the oldest first.
@@ -135,7 +130,7 @@ impl Reading {
                 .loki
                 .lines(&self.query, span, limit, Direction::Forward)
                 .await?;
-            if got.lines.len() < self.full(limit) {
+            if got.lines.len() < got.limit {
                 return Ok(got.lines);
             }
             let Some(letter) = dividing(&got.lines).filter(|_| depth < SPLITS) else {
@@ -220,7 +215,7 @@ fn too_many(at: i64, known: usize) -> Error {
     let time = loki::time(at);
     Error::new(
         Kind::Invalid,
-        format!("Loki holds more than {known} equal lines of {time}, and gives no more at once"),
+        format!("Loki holds more than {known} lines of {time} that cannot be told apart by a filter, and gives no more at once"),
     )
     .hint("narrow the query, as by a label or a line filter")
 }

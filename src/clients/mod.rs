@@ -3,6 +3,7 @@
 
 pub mod advice;
 pub mod answer;
+pub mod away;
 pub mod connection;
 pub mod http;
 pub mod ingest;

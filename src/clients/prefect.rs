@@ -9,6 +9,7 @@ use futures::stream;
 use serde_json::{Value, json};
 
 use super::Pages;
+use super::answer::Answer;
 use super::http::{Request, Sender, path};
 use crate::effects::Permit;
 use crate::error::{Error, Kind, Result};
@@ -18,6 +19,9 @@ pub(super) const PAGE: usize = 200;
 
 /// The states that a flow run does not leave by itself.
 pub const ENDS: [&str; 4] = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"];
+
+/// The states of a flow run that has not ended.
+const UNDER_WAY: [&str; 5] = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"];
 
 /// So many runs of a page are asked for again with the next: where some have left the list meanwhile, the rest moved up.
 const OVERLAP: usize = 100;
@@ -76,18 +80,17 @@ impl Prefect {
 
     /// One deployment by `flow/deployment`.
     pub async fn deployment(&self, name: &str) -> Result<Value> {
-        let Some((flow, deployment)) = name.split_once('/') else {
+        let parts = name.split_once('/');
+        let parts = parts.filter(|(flow, deployment)| !flow.is_empty() && !deployment.is_empty());
+        let Some((flow, deployment)) = parts else {
             return Err(Error::usage(format!("'{name}' is no deployment"))
                 .hint("a deployment is named flow/deployment, as in dashi-ingest/main"));
         };
-        self.sender
-            .json(Request::get(self.api(&[
-                "deployments",
-                "name",
-                flow,
-                deployment,
-            ])?))
-            .await
+        let path = self.api(&["deployments", "name", flow, deployment])?;
+        let answer = self.sender.send(Request::get(path)).await?;
+        record(&answer, "a deployment without an id", |found| {
+            found["id"].is_string()
+        })
     }
 
     /// The flow runs that fit a filter (`flow_runs` of Prefect's API), the newest first. None is passed over, whichever
@@ -126,9 +129,16 @@ impl Prefect {
 
     /// One flow run.
     pub async fn flow_run(&self, id: &str) -> Result<Value> {
-        self.sender
-            .json(Request::get(self.api(&["flow_runs", id])?))
-            .await
+        let answer = self
+            .sender
+            .send(Request::get(self.api(&["flow_runs", id])?))
+            .await?;
+        record(&answer, "something else than that flow run", |run| {
+            let is_it = run["id"]
+                .as_str()
+                .is_some_and(|found| found.eq_ignore_ascii_case(id));
+            is_it && run["state_type"].is_string()
+        })
     }
 
     /// All flow runs that were to begin after this time (RFC 3339), the newest first.
@@ -183,16 +193,27 @@ impl Prefect {
             .send(Request::ask(self.api(&["flow_runs", "history"])?, body))
             .await?;
         match answer.json()? {
-            Value::Array(intervals) => Ok(intervals),
-            _ => Err(answer.fault("something else than a list")),
+            Value::Array(intervals) if intervals.iter().all(is_interval) => Ok(intervals),
+            _ => Err(answer.fault("something else than a list of intervals")),
         }
     }
 
-    /// How many flow runs there are.
-    pub async fn count(&self) -> Result<usize> {
+    /// How many flow runs with all of these tags have not ended.
+    pub async fn under_way(&self, tags: &[String]) -> Result<usize> {
+        self.count(
+            &json!({"flow_runs": {"tags": {"all_": tags}, "state": {"type": {"any_": UNDER_WAY}}}}),
+        )
+        .await
+    }
+
+    /// How many flow runs fit filters.
+    pub async fn count(&self, filters: &Value) -> Result<usize> {
         let answer = self
             .sender
-            .send(Request::ask(self.api(&["flow_runs", "count"])?, json!({})))
+            .send(Request::ask(
+                self.api(&["flow_runs", "count"])?,
+                filters.clone(),
+            ))
             .await?;
         let count = answer
             .json()?
@@ -320,4 +341,18 @@ async fn page(sender: &Sender, request: Request) -> Result<Vec<Value>> {
         Value::Array(records) => Ok(records),
         _ => Err(answer.fault("something else than a list")),
     }
+}
+
+/// A record, if it is what it should be.
+fn record(answer: &Answer, fault: &str, is_it: impl Fn(&Value) -> bool) -> Result<Value> {
+    let record = answer.json()?;
+    if is_it(&record) {
+        Ok(record)
+    } else {
+        Err(answer.fault(fault))
+    }
+}
+
+fn is_interval(interval: &Value) -> bool {
+    interval["interval_start"].is_string() && interval["states"].is_array()
 }

@@ -10,16 +10,16 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Pages;
+use super::away::Away;
 use super::prefect::{ENDS, PAGE, Prefect};
 use crate::error::{Error, Kind, Result};
 
-/// Lines of several processes come in no strict order: those of so long before the last are looked at again.
+/// Lines of several processes come in no strict order: those of so long before the last are looked at each time.
 const LATE: SignedDuration = SignedDuration::from_secs(10);
+/// All are looked at again with every so many looks, and at the end.
+const WHOLE: u32 = 20;
 /// A worker hands in its last lines after its run has ended: it has no more when it was silent for so many looks.
 const SILENCE: u32 = 3;
-/// Looks that may fail one after the other, each with its own tries, before following ends.
-const FAILURES: u32 = 10;
-
 /// Which lines.
 #[derive(Clone)]
 pub struct Wanted {
@@ -29,15 +29,23 @@ pub struct Wanted {
     pub level: i64,
 }
 
-/// Whom an operator should hear of what.
-pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
+/// Whom an operator should hear of what: how the run goes, and what is amiss.
+#[derive(Clone)]
+pub struct Say {
+    /// How the run goes.
+    pub note: Arc<dyn Fn(&str) + Send + Sync>,
+    /// What is amiss.
+    pub warn: Arc<dyn Fn(&str) + Send + Sync>,
+}
 
 struct Reader {
     prefect: Prefect,
     wanted: Wanted,
     /// The lines that may come again, with their times.
-    seen: HashMap<String, Timestamp>,
+    seen: HashMap<u128, Timestamp>,
     last: Option<Timestamp>,
+    /// Whether all may come again.
+    is_followed: bool,
 }
 
 impl Prefect {
@@ -62,12 +70,16 @@ impl Prefect {
     #[must_use]
     pub fn follow_logs(&self, wanted: Wanted, poll: Duration, say: Say) -> Pages {
         let following = Following {
-            reader: Reader::new(self, wanted),
+            reader: Reader {
+                is_followed: true,
+                ..Reader::new(self, wanted)
+            },
             poll,
             say,
             silence: 0,
-            failures: 0,
-            begun: false,
+            looks: 0,
+            state: String::new(),
+            away: Away::default(),
         };
         let pages = stream::unfold(Some(following), |following| async move {
             let mut following = following?;
@@ -94,6 +106,7 @@ impl Reader {
             wanted,
             seen: HashMap::new(),
             last: None,
+            is_followed: false,
         }
     }
 
@@ -118,23 +131,15 @@ impl Reader {
         };
         let mut fresh = Vec::new();
         for (line, time) in lines.into_iter().zip(times) {
-            let id = line["id"].as_str().unwrap_or_default().to_owned();
-            if self.seen.insert(id, time).is_none() {
+            if self.seen.insert(known_as(&line), time).is_none() {
                 fresh.push(line);
             }
             self.last = self.last.max(Some(time));
         }
-        self.forget(next.map(|(from, _)| from));
-        Ok(Page { lines: fresh, next })
-    }
-
-    /// Forgets what will not be read again.
-    fn forget(&mut self, next: Option<Timestamp>) {
-        let again = self.again();
-        let from = next.map_or(again, |next| again.map(|again| again.min(next)));
-        if let Some(from) = from {
+        if let Some((from, _)) = next.filter(|_| !self.is_followed) {
             self.seen.retain(|_, time| *time >= from);
         }
+        Ok(Page { lines: fresh, next })
     }
 
     /// Where the next look begins.
@@ -148,35 +153,34 @@ struct Following {
     poll: Duration,
     say: Say,
     silence: u32,
-    failures: u32,
-    begun: bool,
+    looks: u32,
+    state: String,
+    away: Away,
 }
 
 impl Following {
     /// The next lines; none once all is said.
     async fn next(&mut self) -> Result<Option<Vec<Value>>> {
         loop {
-            if std::mem::replace(&mut self.begun, true) {
+            if self.looks > 0 {
                 tokio::time::sleep(self.poll).await;
             }
+            self.looks += 1;
             let (has_ended, lines) = match self.look().await {
                 Ok(seen) => seen,
-                Err(error) if is_passing(&error) && self.failures < FAILURES => {
-                    self.failures += 1;
-                    (self.say)(&format!("{error}; it is asked again"));
+                Err(error) => {
+                    if let Some(told) = self.away.bear(error)? {
+                        (self.say.warn)(&told);
+                    }
                     continue;
                 }
-                Err(error) => return Err(error),
             };
-            self.failures = 0;
-            self.silence = if has_ended && lines.is_empty() {
-                self.silence + 1
-            } else {
-                0
-            };
+            self.away.back();
             if !lines.is_empty() {
+                self.silence = 0;
                 return Ok(Some(lines));
             }
+            self.silence = if has_ended { self.silence + 1 } else { 0 };
             if self.silence >= SILENCE {
                 return Ok(None);
             }
@@ -189,11 +193,15 @@ impl Following {
             .reader
             .prefect
             .flow_run(&self.reader.wanted.run)
-            .await?;
+            .await
+            .map_err(gone)?;
+        self.tell(&run);
         let has_ended = run["state_type"]
             .as_str()
             .is_some_and(|state| ENDS.contains(&state));
-        let mut next = Some((self.reader.again(), 0));
+        let is_whole = self.looks.is_multiple_of(WHOLE) || self.silence + 1 == SILENCE;
+        let again = self.reader.again().filter(|_| !is_whole);
+        let mut next = Some((again, 0));
         let mut lines = Vec::new();
         while let Some((from, offset)) = next {
             let page = self.reader.page(from, offset).await?;
@@ -202,6 +210,31 @@ impl Following {
         }
         Ok((has_ended, lines))
     }
+
+    fn tell(&mut self, run: &Value) {
+        let text = |name: &str| run[name].as_str().unwrap_or_default();
+        if self.state != text("state_name") {
+            text("state_name").clone_into(&mut self.state);
+            (self.say.note)(&format!("flow run {}: {}", text("name"), self.state));
+        }
+    }
+}
+
+/// A line by its id, which is a UUID.
+fn known_as(line: &Value) -> u128 {
+    let id = line["id"].as_str().unwrap_or_default();
+    match id.parse::<uuid::Uuid>() {
+        Ok(id) => id.as_u128(),
+        Err(_) => u128::from(xxhash_rust::xxh3::xxh3_64(id.as_bytes())),
+    }
+}
+
+/// A run that somebody has removed meanwhile.
+fn gone(mut error: Error) -> Error {
+    if error.kind() == Kind::NotFound {
+        error.detail_mut().message = "the flow run is gone from Prefect".into();
+    }
+    error
 }
 
 fn time(line: &Value) -> Result<Timestamp> {
@@ -209,8 +242,4 @@ fn time(line: &Value) -> Result<Timestamp> {
         .as_str()
         .and_then(|time| time.parse().ok());
     time.ok_or_else(|| Error::new(Kind::Protocol, "prefect gave a log line without a time"))
-}
-
-fn is_passing(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Unavailable | Kind::Timeout)
 }

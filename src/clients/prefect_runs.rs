@@ -25,14 +25,17 @@ struct Place {
     before: Option<String>,
     /// Of those of that very time, the ones that were given already.
     given: HashSet<String>,
+    /// So many more are wanted; none for all.
+    left: Option<usize>,
 }
 
 impl Prefect {
     /// The flow runs that fit filters (`flow_runs`, `flows`, `deployments` of Prefect's API), by the time they were to
     /// begin, the latest first. It goes on by time, so that runs that come or change meanwhile move none out of the way.
     #[must_use]
-    pub fn runs(&self, filter: Value) -> Pages {
+    pub fn runs(&self, filter: Value, limit: Option<usize>) -> Pages {
         let place = Place {
+            left: limit,
             prefect: self.clone(),
             filter,
             before: None,
@@ -52,7 +55,13 @@ impl Prefect {
 
     /// The id that begins like this, if it is the only one. Prefect filters by whole ids alone, but sorts by them.
     pub async fn find_run(&self, beginning: &str) -> Result<String> {
-        let wanted = beginning.to_lowercase();
+        let wanted = normal(beginning);
+        if wanted.is_empty() {
+            return Err(
+                Error::usage("the id of a flow run, or a beginning of it, is wanted")
+                    .hint("see what there is: dashictl runs"),
+            );
+        }
         if wanted.len() == ID {
             return Ok(wanted);
         }
@@ -71,7 +80,7 @@ impl Prefect {
     /// The ids that begin like this, or at least two of them; none where others came in between.
     async fn search(&self, wanted: &str) -> Result<Option<Vec<String>>> {
         // From the greatest id down: those before `low` are greater than what is wanted.
-        let (mut low, mut high) = (0, self.count().await?);
+        let (mut low, mut high) = (0, self.count(&json!({})).await?);
         while low < high {
             let middle = usize::midpoint(low, high);
             let runs = self.by_id(middle, 1).await?;
@@ -102,6 +111,15 @@ impl Prefect {
             .iter()
             .filter_map(|run| run["id"].as_str().map(str::to_owned))
             .collect())
+    }
+}
+
+/// An id, or a beginning of one, as Prefect spells it: also one that was copied without its dashes.
+fn normal(typed: &str) -> String {
+    let typed = typed.trim().to_lowercase();
+    match typed.parse::<uuid::Uuid>() {
+        Ok(id) => id.to_string(),
+        Err(_) => typed,
     }
 }
 
@@ -138,7 +156,10 @@ impl Place {
     async fn page(&mut self) -> Result<(Vec<Value>, bool)> {
         let mut body = self.filter.clone();
         body["sort"] = "EXPECTED_START_TIME_DESC".into();
-        body["limit"] = PAGE.into();
+        // The runs of the last time may be among those that were given.
+        let few = self.left.map(|left| left + self.given.len());
+        let limit = few.map_or(PAGE, |few| few.min(PAGE));
+        body["limit"] = limit.into();
         if let Some(before) = &self.before {
             bound(&mut body, "before_", before);
         }
@@ -147,11 +168,12 @@ impl Place {
         else {
             return Ok((Vec::new(), true));
         };
-        let is_last = runs.len() < PAGE;
-        if first == last && !is_last {
+        let is_last = runs.len() < limit;
+        if first == last && !is_last && limit == PAGE {
             return self.moment(&last).await;
         }
-        Ok((self.go_on(runs, last), is_last))
+        let fresh = self.go_on(runs, last);
+        Ok((fresh, is_last || self.left == Some(0)))
     }
 
     /// All runs of one time, of which there are more than a page.
@@ -167,15 +189,19 @@ impl Place {
         let fresh = self.go_on(runs, time.to_owned());
         self.before = Some(just_before(time)?);
         self.given.clear();
-        Ok((fresh, false))
+        Ok((fresh, self.left == Some(0)))
     }
 
     /// Those that were not given yet; it goes on from a time.
     fn go_on(&mut self, runs: Vec<Value>, last: String) -> Vec<Value> {
-        let fresh: Vec<Value> = runs
+        let mut fresh: Vec<Value> = runs
             .into_iter()
             .filter(|run| !self.given.contains(id(run)))
             .collect();
+        if let Some(left) = &mut self.left {
+            fresh.truncate(*left);
+            *left -= fresh.len();
+        }
         if self.before.as_ref() != Some(&last) {
             self.given.clear();
         }
@@ -223,6 +249,15 @@ mod tests {
         assert_eq!(one_of("a", &ids).unwrap_err().kind(), Kind::Usage);
         assert_eq!(one_of("b", &[]).unwrap_err().kind(), Kind::NotFound);
         assert!(is_after("b0", "a") && !is_after("a1", "a") && !is_after("0", "a"));
+    }
+
+    #[test]
+    fn an_id_is_taken_as_it_was_copied() {
+        let id = "9fa792b4-c0a0-4bc2-b278-68ecd5320734";
+        for typed in [id, " 9FA792B4C0A04BC2B27868ECD5320734 "] {
+            assert_eq!(normal(typed), id);
+        }
+        assert_eq!(normal("9FA7"), "9fa7");
     }
 
     #[test]

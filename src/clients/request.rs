@@ -16,6 +16,8 @@ pub struct Request {
     path: String,
     query: Vec<(String, String)>,
     pub(super) body: Option<Value>,
+    /// The most bytes that its answer may have; none for what is usual.
+    pub(super) most: Option<usize>,
     /// Whether it changes nothing, or the same however often it comes, so that it may be sent again.
     pub(super) reads: bool,
 }
@@ -28,6 +30,7 @@ impl Request {
             path: path.into(),
             query: Vec::new(),
             body: None,
+            most: None,
             reads,
         }
     }
@@ -72,6 +75,15 @@ impl Request {
     pub fn repeatable(self) -> Request {
         Request {
             reads: true,
+            ..self
+        }
+    }
+
+    /// The same request, whose answer is not to be larger than so many bytes.
+    #[must_use]
+    pub fn at_most(self, bytes: usize) -> Request {
+        Request {
+            most: Some(bytes),
             ..self
         }
     }

@@ -78,6 +78,9 @@ impl Call<'_> {
         if ready.is_empty() {
             return Ok(Vec::new());
         }
+        for (row, _) in &ready {
+            self.session.wait(self.hands.ready(&row.change))?;
+        }
         recorder.begun(ready.iter().map(|(row, seen)| begun(row, seen)).collect())?;
         let run = recorder.run().id.clone();
         let is_deletion = |(row, _): &Ready| matches!(row.change, Change::DeleteObject { .. });

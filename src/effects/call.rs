@@ -152,6 +152,7 @@ impl Call<'_> {
 
     /// Makes a change whose target was just looked at.
     fn carry_out(&self, recorder: &Recorder, row: Row, seen: Seen) -> Result<Row> {
+        self.session.wait(self.hands.ready(&row.change))?;
         recorder.begun(vec![begun(&row, &seen)])?;
         self.inner()
             .ledger()?

@@ -127,6 +127,9 @@ pub enum Change {
         name: Option<String>,
         /// When it is to begin (RFC 3339); none for now.
         at: Option<String>,
+        /// It is started once fewer runs than this with all of its tags are under way; none where they do not matter.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_active: Option<usize>,
     },
     /// Cancels a flow run.
     CancelFlowRun {
@@ -210,6 +213,18 @@ pub enum Change {
         path: PathBuf,
     },
 }
+
+/// The functions whose changes nothing takes back.
+pub const FOR_GOOD: [&str; 8] = [
+    "prefect::run",
+    "prefect::cancel",
+    "prefect::retry",
+    "loki::push",
+    "ingest::trigger",
+    "ingest::abort",
+    "s3::abort_uploads",
+    "trash purge",
+];
 
 /// What a change is known by: its function, target and arguments, as a fingerprint.
 pub type Fingerprint = [u8; 16];

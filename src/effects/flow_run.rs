@@ -1,15 +1,24 @@
 //! Flow runs of Prefect as targets: started, cancelled, tried again. A start carries an idempotency key, so that however
 //! often it is asked for there is one run; where a script names none, the run of the program and the step make one.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::hands::{Done, Number, Seen};
 use super::{Change, Facts, Permit};
+use crate::clients::away::Away;
 use crate::clients::prefect::{ENDS, Prefect};
 use crate::error::{Error, Kind, Result};
+use crate::session::Session;
+use crate::time;
 
 /// What Prefect keeps as the reason of a state.
 const BY: &str = "by dashictl";
+/// It is looked so often whether there is room.
+const LOOK: Duration = Duration::from_secs(1);
+/// When none has ended for so long, it is told.
+const STALLED: Duration = Duration::from_mins(2);
 
 /// What the run is that a change is about. A start by a key that nobody has used is not there.
 pub(super) async fn look(prefect: &Prefect, change: &Change) -> Result<Seen> {
@@ -31,6 +40,44 @@ pub(super) async fn look_for(
     match change {
         Change::StartFlowRun { key, .. } => by_key(prefect, &key_of(key.as_ref(), number)).await,
         _ => look(prefect, change).await,
+    }
+}
+
+/// Waits until fewer runs than so many with all of these tags are under way.
+pub(super) async fn room(
+    session: &Session,
+    prefect: &Prefect,
+    tags: &[String],
+    most: usize,
+) -> Result<()> {
+    let (mut last, mut silent) = (None, Instant::now());
+    let mut away = Away::default();
+    loop {
+        let count = match prefect.under_way(tags).await {
+            Ok(count) => count,
+            Err(error) => {
+                if let Some(told) = away.bear(error)? {
+                    session.console().warn(&session.redact(&told));
+                }
+                tokio::time::sleep(LOOK).await;
+                continue;
+            }
+        };
+        away.back();
+        if count < most {
+            return Ok(());
+        }
+        let console = session.console();
+        if last.is_none() {
+            console.note(&format!("{count} flow runs are under way, of at most {most}: the next is started when one has ended"));
+        } else if last != Some(count) {
+            silent = Instant::now();
+        } else if silent.elapsed() > STALLED {
+            silent = Instant::now();
+            console.note(&format!("{count} flow runs are under way, and none has ended for {}: does a worker take them up?", time::spell(STALLED)));
+        }
+        last = Some(count);
+        tokio::time::sleep(LOOK).await;
     }
 }
 

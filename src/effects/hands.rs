@@ -183,6 +183,18 @@ impl Hands {
         looks.buffered(AT_ONCE).collect().await
     }
 
+    /// Waits until a change may begin.
+    pub(super) async fn ready(&self, change: &Change) -> Result<()> {
+        match change {
+            Change::StartFlowRun {
+                tags,
+                max_active: Some(most),
+                ..
+            } => flow_run::room(&self.session, self.prefect()?, tags, *most).await,
+            _ => Ok(()),
+        }
+    }
+
     /// What the target of a planned step is now. Where the step may have been done already, what a copy is made from is
     /// looked at as well.
     pub(super) async fn look_again(&self, run: &RunId, row: &Row) -> Result<Seen> {

@@ -64,7 +64,7 @@ mod upload;
 
 pub use account::{Account, Effected};
 pub use audit::Audit;
-pub use change::Change;
+pub use change::{Change, FOR_GOOD};
 pub use facts::Facts;
 pub use gate::{Answer, Asked, Gate, Step};
 pub use inverse::{Inverse, inverse};

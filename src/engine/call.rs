@@ -57,7 +57,17 @@ impl Call<'_> {
 
     /// The moment of an option, resolved once; `-v` says what it came to.
     pub(crate) fn moment(&self, options: &Options, name: &str) -> Result<Option<Timestamp>> {
-        let moment = options.moment(name, self.session.now())?;
+        self.moment_at(options, name, self.session.now())
+    }
+
+    /// The same, where several are to be told by one now.
+    pub(crate) fn moment_at(
+        &self,
+        options: &Options,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>> {
+        let moment = options.moment(name, now)?;
         if let (Some(moment), Some(text)) = (moment, options.text(name)) {
             self.session.trace(&format!("{name} {text} is {moment}"));
         }

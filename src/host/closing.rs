@@ -1,7 +1,7 @@
 //! The end of a run that changed something: what was not done is told and written down, the locks are let go, and what
 //! came of it all becomes the exit code.
 
-use crate::effects::{Effect, Recorder, Run, State};
+use crate::effects::{Effect, FOR_GOOD, Recorder, Run, State};
 use crate::error::{Error, Kind, Result};
 use crate::prompt;
 use crate::session::Session;
@@ -96,6 +96,9 @@ fn ways_on(
             run.order.command
         ));
     }
+    if !account.can_be_undone {
+        return error;
+    }
     error.hint(format!("take it back: {}", line("undo")))
 }
 
@@ -116,6 +119,8 @@ struct Accounted {
     beyond: (u64, Vec<String>),
     /// Planned steps that the script did not ask for again.
     unasked: usize,
+    /// Whether there is anything among them that can be taken back.
+    can_be_undone: bool,
 }
 
 impl Accounted {
@@ -135,6 +140,8 @@ impl Accounted {
             account.left = count(State::Left)?;
             account.held = count(State::Held)?;
             account.failed = count(State::Failed)? + count(State::Begun)?;
+            let functions = ledger.totals(true)?.into_iter().map(|group| group.function);
+            account.can_be_undone = { functions }.any(|name| !FOR_GOOD.contains(&name.as_str()));
             if account.left + account.held + account.failed > 0 {
                 ledger.rows(true, |row| {
                     if matches!(row.state, State::Left | State::Held | State::Failed)

@@ -235,7 +235,9 @@ fn names(source: &str, config: Config, environment: Environment) -> Result<Vec<S
     let records = match source {
         "domains" => session.wait(all(session.stac()?.collections(None)))?,
         "buckets" => session.wait(session.s3()?.buckets())?,
-        "flow_runs" => session.wait(first(session.prefect()?.runs(json!({"flow_runs": {}}))))?,
+        "flow_runs" => session.wait(first(
+            session.prefect()?.runs(json!({"flow_runs": {}}), None),
+        ))?,
         "deployments" => session.wait(deployments(session.prefect()?))?,
         _ => Vec::new(),
     };

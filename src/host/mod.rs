@@ -13,6 +13,7 @@ mod opening;
 mod origin;
 mod passes;
 mod plan_view;
+mod reader;
 mod rest;
 mod resume;
 pub mod sandbox;
@@ -22,6 +23,7 @@ pub mod trust;
 mod undo;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
@@ -34,7 +36,7 @@ use crate::effects::{Effect, Gate, Order, Origin};
 use crate::engine::Engine;
 use crate::engine::interrupt::Interrupt;
 use crate::error::{Error, Kind, Result};
-use crate::output::Console;
+use crate::output::{self, Console};
 use crate::script::header::Header;
 use crate::script::library::{Library, Script};
 use crate::script::program::Program;
@@ -240,7 +242,10 @@ fn runtime() -> Result<Background> {
         .map_err(failed)
 }
 
-/// A stop signal stops the run in order; a second one, at once.
+/// A write that goes on for so long after the run was stopped is one that nobody reads.
+const UNREAD: Duration = Duration::from_secs(1);
+
+/// A stop signal stops the run in order; a second one, at once, and so does a reader that reads no more.
 fn listen(runtime: &Background, interrupt: &Interrupt) -> Result<()> {
     let interrupt = interrupt.clone();
     let handle = runtime.handle()?;
@@ -253,7 +258,19 @@ fn listen(runtime: &Background, interrupt: &Interrupt) -> Result<()> {
                 std::process::exit(i32::from(Kind::Interrupted.exit_code()));
             }
             interrupt.stop_by_signal();
+            tokio::spawn(leave_unread());
         }
     });
     Ok(())
+}
+
+/// Ends the program where it does nothing any more but wait for somebody to read what it writes.
+async fn leave_unread() {
+    loop {
+        let write = output::writing();
+        tokio::time::sleep(UNREAD).await;
+        if write.is_some() && output::writing() == write {
+            std::process::exit(i32::from(Kind::Interrupted.exit_code()));
+        }
+    }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::closing::finish;
 use super::opening::{counts, keep_plan, locked, prepare};
+use super::reader::Reader;
 use super::{Host, Started, apply, confirm, plan_view};
 use crate::effects::{Audit, Effect, Order, PlanHeader, Recorder, State, write_plan};
 use crate::engine::outcome::Outcome;
@@ -64,7 +65,12 @@ impl Passes<'_> {
     /// Performs as it goes.
     fn once(&self) -> Result<u8> {
         let outcome = self.pass();
-        let shown = outcome.and_then(|outcome| self.host.console.show(&outcome));
+        let shown = outcome.and_then(|outcome| {
+            let _reader = outcome
+                .is_stream()
+                .then(|| Reader::watch(self.session().interrupt()));
+            self.host.console.show(&outcome)
+        });
         let ended = self.concluded(shown);
         match self.session().gate().recorder() {
             Some(recorder) => finish(self.session(), &recorder, ended),

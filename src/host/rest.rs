@@ -21,11 +21,16 @@ pub(super) fn account(session: &Session, run: &RunId) -> Result<Account> {
         Some(Err(error)) => return in_lake().map_err(|_| error),
         Some(Ok(account)) => account,
     };
-    // A run without a plan is kept where it was made, and nowhere else.
-    if account.run()?.nonce.is_some() {
+    // A run without a plan is kept where it was made, and nowhere else; so is one that had no keys for the lake's store.
+    if account.run()?.nonce.is_some() && has_store(session)? {
         session.wait(Store::of(session)?.add(run, &mut account))?;
     }
     Ok(account)
+}
+
+/// Whether there are keys for the lake's store, where destructive runs are kept.
+fn has_store(session: &Session) -> Result<bool> {
+    Ok(session.endpoints()?.has_s3_keys())
 }
 
 /// What this machine knows of a run, if it knows of it.
@@ -36,6 +41,9 @@ pub(super) fn here(session: &Session, run: &RunId) -> Result<Option<Result<Accou
 
 /// Fails where a run went on between being read and now, when its locks are ours.
 pub(super) fn check_unchanged(session: &Session, account: &Account) -> Result<()> {
+    if !has_store(session)? {
+        return Ok(());
+    }
     let run = &account.run()?.id;
     let pieces = session.wait(Store::of(session)?.segments(run))?;
     if pieces == account.pieces {
@@ -53,6 +61,9 @@ pub(super) fn check_scene(session: &Session, run: &Run) -> Result<()> {
 
 /// Whether a lock in the lake is still in the hands of a run.
 pub(super) fn holds_lock(session: &Session, run: &RunId) -> Result<bool> {
+    if !has_store(session)? {
+        return Ok(false);
+    }
     let holders = session.wait(held(&Store::of(session)?))?;
     Ok(holders.iter().any(|holder| holder.run == run.as_str()))
 }
@@ -147,14 +158,21 @@ pub(super) fn go_on(
     command: &str,
 ) -> Result<Arc<Recorder>> {
     let run = account.run()?;
-    let store = Store::of(session)?;
     let places = super::opening::locked(ledger)?;
-    let locks = Locks::take(session, &store, &places, run, |text| {
-        session.console().warn(text);
-    })?;
+    // What changes nothing of the lake's own needs no keys for its store.
+    let store = (!places.is_empty() || has_store(session)?)
+        .then(|| Store::of(session))
+        .transpose()?;
+    let warn = |text: &str| session.console().warn(text);
+    let locks = store
+        .as_ref()
+        .map(|store| Locks::take(session, store, &places, run, warn))
+        .transpose()?;
     check_unchanged(session, account)?;
-    let recorder = Recorder::resume(session, run.clone(), Some(store), account.pieces)?;
-    recorder.hold(locks);
+    let recorder = Recorder::resume(session, run.clone(), store, account.pieces)?;
+    if let Some(locks) = locks {
+        recorder.hold(locks);
+    }
     recorder.announce(audit(session, (run, command), ledger, &places)?)?;
     Ok(Arc::new(recorder))
 }
@@ -201,6 +219,9 @@ pub(super) fn leave_referenced(
         }
         Ok(())
     })?;
+    if objects.is_empty() {
+        return Ok(());
+    }
     let lake = session.lake()?;
     objects.retain(|(_, at)| lake.has_bucket(&at.bucket));
     if objects.is_empty() {

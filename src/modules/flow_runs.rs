@@ -6,6 +6,7 @@ use rhai::{Dynamic, ImmutableString, Map};
 use serde_json::Value;
 
 use super::prefect::no_deployment;
+use crate::clients::away::Away;
 use crate::clients::prefect::{ENDS, Prefect};
 use crate::effects::Change;
 use crate::engine::call::Call;
@@ -17,8 +18,8 @@ use crate::error::{Error, Kind, Result};
 
 /// A run is looked at so often where nobody says otherwise.
 const POLL: Duration = Duration::from_secs(2);
-/// Looks that may fail one after the other, each with its own tries, before waiting ends.
-const FAILURES: u32 = 5;
+/// One look takes a moment, however little time is left.
+const LEAST: Duration = Duration::from_millis(100);
 /// The ends that a run can be taken up again from.
 const FAILED: [&str; 3] = ["FAILED", "CRASHED", "CANCELLED"];
 
@@ -43,6 +44,8 @@ pub(super) fn functions(ns: &mut Namespace) {
                 name: Text = "one that Prefect draws",
                 /// When it is to begin.
                 at: Time = "now",
+                /// Start it once fewer runs than this with all of its `tags` are under way.
+                max_active: Int,
                 /// The result of a change that must be wholly done before.
                 after: Any
             }
@@ -95,8 +98,14 @@ pub(super) fn functions(ns: &mut Namespace) {
                 after: Any
             }
             {
-                let id = changeable(call, &run, refuse_ended)?;
-                call.change(Change::CancelFlowRun { id, force: options.flag("force") }, &options)?
+                let now = changeable(call, &run, refuse_ended)?;
+                let force = options.flag("force");
+                // Its worker has been asked already.
+                if state(&now) == "CANCELLING" && !force {
+                    return Ok(from_json(now));
+                }
+                let id = text(&now, "id").to_owned();
+                call.change(Change::CancelFlowRun { id, force }, &options)?
             }
 
         /// Lets a flow run that has failed run again in its place, with the same parameters, and gives it with the state
@@ -113,8 +122,8 @@ pub(super) fn functions(ns: &mut Namespace) {
                 after: Any
             }
             {
-                let id = changeable(call, &run, refuse_unfailed)?;
-                call.change(Change::RetryFlowRun { id }, &options)?
+                let now = changeable(call, &run, refuse_unfailed)?;
+                call.change(Change::RetryFlowRun { id: text(&now, "id").to_owned() }, &options)?
             }
     }
 }
@@ -151,8 +160,20 @@ fn start(call: &Call, deployment: &str, parameters: Map, options: &Options) -> R
         tags: tags(options)?,
         name: options.text("name").map(|name| name.to_string()),
         at: call.moment(options, "at")?.map(|at| at.to_string()),
+        max_active: options.count("max_active")?,
     };
     call.change(change, options)
+        .map_err(|error| unmet(deployment, error))
+}
+
+/// What Prefect refuses when a run is to be started is mostly its parameters.
+fn unmet(deployment: &str, error: Error) -> Error {
+    match error.detail().status {
+        Some(409 | 422) => error.hint(format!(
+            "do the parameters fit those that {deployment} takes? dashictl eval 'prefect::deployment(\"{deployment}\").parameter_openapi_schema'"
+        )),
+        _ => error,
+    }
 }
 
 /// Prefect keeps one run of a key for all deployments of a flow: one of another deployment is not what was asked for.
@@ -197,14 +218,15 @@ pub(super) fn id_of(call: &Call, run: &Dynamic) -> Result<String> {
     call.wait(call.session().prefect()?.find_run(&named))
 }
 
-/// The id of a run that is to be changed, unless this refuses it as it is now.
-fn changeable(call: &Call, run: &Dynamic, refuse: fn(&Value) -> Result<()>) -> Result<String> {
+/// A run that is to be changed, unless this refuses it as it is now.
+fn changeable(call: &Call, run: &Dynamic, refuse: fn(&Value) -> Result<()>) -> Result<Value> {
     call.refuse_unknown(run)?;
     let id = id_of(call, run)?;
     call.reads(&format!("flow run {id}"))?;
     let now = call.wait(call.session().prefect()?.flow_run(&id));
-    refuse(&now.map_err(|error| no_run(&id, error))?)?;
-    Ok(id)
+    let now = now.map_err(|error| no_run(&id, error))?;
+    refuse(&now)?;
+    Ok(now)
 }
 
 fn refuse_ended(run: &Value) -> Result<()> {
@@ -259,24 +281,25 @@ struct Waiting<'a> {
 
 impl Waiting<'_> {
     fn for_its_end(&self, call: &Call) -> Result<Value> {
-        let (mut state, mut failures) = (String::new(), 0);
+        let (mut state, mut away) = (String::new(), Away::default());
         loop {
-            match call.wait(self.prefect.flow_run(self.id)) {
+            // Who waits for so long does not wait longer for one answer.
+            let left = self
+                .end
+                .map(|(end, _)| end.saturating_duration_since(Instant::now()).max(LEAST));
+            match call.wait(self.prefect.within(left).flow_run(self.id)) {
                 Ok(run) => {
-                    failures = 0;
+                    away.back();
                     self.tell(call, &run, &mut state);
-                    let kind = run["state_type"].as_str().unwrap_or_default();
-                    if ENDS.contains(&kind) {
+                    if ENDS.contains(&text(&run, "state_type")) {
                         return Ok(run);
                     }
                 }
-                Err(error) if passes(&error) && failures < FAILURES => {
-                    failures += 1;
-                    call.session()
-                        .console()
-                        .warn(&format!("{error}; it is asked again"));
+                Err(error) => {
+                    if let Some(told) = away.bear(no_run(self.id, error))? {
+                        call.session().console().warn(&told);
+                    }
                 }
-                Err(error) => return Err(no_run(self.id, error)),
             }
             self.pause(call, &state)?;
         }
@@ -300,6 +323,11 @@ impl Waiting<'_> {
                 let left = end.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     let bound = crate::time::spell(bound);
+                    let state = if state.is_empty() {
+                        "not known to have ended"
+                    } else {
+                        state
+                    };
                     let message = format!("flow run {} is {state} after {bound}", self.id);
                     return Err(Error::new(Kind::Timeout, message)
                         .hint("it goes on without anybody waiting for it"));
@@ -312,11 +340,6 @@ impl Waiting<'_> {
             Ok(())
         })
     }
-}
-
-/// Whether Prefect may be back soon.
-fn passes(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Unavailable | Kind::Timeout)
 }
 
 pub(super) fn no_run(id: &str, mut error: Error) -> Error {

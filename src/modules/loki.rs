@@ -18,6 +18,7 @@ use crate::engine::registry::{Namespace, native};
 use crate::engine::value::to_json;
 use crate::error::{Error, Result};
 use crate::session::Session;
+use crate::time;
 
 /// Without a beginning, lines of the last hour are looked at.
 const REACH: SignedDuration = SignedDuration::from_hours(1);
@@ -27,6 +28,8 @@ const AHEAD: SignedDuration = SignedDuration::from_mins(30);
 const LATE: Duration = Duration::from_mins(10);
 /// Without a ring of the tail it is looked so often.
 const POLL: Duration = Duration::from_secs(1);
+/// A shorter time between two looks would be a burden on Loki.
+const SHORTEST: Duration = Duration::from_millis(50);
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
     let mut namespace = Namespace::new(session, "loki", "Loki: the logs of the lake.");
@@ -103,10 +106,10 @@ fn reading(ns: &mut Namespace) {
             {
                 let following = Following {
                     reading: reading_of(call, &query)?,
-                    limit: usize::try_from(options.int("history").unwrap_or(0)).ok(),
+                    limit: history(&options)?,
                     from: span(call, &options)?.start,
                     late: options.duration("late")?.unwrap_or(LATE),
-                    poll: options.duration("poll")?.unwrap_or(POLL),
+                    poll: poll(&options)?,
                 };
                 let session = call.session().clone();
                 let say: Say = Arc::new(move |text| session.console().warn(&session.redact(text)));
@@ -216,6 +219,28 @@ fn writing(ns: &mut Namespace) {
     }
 }
 
+/// How many lines come first; none for all.
+fn history(options: &Options) -> Result<Option<usize>> {
+    match options.int("history").unwrap_or(0) {
+        -1 => Ok(None),
+        count => usize::try_from(count).map(Some).map_err(|_| {
+            Error::usage(format!("{count} lines cannot come first")).hint("-1 is all of them")
+        }),
+    }
+}
+
+fn poll(options: &Options) -> Result<Duration> {
+    let poll = options.duration("poll")?.unwrap_or(POLL);
+    if poll >= SHORTEST {
+        return Ok(poll);
+    }
+    let message = format!(
+        "{} is too short a time between two looks",
+        time::spell(poll)
+    );
+    Err(Error::usage(message).hint("it is 50ms at least"))
+}
+
 /// The same in both passes of a run that plans first.
 fn began(call: &Call) -> Timestamp {
     call.session().gate().order().began
@@ -242,11 +267,14 @@ fn reading_of(call: &Call, query: &str) -> Result<Reading> {
 fn span(call: &Call, options: &Options) -> Result<Span> {
     let now = call.session().now();
     // Clocks differ, and Loki takes lines of the next minutes.
-    let to = call.moment(options, "to")?.unwrap_or(now + AHEAD);
-    let from = call.moment(options, "from")?.unwrap_or(now - REACH);
-    if from > to {
-        return Err(Error::usage(format!("{from} does not come before {to}"))
-            .hint("'from' is the first moment, 'to' the first one after the span"));
+    let to = call.moment_at(options, "to", now)?.unwrap_or(now + AHEAD);
+    let from = call.moment_at(options, "from", now)?.unwrap_or(now - REACH);
+    if from >= to {
+        return Err(
+            Error::usage(format!("there is no time from {from} to {to}")).hint(
+                "'from' (--from, --since) is the first moment, 'to' the first one after the span",
+            ),
+        );
     }
     Ok(Span {
         start: nanoseconds(from),
@@ -255,7 +283,8 @@ fn span(call: &Call, options: &Options) -> Result<Span> {
 }
 
 fn nanoseconds(time: Timestamp) -> i64 {
-    i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX)
+    // There is no log before 1970, and none after what nanoseconds can count.
+    i64::try_from(time.as_nanosecond().max(0)).unwrap_or(i64::MAX)
 }
 
 fn newest(reading: Reading, span: Span, limit: usize) -> Pages {

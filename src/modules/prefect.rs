@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use rhai::{Dynamic, ImmutableString};
 use serde_json::{Value, json};
 
@@ -20,6 +21,12 @@ use crate::session::Session;
 
 /// The log of a run is looked at so often where nobody says otherwise.
 const POLL: Duration = Duration::from_secs(1);
+/// The usual interval of a history.
+const DAY: Duration = Duration::from_hours(24);
+/// Prefect counts so many intervals at once, and leaves out the rest without a word.
+const INTERVALS: u32 = 500;
+/// So often it is asked for one history.
+const STRETCHES: u32 = 40;
 /// The levels of log lines.
 const LEVELS: [(&str, i64); 5] = [
     ("debug", 10),
@@ -141,11 +148,13 @@ fn runs(ns: &mut Namespace) {
                 /// And at that time at the latest.
                 to: Time,
                 /// Only with these idempotency keys.
-                keys: Array
+                keys: Array,
+                /// At most so many.
+                limit: Int
             }
             {
-                let filter = filter(call, &options)?;
-                call.stream("flow runs", call.session().prefect()?.runs(filter))
+                let (filter, limit) = (filter(call, &options)?, options.count("limit")?);
+                call.stream("flow runs", call.session().prefect()?.runs(filter, limit))
             }
 
         /// One flow run by its id, or a beginning of it that no other id has, as Prefect gives it: `id`, `name`,
@@ -193,7 +202,7 @@ fn runs(ns: &mut Namespace) {
             }
 
         /// How many flow runs there were of each state in each interval, as Prefect counts them: `interval_start`,
-        /// `interval_end`, `states` (`state_type`, `state_name`, `count_runs`). At most 500 intervals.
+        /// `interval_end`, `states` (`state_type`, `state_name`, `count_runs`).
         ///
         /// ```rhai
         /// prefect::history(#{from: "2d", every: "1d"}).len() >= 2
@@ -216,22 +225,62 @@ fn runs(ns: &mut Namespace) {
             }
             {
                 let now = call.session().now();
-                let from = call.moment(&options, "from")?.unwrap_or(now - jiff::SignedDuration::from_hours(7 * 24));
+                let from = call.moment(&options, "from")?.unwrap_or(now - SignedDuration::from_hours(7 * 24));
                 let to = call.moment(&options, "to")?.unwrap_or(now);
-                let every = options.duration("every")?.map_or(86_400, |every| every.as_secs());
-                let mut body = of_origin(&options)?;
-                body["history_start"] = from.to_string().into();
-                body["history_end"] = to.to_string().into();
-                body["history_interval_seconds"] = every.into();
-                call.wait(call.session().prefect()?.history(body))?
+                let every = options.duration("every")?.unwrap_or(DAY);
+                let mut intervals = Vec::new();
+                for (start, end) in stretches((from, to), every)? {
+                    let mut body = of_origin(&options)?;
+                    body["history_start"] = start.to_string().into();
+                    body["history_end"] = end.to_string().into();
+                    body["history_interval_seconds"] = every.as_secs().into();
+                    intervals.extend(call.wait(call.session().prefect()?.history(body))?);
+                }
+                intervals
             }
     }
 }
 
+/// A span in stretches of at most so many intervals as Prefect counts at once.
+fn stretches(
+    (from, to): (Timestamp, Timestamp),
+    every: Duration,
+) -> Result<Vec<(Timestamp, Timestamp)>> {
+    let beyond = || {
+        Error::usage(format!(
+            "{} is no interval to count flow runs in",
+            crate::time::spell(every)
+        ))
+    };
+    if every.as_secs() == 0 || every.subsec_nanos() > 0 {
+        return Err(beyond().hint("it is made of whole seconds"));
+    }
+    let stretch =
+        SignedDuration::try_from(every.saturating_mul(INTERVALS)).map_err(|_| beyond())?;
+    let (mut start, mut all) = (from, Vec::new());
+    while start < to {
+        if all.len() == STRETCHES as usize {
+            return Err(Error::usage(format!(
+                "there are more than {} intervals of {} from {from} to {to}",
+                STRETCHES * INTERVALS,
+                crate::time::spell(every)
+            ))
+            .hint("take longer ones, or a shorter span"));
+        }
+        let end = start.checked_add(stretch).map_or(to, |end| end.min(to));
+        all.push((start, end));
+        start = end;
+    }
+    Ok(all)
+}
+
 /// Tells an operator what comes up while a log is followed.
 fn warning(call: &Call) -> Say {
-    let session = call.session().clone();
-    Arc::new(move |text| session.console().warn(&session.redact(text)))
+    let (one, other) = (call.session().clone(), call.session().clone());
+    Say {
+        note: Arc::new(move |text| one.console().note(&one.redact(text))),
+        warn: Arc::new(move |text| other.console().warn(&other.redact(text))),
+    }
 }
 
 /// What Prefect is to filter runs by.
@@ -257,6 +306,13 @@ fn of_origin(options: &Options) -> Result<Value> {
     let mut flow = options.text("flow").map(|flow| flow.to_string());
     if let Some(name) = options.text("deployment") {
         let (of, deployment) = name.split_once('/').ok_or_else(|| no_name(&name))?;
+        if flow.as_ref().is_some_and(|flow| flow != of) {
+            let flow = flow.unwrap_or_default();
+            return Err(
+                Error::usage(format!("deployment '{name}' is not of flow '{flow}'"))
+                    .hint("leave one of them out"),
+            );
+        }
         body["deployments"] = json!({"name": {"any_": [deployment]}});
         flow = Some(of.to_owned());
     }
@@ -284,7 +340,10 @@ fn states_of(wanted: &Dynamic) -> Result<Value> {
         if TYPES.contains(&upper.as_str()) {
             types.push(upper);
         } else if let Some(name) = NAMES.iter().find(|name| name.eq_ignore_ascii_case(text)) {
-            names.push(*name);
+            names.push((*name).to_owned());
+        } else if text.starts_with(char::is_uppercase) {
+            // A flow may give its states names of its own.
+            names.push(text.to_owned());
         } else {
             return Err(no_state(text));
         }
@@ -328,7 +387,7 @@ fn no_state(text: &str) -> Error {
     Error::usage(format!("'{text}' is no state of a flow run"))
         .suggest(nearest(text, all.clone()))
         .hint(format!(
-            "the states are {}",
+            "the states are {}; a name that a flow has made up begins with a capital, as it was made up",
             all.collect::<Vec<_>>().join(", ")
         ))
 }

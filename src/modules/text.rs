@@ -31,6 +31,17 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             text.trim()
         }
 
+        /// The text with one part in the place of another, wherever that is. (`replace` changes the variable and gives
+        /// nothing back.)
+        ///
+        /// ```rhai
+        /// "a b c".replaced(" ", "-")
+        /// //=> "a-b-c"
+        /// ```
+        read method replaced(call, text: ImmutableString, old: ImmutableString, new: ImmutableString) -> "string" {
+            text.replace(old.as_str(), &new)
+        }
+
         /// A number of bytes for people.
         ///
         /// ```rhai

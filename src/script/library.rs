@@ -280,6 +280,17 @@ fn shipped_source(folder: &str, path: &Path) -> String {
     format!("{folder}/{}", path.display())
 }
 
+/// Whether a place in a source text is in what ships with the program: nobody who calls it has written it.
+#[must_use]
+pub fn is_shipped(source: &str) -> bool {
+    let has = |dir: &include_dir::Dir, path: &str| dir.get_file(path).is_some();
+    let library = source.strip_prefix("std/");
+    source
+        .strip_prefix("scripts/")
+        .is_some_and(|path| has(&SCRIPTS, path))
+        || library.is_some_and(|name| has(&STDLIB, &format!("{name}.rhai")))
+}
+
 static SCRIPTS: include_dir::Dir = include_dir::include_dir!("$CARGO_MANIFEST_DIR/scripts");
 static STDLIB: include_dir::Dir = include_dir::include_dir!("$CARGO_MANIFEST_DIR/stdlib");
 

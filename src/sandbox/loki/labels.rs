@@ -63,6 +63,9 @@ pub(crate) async fn stats(Held(state): Held<Arc<State>>, uri: Uri) -> Result<Res
     let parameters = Parameters::of(&uri, &Bytes::new());
     let span = Span::parse(&parameters, HOUR)?;
     let query = Query::parse(parameters.get("query").unwrap_or_default())?;
+    if !query.is_selector() {
+        return Err(Refusal::Bad("only label matchers are supported".to_owned()));
+    }
     let body = state
         .read(move |database| -> Result<Value, Refusal> {
             let streams = lines::selected(database, &query, Some(span))?;

@@ -116,6 +116,23 @@ pub(crate) async fn read(
     Ok(reply::json(StatusCode::OK, &run.shown(clock::now())))
 }
 
+/// `DELETE /api/flow_runs/{id}`: 204, with its log.
+pub(crate) async fn remove(
+    Held(state): Held<Arc<State>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let id = request::id_in_path(&id)?;
+    state
+        .write(move |database| {
+            run::by_id(database, &id)?;
+            run::remove(database, &id)
+        })
+        .await?;
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
 /// `POST /api/flow_runs/filter`
 pub(crate) async fn filter(
     Held(state): Held<Arc<State>>,

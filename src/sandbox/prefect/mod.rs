@@ -63,7 +63,10 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/flow_runs/filter", post(flow_runs::filter))
         .route("/api/flow_runs/count", post(flow_runs::count))
         .route("/api/flow_runs/history", post(history::history))
-        .route("/api/flow_runs/{id}", get(flow_runs::read))
+        .route(
+            "/api/flow_runs/{id}",
+            get(flow_runs::read).delete(flow_runs::remove),
+        )
         .route("/api/flow_runs/{id}/set_state", post(transition::set_state))
         .route("/api/logs/", post(logs::create))
         .route("/api/logs/filter", post(logs::filter))

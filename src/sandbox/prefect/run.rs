@@ -314,6 +314,17 @@ pub(crate) fn by_id(database: &Connection, id: &str) -> Result<Run, Refusal> {
     found.ok_or(Refusal::NotFound("Flow run"))
 }
 
+/// Removes a run and its log.
+pub(crate) fn remove(database: &Connection, id: &str) -> Result<(), Refusal> {
+    for text in [
+        "DELETE FROM flow_run_log WHERE flow_run = ?1",
+        "DELETE FROM flow_run WHERE id = ?1",
+    ] {
+        database.prepare_cached(text)?.execute([id])?;
+    }
+    Ok(())
+}
+
 /// The runs that a query's tail (`WHERE …`) selects.
 pub(crate) fn select(
     database: &Connection,
