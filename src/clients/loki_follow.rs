@@ -15,6 +15,7 @@ use super::loki::{Direction, Line, Span, time};
 use super::loki_bell::{Bell, News};
 use super::loki_lines::Reading;
 use super::loki_seen::Seen;
+use super::loki_sweep::Sweep;
 use crate::error::{Error, Kind, Result};
 
 /// One second in nanoseconds.
@@ -28,15 +29,13 @@ const BEHIND: i64 = 3600 * SECOND;
 /// So many lines are remembered at least of what was there before, so that it is known for old.
 const BEFORE: usize = 20_000;
 /// Beyond so many different lines, those that come later than `NEAR` are not looked for.
-const REMEMBERED: usize = 400_000;
+const REMEMBERED: usize = 600_000;
 /// The longest pause while Loki is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// One that answers otherwise than Loki does is borne for so long: it may be a page of who keeps it.
 const ODD: Duration = Duration::from_mins(2);
 /// Looks at the front of the log are so far apart at least, however often it rings.
 const APART: Duration = Duration::from_millis(250);
-/// Reading again that takes no longer is done with each look.
-const CHEAP: Duration = Duration::from_millis(50);
 
 /// Whom an operator should hear of what.
 pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
@@ -71,52 +70,6 @@ pub fn follow(following: Following, say: Say) -> Pages {
     pages.boxed()
 }
 
-/// A stretch of the log that is read again and again.
-struct Sweep {
-    /// How far back it goes from the newest line.
-    width: i64,
-    /// Where the next one begins: what came since the last one began, by as much late.
-    from: i64,
-    /// It is left alone for so many times as long as it took.
-    rest: u32,
-    began: Instant,
-    ended: Instant,
-    took: Duration,
-}
-
-impl Sweep {
-    fn new(width: i64, from: i64, rest: u32) -> Sweep {
-        let now = Instant::now();
-        Sweep {
-            width,
-            from,
-            rest,
-            began: now,
-            ended: now,
-            took: Duration::ZERO,
-        }
-    }
-
-    fn is_cheap(&self) -> bool {
-        self.took < CHEAP
-    }
-
-    fn is_due(&self) -> bool {
-        self.ended.elapsed() >= self.took * self.rest
-    }
-
-    /// Begins one; the next begins by as much before where the log is now.
-    fn begin(&mut self, reference: i64) {
-        self.began = Instant::now();
-        self.from = reference.saturating_sub(self.width);
-    }
-
-    fn end(&mut self) {
-        self.ended = Instant::now();
-        self.took = self.ended - self.began;
-    }
-}
-
 /// What is being read, and which sweeps are done with it.
 struct Reach {
     span: Span,
@@ -141,11 +94,12 @@ struct Follower {
     /// The look at the front of the log that is under way, and when the last one began.
     front: Option<Reach>,
     looked: Instant,
-    /// The sweep that is under way beside it.
+    /// The sweep that is under way beside it, and whether it is its turn.
     back: Option<Reach>,
+    is_backs_turn: bool,
     /// Since when Loki has been away, and how often it was asked since.
     away: Option<(Instant, u32)>,
-    /// Whether it was said that a line came too late.
+    /// Whether it was said that a line came too late, or may.
     is_told: bool,
 }
 
@@ -171,10 +125,11 @@ impl Follower {
             newest: i64::MIN,
             ahead: 0,
             near: Sweep::new(NEAR, from, 4),
-            far: Sweep::new(width, from, 15),
+            far: Sweep::new(width, from, 6),
             front: None,
             looked: Instant::now(),
             back: None,
+            is_backs_turn: false,
             away: None,
             is_told: false,
         };
@@ -267,6 +222,10 @@ impl Follower {
             let (say, poll) = (Arc::clone(&self.say), self.poll);
             Bell::listen(loki, query, move |news| say(&told(news, poll)))
         });
+        // However long the front takes, what is behind it goes on by a page with each look.
+        if std::mem::take(&mut self.is_backs_turn) && is_busy {
+            return self.sweep();
+        }
         let is_late = self.looked.elapsed() >= self.poll;
         let apart = APART.min(self.poll).saturating_sub(self.looked.elapsed());
         // A ring is heard when looks may be that close again.
@@ -285,8 +244,7 @@ impl Follower {
         };
         match named {
             Some(named) => self.look(named),
-            None if self.back.is_none() => self.sweep(),
-            None => {}
+            None => self.sweep(),
         }
     }
 
@@ -304,6 +262,7 @@ impl Follower {
             _ => reference,
         };
         self.looked = Instant::now();
+        self.is_backs_turn = true;
         let reach = self.reach(start.min(named), i64::MAX);
         self.front = Some(self.with(reach, near, far));
     }
@@ -313,8 +272,11 @@ impl Follower {
         is_due(&self.near) || is_due(&self.far)
     }
 
-    /// Begins a sweep of what is behind the front.
+    /// Begins a sweep of what is behind the front, or goes on with the one that is under way.
     fn sweep(&mut self) {
+        if self.back.is_some() {
+            return;
+        }
         let far = !self.far.is_cheap() && self.far.is_due();
         let start = if far {
             self.far.from.min(self.near.from)
@@ -378,7 +340,11 @@ impl Follower {
             return;
         }
         if self.seen.len() > REMEMBERED && self.back.as_ref().is_none_or(|reach| !reach.far) {
-            self.far.from = self.far.from.max(self.seen.oldest_of(REMEMBERED));
+            let oldest = self.seen.oldest_of(REMEMBERED);
+            if oldest > self.far.from {
+                self.far.from = oldest;
+                self.too_many(oldest);
+            }
         }
         let under_way = [&self.front, &self.back].into_iter().flatten();
         let under_way = under_way.map(|reach| reach.span.start).min();
@@ -410,6 +376,16 @@ impl Follower {
             self.ahead = nanoseconds(told)
                 .saturating_add(SECOND)
                 .saturating_sub(now());
+        }
+    }
+
+    /// More lines come than can be remembered for as long as they may be late.
+    fn too_many(&mut self, oldest: i64) {
+        if !std::mem::replace(&mut self.is_told, true) {
+            let seconds = (self.reference().saturating_sub(oldest) / SECOND).max(NEAR / SECOND);
+            (self.say)(&format!(
+                "so many lines come that one which is more than {seconds}s late may not be shown: a narrower query shows more"
+            ));
         }
     }
 

@@ -13,6 +13,7 @@ pub mod loki_error;
 pub mod loki_follow;
 pub mod loki_lines;
 pub mod loki_seen;
+pub mod loki_sweep;
 pub mod pace;
 pub mod prefect;
 pub mod prefect_logs;

@@ -80,6 +80,7 @@ impl Prefect {
             looks: 0,
             state: String::new(),
             away: Away::default(),
+            lines: Vec::new(),
         };
         let pages = stream::unfold(Some(following), |following| async move {
             let mut following = following?;
@@ -156,6 +157,8 @@ struct Following {
     looks: u32,
     state: String,
     away: Away,
+    /// What was read and not given yet: a look that fails after its first pages has read them all the same.
+    lines: Vec<Value>,
 }
 
 impl Following {
@@ -166,19 +169,23 @@ impl Following {
                 tokio::time::sleep(self.poll).await;
             }
             self.looks += 1;
-            let (has_ended, lines) = match self.look().await {
-                Ok(seen) => seen,
-                Err(error) => {
+            let has_ended = match self.look().await {
+                Ok(has_ended) => {
+                    self.away.back();
+                    has_ended
+                }
+                Err(error) if self.lines.is_empty() => {
                     if let Some(told) = self.away.bear(error)? {
                         (self.say.warn)(&told);
                     }
-                    continue;
+                    false
                 }
+                // What failed once fails again.
+                Err(_) => false,
             };
-            self.away.back();
-            if !lines.is_empty() {
+            if !self.lines.is_empty() {
                 self.silence = 0;
-                return Ok(Some(lines));
+                return Ok(Some(std::mem::take(&mut self.lines)));
             }
             self.silence = if has_ended { self.silence + 1 } else { 0 };
             if self.silence >= SILENCE {
@@ -187,8 +194,8 @@ impl Following {
         }
     }
 
-    /// Whether the run had ended, and what it has logged since the last look.
-    async fn look(&mut self) -> Result<(bool, Vec<Value>)> {
+    /// Reads what the run has logged since the last look; whether it had ended by then.
+    async fn look(&mut self) -> Result<bool> {
         let run = self
             .reader
             .prefect
@@ -202,13 +209,12 @@ impl Following {
         let is_whole = self.looks.is_multiple_of(WHOLE) || self.silence + 1 == SILENCE;
         let again = self.reader.again().filter(|_| !is_whole);
         let mut next = Some((again, 0));
-        let mut lines = Vec::new();
         while let Some((from, offset)) = next {
             let page = self.reader.page(from, offset).await?;
-            lines.extend(page.lines);
+            self.lines.extend(page.lines);
             next = page.next.map(|(from, offset)| (Some(from), offset));
         }
-        Ok((has_ended, lines))
+        Ok(has_ended)
     }
 
     fn tell(&mut self, run: &Value) {
