@@ -168,6 +168,7 @@ fn runs(ns: &mut Namespace) {
         read fn flow_run(call, id: ImmutableString) -> "map" {
             let prefect = call.session().prefect()?;
             let id = call.wait(prefect.find_run(&id))?;
+            call.reads(&format!("flow run {id}"))?;
             call.wait(prefect.flow_run(&id)).map_err(|error| no_run(&id, error))?
         }
 
