@@ -328,7 +328,7 @@ fn a_parameter_is_what_was_typed() {
     let _ = fill(&flows, "2026-01-02", &words).success();
     let parameters = flows.runs()[0]["parameters"].clone();
     let expected = json!({
-        "as_of": "2026-01-01", "a": "12345678901234567890", "b": 2.5, "c": "1e10", "d": [1, "x"], "e": null, "f": true, "g": "007",
+        "as_of": "2026-01-01", "domain": flows.flow, "a": "12345678901234567890", "b": 2.5, "c": "1e10", "d": [1, "x"], "e": null, "f": true, "g": "007",
     });
     assert_eq!(parameters, expected);
 }

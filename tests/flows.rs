@@ -16,6 +16,7 @@ pub struct Flows {
     /// The flow's name; its deployment is `main`.
     pub flow: String,
     deployment: String,
+    id: String,
     url: String,
     addresses: Addresses,
     runtime: Runtime,
@@ -31,11 +32,12 @@ impl Flows {
             prefect: prefect.url().to_owned(),
             ..served.addresses.clone()
         };
-        let flows = Flows {
+        let mut flows = Flows {
             operator: addresses.operator(),
             prefect,
             flow: Lake::name("flow"),
             deployment: String::new(),
+            id: String::new(),
             url: served.addresses.prefect.clone(),
             addresses,
             runtime: Runtime::new().unwrap(),
@@ -43,14 +45,14 @@ impl Flows {
             _served: served,
         };
         let flow = flows.ask("flows/", &json!({"name": flows.flow}));
+        // A run that is for no domain would keep `gc` from deleting anything anywhere.
         let deployment = flows.ask(
             "deployments/",
-            &json!({"name": "main", "flow_id": flow["id"]}),
+            &json!({"name": "main", "flow_id": flow["id"], "parameters": {"domain": flows.flow}}),
         );
-        Flows {
-            deployment: deployment["id"].as_str().unwrap().to_owned(),
-            ..flows
-        }
+        flows.id = flow["id"].as_str().unwrap_or_default().into();
+        flows.deployment = deployment["id"].as_str().unwrap_or_default().into();
+        flows
     }
 
     /// `flow/main`
@@ -169,5 +171,15 @@ impl Flows {
             assert!(status.is_success(), "{path} {body}: {status}: {text}");
             serde_json::from_str(&text).unwrap_or_default()
         })
+    }
+}
+
+impl Drop for Flows {
+    /// Its runs go with it: who reads those that are under way is not to read thousands of them.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let url = format!("{}/api/flows/{}", self.url, self.id);
+            let _ = self.runtime.block_on(self.http.delete(url).send());
+        }
     }
 }

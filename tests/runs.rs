@@ -126,7 +126,7 @@ on_both_lakes! {
 
     fn runs_are_found_by_any_tag_and_by_names_that_a_flow_has_made_up(lake) {
         let flows = Flows::new(lake);
-        let (tagged, skipped) = (flows.start_tagged(&["domain:a", "domain:b"]), flows.start(&json!({"domain": 7})));
+        let (tagged, skipped) = (flows.start_tagged(&["domain:a", "domain:b"]), flows.start(&json!({"domain": "7"})));
         flows.enter_named(&skipped, "COMPLETED", "Skipped");
         let found = |words: &[&str]| {
             let listed = flows.operator.run(&[&["runs", "--flow", &flows.flow, "--json"], words].concat()).json();
