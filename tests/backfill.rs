@@ -309,7 +309,23 @@ fn a_beginning_that_is_told_by_how_long_ago_it_is_begins_with_its_hour_or_day() 
         "2026-01-03",
     ];
     let stderr = flows.operator.run(&from).failure(2);
-    assert!(stderr.contains("days begin at midnight UTC"), "{stderr}");
+    assert!(
+        stderr.contains("days begin at midnight UTC, and --from"),
+        "{stderr}"
+    );
+    let to = [
+        "backfill",
+        &deployment,
+        "--from",
+        "2026-01-01",
+        "--to",
+        "2026-01-03T05:00:00Z",
+    ];
+    let stderr = flows.operator.run(&to).failure(2);
+    assert!(
+        stderr.contains("days begin at midnight UTC, and --to"),
+        "{stderr}"
+    );
 }
 
 #[test]

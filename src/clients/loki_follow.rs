@@ -97,6 +97,8 @@ struct Follower {
     /// The sweep that is under way beside it, and whether it is its turn.
     back: Option<Reach>,
     is_backs_turn: bool,
+    /// A moment of more lines than Loki gives at once.
+    crowd: Option<i64>,
     /// Since when Loki has been away, and how often it was asked since.
     away: Option<(Instant, u32)>,
     /// Whether it was said that a line came too late, or may.
@@ -130,6 +132,7 @@ impl Follower {
             looked: Instant::now(),
             back: None,
             is_backs_turn: false,
+            crowd: None,
             away: None,
             is_told: false,
         };
@@ -198,9 +201,14 @@ impl Follower {
             };
             self.welcome();
             self.know_clock(page.clock);
+            if page.is_crowd {
+                self.crowd = page.lines.first().map(|line| line.at);
+            }
             let fresh = self.fresh(page.lines);
             self.went_on(is_front, page.rest);
             if !fresh.is_empty() {
+                self.near.wake();
+                self.far.wake();
                 return Ok(fresh.iter().map(shown).collect());
             }
         }
@@ -259,6 +267,8 @@ impl Follower {
         let start = match (far, near) {
             (true, _) => self.far.from.min(self.near.from),
             (_, true) => self.near.from,
+            // Read whole each time, a moment of so many lines would take all of it.
+            _ if self.crowd == Some(reference) => reference.saturating_add(1),
             _ => reference,
         };
         self.looked = Instant::now();

@@ -26,6 +26,8 @@ pub struct Reading {
 pub struct Page {
     /// All lines of the moments that were read.
     pub lines: Vec<Line>,
+    /// Whether they are those of one moment that has more than Loki gives at once.
+    pub is_crowd: bool,
     /// What is left of the span; none at its end.
     pub rest: Option<Span>,
     /// The server's clock.
@@ -41,6 +43,7 @@ impl Reading {
         let mut got = self.loki.lines(&self.query, part, limit, direction).await?;
         let mut page = |lines, rest| Page {
             lines,
+            is_crowd: false,
             rest,
             clock: got.clock.take(),
         };
@@ -56,7 +59,10 @@ impl Reading {
             if direction == Direction::Backward {
                 lines.reverse();
             }
-            return Ok(page(lines, after(span, first, direction)));
+            return Ok(Page {
+                is_crowd: true,
+                ..page(lines, after(span, first, direction))
+            });
         }
         // The last moment may go on behind the page.
         got.lines.retain(|line| line.at != last);
@@ -103,6 +109,7 @@ impl Reading {
         }
         Ok(Page {
             lines: got.lines,
+            is_crowd: false,
             rest,
             clock: got.clock,
         })

@@ -3,6 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+/// However long one takes, the next is done after so long, where lines come.
+const LONGEST: Duration = Duration::from_secs(5);
+/// One after the other that found nothing doubles that, so often.
+const DOUBLINGS: u32 = 4;
+
 /// One that takes no longer is done with each look at the log.
 const CHEAP: Duration = Duration::from_millis(50);
 
@@ -17,6 +22,8 @@ pub struct Sweep {
     began: Instant,
     ended: Instant,
     took: Duration,
+    /// How many have found nothing since anything came.
+    idle: u32,
 }
 
 impl Sweep {
@@ -31,6 +38,7 @@ impl Sweep {
             began: now,
             ended: now,
             took: Duration::ZERO,
+            idle: 0,
         }
     }
 
@@ -43,7 +51,8 @@ impl Sweep {
     /// Whether it is time for the next.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        self.ended.elapsed() >= self.took * self.rest
+        let longest = LONGEST * 2_u32.pow(self.idle.min(DOUBLINGS));
+        self.ended.elapsed() >= (self.took * self.rest).min(longest)
     }
 
     /// Begins one; the next begins by as much before where the log is now.
@@ -52,10 +61,16 @@ impl Sweep {
         self.from = reference.saturating_sub(self.width);
     }
 
+    /// Something has come.
+    pub fn wake(&mut self) {
+        self.idle = 0;
+    }
+
     /// It has been done.
     pub fn end(&mut self) {
         self.ended = Instant::now();
         self.took = self.ended - self.began;
+        self.idle += 1;
     }
 }
 
@@ -78,6 +93,18 @@ mod tests {
         sweep.took = Duration::from_secs(1);
         assert!(!sweep.is_cheap() && !sweep.is_due());
         sweep.rest = 0;
+        assert!(sweep.is_due());
+    }
+
+    #[test]
+    fn none_is_left_alone_for_long_while_lines_come() {
+        let mut sweep = Sweep::new(10, 0, 4);
+        sweep.took = Duration::from_mins(1);
+        sweep.ended = Instant::now().checked_sub(LONGEST).unwrap();
+        assert!(sweep.is_due());
+        sweep.idle = 1;
+        assert!(!sweep.is_due());
+        sweep.wake();
         assert!(sweep.is_due());
     }
 }

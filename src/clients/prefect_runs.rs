@@ -119,8 +119,24 @@ fn normal(typed: &str) -> String {
     let typed = typed.trim().to_lowercase();
     match typed.parse::<uuid::Uuid>() {
         Ok(id) => id.to_string(),
-        Err(_) => typed,
+        Err(_) => with_dashes(typed),
     }
+}
+
+/// A beginning that was copied without its dashes gets them back.
+fn with_dashes(typed: String) -> String {
+    let is_plain = typed.bytes().all(|letter| letter.is_ascii_hexdigit());
+    if !is_plain || typed.len() > 32 {
+        return typed;
+    }
+    let mut dashed = String::new();
+    for (at, letter) in typed.chars().enumerate() {
+        if [8, 12, 16, 20].contains(&at) {
+            dashed.push('-');
+        }
+        dashed.push(letter);
+    }
+    dashed
 }
 
 /// Whether an id comes after all that begin like this.
@@ -258,6 +274,7 @@ mod tests {
             assert_eq!(normal(typed), id);
         }
         assert_eq!(normal("9FA7"), "9fa7");
+        assert_eq!(normal("9fa792b4c0a04b"), "9fa792b4-c0a0-4b");
     }
 
     #[test]

@@ -125,6 +125,9 @@ fn taken_over(account: &Account, mut row: Row) -> Result<Row> {
 /// A part of a run's plan; fetched from the lake where this machine does not have it.
 fn plan(session: &Session, run: &Run, part: i64) -> Result<Option<Plan>> {
     let path = session.journals()?.plan_path(&run.id, part);
+    if !path.exists() && !has_store(session)? {
+        return Ok(None);
+    }
     if !path.exists() {
         let store = Store::of(session)?;
         match session.wait(store.fetch_plan(&run.id, part, &path)) {

@@ -72,10 +72,11 @@ pub(super) fn functions(ns: &mut Namespace) {
                 if run.is::<Unknown>() {
                     return call.with_unknowns(&[&run]);
                 }
+                let bound = options.duration("timeout")?;
                 let waiting = Waiting {
                     prefect: call.session().prefect()?,
-                    id: &id_of(call, &run)?,
-                    end: options.duration("timeout")?.map(|bound| (Instant::now() + bound, bound)),
+                    end: bound.map(|bound| (Instant::now() + bound, bound)),
+                    id: &id_within(call, &run, bound)?,
                     poll: options.duration("poll")?.unwrap_or(POLL),
                 };
                 waiting.for_its_end(call)?
@@ -204,6 +205,11 @@ fn tags(options: &Options) -> Result<Vec<String>> {
 
 /// The id of a run that is given as it is, or by its id, or by a beginning of that.
 pub(super) fn id_of(call: &Call, run: &Dynamic) -> Result<String> {
+    id_within(call, run, None)
+}
+
+/// The same within a time, if there is one.
+fn id_within(call: &Call, run: &Dynamic, bound: Option<Duration>) -> Result<String> {
     let named = match to_json(run)? {
         Value::String(id) => Some(id),
         Value::Object(run) => ["id", "flow_run_id"]
@@ -215,7 +221,8 @@ pub(super) fn id_of(call: &Call, run: &Dynamic) -> Result<String> {
         Error::usage(format!("{} is no flow run", type_name(run)))
             .hint("give a run, as prefect::run and prefect::runs do, or its id")
     })?;
-    call.wait(call.session().prefect()?.find_run(&named))
+    let prefect = call.session().prefect()?.within(bound);
+    call.wait(prefect.find_run(&named))
 }
 
 /// A run that is to be changed, unless this refuses it as it is now.
