@@ -239,6 +239,11 @@ impl Session {
         self.tracer().line(line);
     }
 
+    /// Warns, without any secret that this run has used.
+    pub fn warn(&self, text: &str) {
+        self.console().warn(&self.redact(text));
+    }
+
     fn tracer(&self) -> &Tracer {
         self.0.tracer.get_or_init(|| {
             let console = self.console().clone();

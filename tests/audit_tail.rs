@@ -317,15 +317,7 @@ fn a_loki_that_is_away_is_told_once_and_nothing_is_lost() {
     follower.at_work(&reader.log);
     wire.answering(|_| Some(reply("502 Bad Gateway", "gone")));
     reader.lines(1, 500, 1000);
-    let failed = || {
-        wire.requests()
-            .iter()
-            .filter(|request| request.answer == Some(502))
-            .count()
-    };
-    while failed() < 8 {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    wire.wait_for_answers(502, 8);
     wire.answering(|_| None);
     let texts: Vec<Value> = (0..500).map(|_| follower.next()["line"].clone()).collect();
     assert_eq!(

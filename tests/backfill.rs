@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::flows::Flows;
+use super::flows::{Flows, in_time};
 use super::interrupt::stopped;
 use super::lakes::{Lake, on_both_lakes};
 use super::operator::Ran;
@@ -67,19 +67,12 @@ fn hint(stderr: &str) -> String {
 
 /// Puts the last run of a day, once it is there, into a state.
 fn enter(flows: &Flows, day: &str, state: &str) {
-    for _ in 0..3000 {
-        let days = by_day(flows);
-        let Some(runs) = days.get(day) else {
-            thread::sleep(Duration::from_millis(50));
-            continue;
-        };
-        let last = runs
-            .iter()
-            .max_by_key(|run| run["created"].to_string())
-            .unwrap();
-        return flows.enter(last["id"].as_str().unwrap(), state);
-    }
-    panic!("there never was a run of {day}");
+    let last = |runs: &Vec<Value>| {
+        let last = runs.iter().max_by_key(|run| run["created"].to_string());
+        last.map(|run| run["id"].as_str().unwrap().to_owned())
+    };
+    let run = in_time("a run of the day", || by_day(flows).get(day).and_then(last));
+    flows.enter(&run, state);
 }
 
 on_both_lakes! {

@@ -1,6 +1,9 @@
 //! A flow of a test's own in a lake's Prefect, with a deployment that no worker serves: its runs enter the states that the
 //! test says.
 
+use std::thread;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -67,17 +70,13 @@ impl Flows {
 
     /// Starts a run, as somebody else would.
     pub fn start(&self, parameters: &Value) -> String {
-        let path = format!("deployments/{}/create_flow_run", self.deployment);
-        let run = self.ask(&path, &json!({"parameters": parameters}));
-        run["id"].as_str().unwrap().to_owned()
+        self.create(&json!({"parameters": parameters}))
     }
 
     /// Starts one that is to begin at a time.
     pub fn start_at(&self, at: &str) -> String {
-        let path = format!("deployments/{}/create_flow_run", self.deployment);
         let state = json!({"type": "SCHEDULED", "state_details": {"scheduled_time": at}});
-        let run = self.ask(&path, &json!({"state": state}));
-        run["id"].as_str().unwrap().to_owned()
+        self.create(&json!({"state": state}))
     }
 
     /// The type of the state of a run.
@@ -89,13 +88,8 @@ impl Flows {
 
     /// Waits until a run is in a state of this type.
     pub fn wait_for(&self, run: &str, state: &str) {
-        for _ in 0..3000 {
-            if self.state_of(run) == state {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        panic!("flow run {run} never was {state}");
+        let what = format!("flow run {run} is {state}");
+        in_time(&what, || (self.state_of(run) == state).then_some(()));
     }
 
     /// The runs of the flow.
@@ -116,13 +110,8 @@ impl Flows {
 
     /// Waits until there are so many runs, or more.
     pub fn wait_for_runs(&self, count: usize) {
-        for _ in 0..3000 {
-            if self.runs().len() >= count {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        panic!("there never were {count} flow runs");
+        let what = format!("there are {count} flow runs");
+        in_time(&what, || (self.runs().len() >= count).then_some(()));
     }
 
     /// Removes a run from Prefect.
@@ -134,9 +123,7 @@ impl Flows {
 
     /// Starts a run with tags.
     pub fn start_tagged(&self, tags: &[&str]) -> String {
-        let path = format!("deployments/{}/create_flow_run", self.deployment);
-        let run = self.ask(&path, &json!({"tags": tags}));
-        run["id"].as_str().unwrap().to_owned()
+        self.create(&json!({"tags": tags}))
     }
 
     /// Puts a run into a state of a name that the flow has made up.
@@ -162,6 +149,13 @@ impl Flows {
         }
     }
 
+    /// Has a run made.
+    fn create(&self, body: &Value) -> String {
+        let path = format!("deployments/{}/create_flow_run", self.deployment);
+        let run = self.ask(&path, body);
+        run["id"].as_str().unwrap().to_owned()
+    }
+
     fn ask(&self, path: &str, body: &Value) -> Value {
         let url = format!("{}/api/{path}", self.url);
         self.runtime.block_on(async {
@@ -182,4 +176,15 @@ impl Drop for Flows {
             let _ = self.runtime.block_on(self.http.delete(url).send());
         }
     }
+}
+
+/// What comes of looking again and again until there is something; fails where there never is.
+pub fn in_time<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    for _ in 0..3000 {
+        if let Some(found) = look() {
+            return found;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("it never came to this: {what}");
 }

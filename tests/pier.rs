@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use dashictl::sandbox::{IngestApi, IngestLake};
@@ -14,6 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 use tokio::runtime::Runtime;
 
+use super::flows::in_time;
 use super::lakes::{Addresses, Lake, Tapped};
 use super::operator::{Operator, Ran};
 use super::taps::store_at;
@@ -177,17 +177,10 @@ impl Pier {
 
     /// The id of a flow run of the domain that is none of these, once there is one.
     pub fn run_beside(&self, known: &[Value]) -> String {
-        for _ in 0..3000 {
-            if let Some(run) = self
-                .runs()
-                .iter()
-                .find(|run| known.iter().all(|known| known["id"] != run["id"]))
-            {
-                return run["id"].as_str().unwrap().to_owned();
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("no flow run was started");
+        let is_known = |run: &Value| known.iter().any(|known| known["id"] == run["id"]);
+        let fresh = || self.runs().into_iter().find(|run| !is_known(run));
+        let run = in_time("a flow run is started", fresh);
+        run["id"].as_str().unwrap().to_owned()
     }
 
     /// The flow runs of the domain, however many others the lake has: a random id may stand on any page.

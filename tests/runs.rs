@@ -308,17 +308,7 @@ fn prefect_that_is_away_while_logs_are_followed_is_told_and_they_go_on() {
     flows
         .prefect
         .answering(|_| Some(reply("503 Service Unavailable", "{}")));
-    let failed = || {
-        flows
-            .prefect
-            .requests()
-            .iter()
-            .filter(|request| request.answer == Some(503))
-            .count()
-    };
-    while failed() < 6 {
-        thread::sleep(Duration::from_millis(20));
-    }
+    flows.prefect.wait_for_answers(503, 6);
     flows.prefect.answering(|_| None);
     flows.log(
         &run,

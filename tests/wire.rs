@@ -269,6 +269,14 @@ impl Wire {
         self.shared.changed.notify_all();
     }
 
+    /// Waits until so many requests were answered with this status.
+    pub fn wait_for_answers(&self, status: u16, count: usize) {
+        let is_one = |request: &&Request| request.answer == Some(status);
+        self.shared.wait("so many of these answers", |state| {
+            state.requests.iter().filter(is_one).count() >= count
+        });
+    }
+
     /// Waits until no request is under way: each is answered in full or lost.
     pub fn wait_until_settled(&self) {
         self.shared

@@ -51,6 +51,12 @@ pub fn time(at: i64) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S.%9fZ").to_string()
 }
 
+/// A time as Loki counts: nanoseconds since 1970. There is no log before, and none after what they can count.
+#[must_use]
+pub fn nanoseconds(time: Timestamp) -> i64 {
+    i64::try_from(time.as_nanosecond().max(0)).unwrap_or(i64::MAX)
+}
+
 /// A span of time in nanoseconds since 1970; the start belongs to it, the end does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
@@ -272,9 +278,13 @@ fn succeeded(answer: &Answer) -> Result<Value> {
     if body["status"] == "success" {
         Ok(body)
     } else {
-        let said = super::answer::own_words(&answer.body).unwrap_or_default();
-        Err(answer.fault("no success").cause(said))
+        Err(no_success(answer))
     }
+}
+
+fn no_success(answer: &Answer) -> Error {
+    let said = super::answer::own_words(&answer.body).unwrap_or_default();
+    answer.fault("no success").cause(said)
 }
 
 /// What is wrong with an answer that holds no lines.
@@ -312,8 +322,7 @@ fn lines_of(answer: &Answer, span: Span, limit: usize, direction: Direction) -> 
     };
     let ranged: Ranged = serde_json::from_slice(&answer.body).map_err(odd)?;
     let Some(data) = ranged.data.filter(|_| ranged.status == "success") else {
-        let said = super::answer::own_words(&answer.body).unwrap_or_default();
-        return Err(answer.fault("no success").cause(said));
+        return Err(no_success(answer));
     };
     if data.kind != "streams" {
         return Err(no_log_query(answer, &data.kind));

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::http::Request;
-use super::loki::Loki;
+use super::loki::{Loki, nanoseconds};
 use super::retry;
 use super::websocket::Socket;
 use crate::error::{Error, Kind, Result};
@@ -132,7 +132,7 @@ fn closed() -> Error {
 /// Rings until the connection ends.
 async fn listen_once(loki: &Loki, query: &str, rung: &Rung, opened: impl FnOnce()) -> Result<()> {
     // A tail without a start begins an hour ago.
-    let now = Timestamp::now().as_nanosecond();
+    let now = nanoseconds(Timestamp::now());
     let request = Request::get("/loki/api/v1/tail")
         .query("query", query)
         .query("start", now)

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Pages;
-use super::loki::{Direction, Line, Span, time};
+use super::loki::{Direction, Line, Span, nanoseconds, time};
 use super::loki_bell::{Bell, News};
 use super::loki_lines::Reading;
 use super::loki_seen::Seen;
@@ -141,7 +141,11 @@ impl Follower {
             for sweep in [&mut follower.near, &mut follower.far] {
                 sweep.from = here.saturating_sub(sweep.width).max(from);
             }
-            follower.front = Some(follower.reach(from, i64::MAX));
+            follower.front = Some(Reach {
+                span: follower.span(from, i64::MAX),
+                near: false,
+                far: false,
+            });
             return Ok((Vec::new(), Box::new(follower)));
         };
         let history = follower.look_back(here, from, limit).await?;
@@ -273,8 +277,8 @@ impl Follower {
         };
         self.looked = Instant::now();
         self.is_backs_turn = true;
-        let reach = self.reach(start.min(named), i64::MAX);
-        self.front = Some(self.with(reach, near, far));
+        let span = self.span(start.min(named), i64::MAX);
+        self.front = Some(self.reach(span, near, far));
     }
 
     fn is_sweep_due(&self) -> bool {
@@ -293,26 +297,22 @@ impl Follower {
         } else {
             self.near.from
         };
-        let reach = self.reach(start, self.reference().saturating_add(1));
-        self.back = Some(self.with(reach, true, far));
+        let span = self.span(start, self.reference().saturating_add(1));
+        self.back = Some(self.reach(span, true, far));
     }
 
     /// A part of the log from here on, and not what was forgotten.
-    fn reach(&self, start: i64, end: i64) -> Reach {
+    fn span(&self, start: i64, end: i64) -> Span {
         let future = self.newest.max(self.there()).saturating_add(AHEAD);
         let start = start.max(self.floor);
-        Reach {
-            span: Span {
-                start,
-                end: end.min(future).max(start.saturating_add(1)),
-            },
-            near: false,
-            far: false,
+        Span {
+            start,
+            end: end.min(future).max(start.saturating_add(1)),
         }
     }
 
-    /// It counts as these sweeps too.
-    fn with(&mut self, reach: Reach, near: bool, far: bool) -> Reach {
+    /// Begins to read a span, which counts as these sweeps too.
+    fn reach(&mut self, span: Span, near: bool, far: bool) -> Reach {
         let reference = self.reference();
         if near {
             self.near.begin(reference);
@@ -320,7 +320,7 @@ impl Follower {
         if far {
             self.far.begin(reference);
         }
-        Reach { near, far, ..reach }
+        Reach { span, near, far }
     }
 
     /// What was being read has come so far.
@@ -456,8 +456,4 @@ fn told(news: News<'_>, poll: Duration) -> String {
 
 fn now() -> i64 {
     nanoseconds(Timestamp::now())
-}
-
-fn nanoseconds(time: Timestamp) -> i64 {
-    i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,8 @@
 //! Lines of a span of time, however many: Loki gives 5,000 at once, and no place to go on from but a time. Many lines may
 //! have the same one, so lines are handed up moment by moment, each moment whole.
 
+use std::collections::HashMap;
+
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 
@@ -200,8 +202,7 @@ fn left(span: Span) -> Option<Span> {
 
 /// A pair of letters that about half of these lines have; none where they all have the same.
 fn dividing(lines: &[Line]) -> Option<String> {
-    let mut counts: std::collections::HashMap<(char, char), usize> =
-        std::collections::HashMap::new();
+    let mut counts: HashMap<(char, char), usize> = HashMap::new();
     for line in lines {
         let letters: Vec<char> = line.text.chars().take(4096).collect();
         let mut pairs: Vec<_> = letters.windows(2).map(|pair| (pair[0], pair[1])).collect();

@@ -21,7 +21,7 @@ pub(super) const PAGE: usize = 200;
 pub const ENDS: [&str; 4] = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"];
 
 /// The states of a flow run that has not ended.
-const UNDER_WAY: [&str; 5] = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"];
+pub const UNDER_WAY: [&str; 5] = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"];
 
 /// So many runs of a page are asked for again with the next: where some have left the list meanwhile, the rest moved up.
 const OVERLAP: usize = 100;

@@ -20,6 +20,7 @@ const LATE: SignedDuration = SignedDuration::from_secs(10);
 const WHOLE: u32 = 20;
 /// A worker hands in its last lines after its run has ended: it has no more when it was silent for so many looks.
 const SILENCE: u32 = 3;
+
 /// Which lines.
 #[derive(Clone)]
 pub struct Wanted {

@@ -57,7 +57,7 @@ pub(super) async fn room(
             Ok(count) => count,
             Err(error) => {
                 if let Some(told) = away.bear(error)? {
-                    session.console().warn(&session.redact(&told));
+                    session.warn(&told);
                 }
                 tokio::time::sleep(LOOK).await;
                 continue;

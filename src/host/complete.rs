@@ -2,6 +2,7 @@
 //! Live names (domains, buckets) have 200 ms; then an older answer, or none, is better than a prompt that hangs.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -265,13 +266,16 @@ async fn first(mut pages: Pages) -> Result<Vec<Value>> {
 
 /// Deployments by the name that they are asked for by, which takes in that of their flow.
 async fn deployments(prefect: &Prefect) -> Result<Vec<Value>> {
-    let mut named = Vec::new();
+    let (mut named, mut flows) = (Vec::new(), BTreeMap::new());
     for deployment in all(prefect.deployments()?).await? {
-        let flow = prefect
-            .flow(deployment["flow_id"].as_str().unwrap_or_default())
-            .await?;
+        let id = deployment["flow_id"].as_str().unwrap_or_default();
+        // A shell waits: each flow is asked for once.
+        let flow = match flows.entry(id.to_owned()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(prefect.flow(id).await?),
+        };
         let text = |record: &Value| record["name"].as_str().unwrap_or_default().to_owned();
-        named.push(json!({"id": format!("{}/{}", text(&flow), text(&deployment))}));
+        named.push(json!({"id": format!("{}/{}", text(flow), text(&deployment))}));
     }
     Ok(named)
 }

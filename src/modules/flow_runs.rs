@@ -304,7 +304,7 @@ impl Waiting<'_> {
                 }
                 Err(error) => {
                     if let Some(told) = away.bear(no_run(self.id, error))? {
-                        call.session().console().warn(&told);
+                        call.session().warn(&told);
                     }
                 }
             }

@@ -8,7 +8,7 @@ use rhai::{ImmutableString, Map};
 use serde_json::Value;
 
 use crate::clients::Pages;
-use crate::clients::loki::{Line, Span};
+use crate::clients::loki::{Line, Span, nanoseconds};
 use crate::clients::loki_follow::{Following, Say, follow};
 use crate::clients::loki_lines::Reading;
 use crate::effects::Change;
@@ -112,7 +112,7 @@ fn reading(ns: &mut Namespace) {
                     poll: poll(&options)?,
                 };
                 let session = call.session().clone();
-                let say: Say = Arc::new(move |text| session.console().warn(&session.redact(text)));
+                let say: Say = Arc::new(move |text| session.warn(text));
                 call.stream("log lines", follow(following, say))
             }
     }
@@ -280,11 +280,6 @@ fn span(call: &Call, options: &Options) -> Result<Span> {
         start: nanoseconds(from),
         end: nanoseconds(to),
     })
-}
-
-fn nanoseconds(time: Timestamp) -> i64 {
-    // There is no log before 1970, and none after what nanoseconds can count.
-    i64::try_from(time.as_nanosecond().max(0)).unwrap_or(i64::MAX)
 }
 
 fn newest(reading: Reading, span: Span, limit: usize) -> Pages {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::flow_runs;
 use super::flow_runs::{id_of, no_run};
+use crate::clients::prefect::{ENDS, UNDER_WAY};
 use crate::clients::prefect_logs::{Say, Wanted};
 use crate::engine::call::Call;
 use crate::engine::options::Options;
@@ -280,7 +281,7 @@ fn warning(call: &Call) -> Say {
     let (one, other) = (call.session().clone(), call.session().clone());
     Say {
         note: Arc::new(move |text| one.console().note(&one.redact(text))),
-        warn: Arc::new(move |text| other.console().warn(&other.redact(text))),
+        warn: Arc::new(move |text| other.warn(text)),
     }
 }
 
@@ -338,7 +339,7 @@ fn states_of(wanted: &Dynamic) -> Result<Value> {
             .as_str()
             .ok_or_else(|| Error::usage(format!("{state} is no state")))?;
         let upper = text.to_uppercase();
-        if TYPES.contains(&upper.as_str()) {
+        if UNDER_WAY.contains(&upper.as_str()) || ENDS.contains(&upper.as_str()) {
             types.push(upper);
         } else if let Some(name) = NAMES.iter().find(|name| name.eq_ignore_ascii_case(text)) {
             names.push((*name).to_owned());
@@ -356,18 +357,6 @@ fn states_of(wanted: &Dynamic) -> Result<Value> {
     })
 }
 
-/// The types of states.
-const TYPES: [&str; 9] = [
-    "SCHEDULED",
-    "PENDING",
-    "RUNNING",
-    "PAUSED",
-    "CANCELLING",
-    "COMPLETED",
-    "FAILED",
-    "CRASHED",
-    "CANCELLED",
-];
 /// Names of states that are no types.
 const NAMES: [&str; 10] = [
     "Late",
@@ -383,7 +372,8 @@ const NAMES: [&str; 10] = [
 ];
 
 fn no_state(text: &str) -> Error {
-    let known: Vec<String> = TYPES.iter().map(|state| state.to_lowercase()).collect();
+    let types = UNDER_WAY.into_iter().chain(ENDS);
+    let known: Vec<String> = types.map(str::to_lowercase).collect();
     let all = known.iter().map(String::as_str).chain(NAMES);
     Error::usage(format!("'{text}' is no state of a flow run"))
         .suggest(nearest(text, all.clone()))
