@@ -1,4 +1,4 @@
-# make test       everything, on a fresh Debian machine with Rust: installs what the tests need, starts the real lake
+# make test       everything, on a fresh Debian machine with Rust: installs what the tests need, starts the real lake anew
 # make test-full  the same, with the long matrices whole
 # make check      format, lints, and the tests that need no real lake
 # make bench      what is measured
@@ -22,9 +22,10 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
 
-# The lake is started while the program is built: neither waits for the other.
+# The tests get an empty lake: a flow run that somebody left under way keeps `gc` from deleting anything.
 lake-up:
 	$(LAKE) install
+	$(LAKE) reset
 	$(LAKE) up
 
 lake-down:
