@@ -40,6 +40,7 @@ mod abilities;
 mod audit;
 mod audit_tail;
 mod backfill;
+mod backup_verify;
 mod check;
 mod completion;
 mod config;

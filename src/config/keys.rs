@@ -218,6 +218,9 @@ pub static KEYS: &[Key] = keys! {
         Key::new("trash.processed", "DASHI_TRASH_PROCESSED", Shape::Switch, "Whether deleted objects of the processed bucket are put aside first").or("true"),
         Key::new("trash.curated", "DASHI_TRASH_CURATED", Shape::Switch, "Whether deleted objects of the curated bucket are put aside first").or("true"),
         Key::new("trash.other", "DASHI_TRASH_OTHER", Shape::Switch, "Whether deleted objects of any other bucket are put aside first").or("true"),
+        Key::new("backup.url", "DASHI_BACKUP_URL", Shape::Text, "Where the backups are: below it one folder a label").or("s3://backups/"),
+        Key::new("backup.labels", "DASHI_BACKUP_LABELS", Shape::Texts, "Labels of which there must be a backup").or("pgstac, prefect, serving-postgis"),
+        Key::new("backup.max_age", "DASHI_BACKUP_MAX_AGE", Shape::Duration, "How old the newest backup of a label may be").or("26h"),
     }
     ["gc" "GC"] {
         Key::new("gc.protect", "DASHI_GC_PROTECT", Shape::Texts, "What keys begin with that garbage collection never touches, in every bucket"),
@@ -300,8 +303,11 @@ mod tests {
     fn the_tables_are_named_once_and_in_order() {
         let names: Vec<_> = sections().collect();
         let services = ["s3", "stac", "prefect", "loki", "ingest"];
-        assert_eq!(names[..5], ["http", "audit", "state", "trash", "gc"]);
-        assert_eq!(names[5..], services);
+        assert_eq!(
+            names[..6],
+            ["http", "audit", "state", "trash", "backup", "gc"]
+        );
+        assert_eq!(names[6..], services);
     }
 
     #[test]

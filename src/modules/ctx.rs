@@ -3,7 +3,7 @@
 use rhai::{Dynamic, ImmutableString};
 use serde_json::{Value, json};
 
-use crate::config::Service;
+use crate::config::{KEYS, Key, Service, Setting};
 use crate::engine::moment::Moment;
 use crate::engine::registry::{Namespace, native};
 use crate::error::{Error, nearest};
@@ -82,6 +82,22 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             settings.map(|setting| {
                 json!({"key": setting.key().path, "value": setting.json(), "origin": setting.origin().to_string()})
             }).collect::<Vec<Value>>()
+        }
+
+        /// The value of one setting, as `dashictl config` shows it, or `()` where nothing sets it. Throws `usage` where
+        /// there is no such setting.
+        ///
+        /// ```rhai
+        /// ctx::setting("backup.url")
+        /// //=> "s3://backups/"
+        /// ```
+        read fn setting(call, key: ImmutableString) -> "any" {
+            let Some(known) = Key::at(&key) else {
+                let unknown = Error::usage(format!("'{key}' is no setting"));
+                return Err(unknown.suggest(nearest(&key, KEYS.iter().map(|key| key.path))).into());
+            };
+            let mut settings = call.session().endpoints()?.settings();
+            settings.find(|setting| setting.key().path == known.path).map(Setting::json)
         }
 
         /// The configuration file, or `()` where there is none.

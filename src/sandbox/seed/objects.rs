@@ -161,15 +161,28 @@ impl<'a> Store<'a> {
         Ok(())
     }
 
-    /// Nightly dumps of a week, named by the moment they were made.
+    /// Nightly dumps of more than a week, named by the moment they were made, in both layouts that there are.
     fn backups(&self) -> Result<(), Failure> {
-        for age in 1..=7 {
+        let services = [
+            ("pgstac", 2, 30 << 10),
+            ("prefect", 3, 12 << 10),
+            ("serving-postgis", 1, 8 << 10),
+        ];
+        for age in 0..=8 {
             let midnight = (self.now - age * DAY).div_euclid(DAY) * DAY;
-            for (service, hour, size) in [("pgstac", 2, 30 << 10), ("prefect", 3, 12 << 10)] {
+            for (service, hour, size) in services {
                 let at = midnight + hour * 3_600_000_000;
+                if at > self.now {
+                    continue;
+                }
                 let stamp = Timestamp::from_microsecond(at).unwrap_or_default();
-                let key = format!("{service}/{}.dump", stamp.strftime("%Y%m%dT%H%M%SZ"));
-                let size = size + 97 * usize::try_from(8 - age).unwrap_or(0);
+                let stamp = stamp.strftime("%Y%m%dT%H%M%SZ");
+                let key = if service == "serving-postgis" {
+                    format!("{service}/{stamp}/{service}.dump")
+                } else {
+                    format!("{service}/{stamp}.dump")
+                };
+                let size = size + 97 * usize::try_from(9 - age).unwrap_or(0);
                 self.put_at("backups", &key, at, &content(&key, size))?;
             }
         }
