@@ -317,15 +317,7 @@ fn a_beginning_that_is_told_by_how_long_ago_it_is_begins_with_its_hour_or_day() 
         stderr.contains("days begin at midnight UTC, and --from"),
         "{stderr}"
     );
-    let to = [
-        "backfill",
-        &deployment,
-        "--from",
-        "2026-01-01",
-        "--to",
-        "2026-01-03T05:00:00Z",
-    ];
-    let stderr = flows.operator.run(&to).failure(2);
+    let stderr = fill(&flows, "2026-01-03T05:00:00Z", &[]).failure(2);
     assert!(
         stderr.contains("days begin at midnight UTC, and --to"),
         "{stderr}"

@@ -30,17 +30,11 @@ impl Shelf {
     }
 
     fn put_bytes(&self, key: &str, beginning: &str, size: usize) {
-        let pad = size.saturating_sub(beginning.len());
         let script = format!(
-            "let bytes = {}.to_blob(); bytes.pad({size}, 7); s3::write(\"{}{key}\", bytes)",
+            "let bytes = {}.to_blob(); bytes.pad({size}, 7); bytes.truncate({size}); s3::write(\"{}{key}\", bytes)",
             json!(beginning),
             self.url
         );
-        let script = if pad == 0 && size == 0 {
-            format!("s3::write(\"{}{key}\", \"\")", self.url)
-        } else {
-            script
-        };
         let line = ["eval", "--effect", "write", &script];
         let _ = self.operator.run(&line).success();
     }

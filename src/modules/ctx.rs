@@ -3,7 +3,7 @@
 use rhai::{Dynamic, ImmutableString};
 use serde_json::{Value, json};
 
-use crate::config::{KEYS, Key, Service, Setting};
+use crate::config::{KEYS, Service, Setting};
 use crate::engine::moment::Moment;
 use crate::engine::registry::{Namespace, native};
 use crate::error::{Error, nearest};
@@ -92,12 +92,11 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// //=> "s3://backups/"
         /// ```
         read fn setting(call, key: ImmutableString) -> "any" {
-            let Some(known) = Key::at(&key) else {
-                let unknown = Error::usage(format!("'{key}' is no setting"));
-                return Err(unknown.suggest(nearest(&key, KEYS.iter().map(|key| key.path))).into());
-            };
-            let mut settings = call.session().endpoints()?.settings();
-            settings.find(|setting| setting.key().path == known.path).map(Setting::json)
+            let setting = call.session().endpoints()?.setting(&key);
+            setting.map(Setting::json).ok_or_else(|| {
+                let known = KEYS.iter().map(|key| key.path);
+                Error::usage(format!("'{key}' is no setting")).suggest(nearest(&key, known))
+            })?
         }
 
         /// The configuration file, or `()` where there is none.
