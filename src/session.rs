@@ -8,6 +8,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
+use crate::clients::cluster::Cluster;
 use crate::clients::http::{Sender, Tracer};
 use crate::clients::ingest::Ingest;
 use crate::clients::loki::Loki;
@@ -15,8 +16,9 @@ use crate::clients::prefect::Prefect;
 use crate::clients::presigned::Presigned;
 use crate::clients::s3::S3;
 use crate::clients::stac::Stac;
+use crate::clients::tunnel::Tunnels;
 use crate::clients::web::Web;
-use crate::config::{Config, Environment, Secret, Service};
+use crate::config::{Config, Environment, S3Settings, Secret, Service, Transport};
 use crate::effects::{Gate, Journals};
 use crate::engine::callback::Callback;
 use crate::engine::interrupt::Interrupt;
@@ -66,6 +68,8 @@ struct Inner {
     ingest: OnceLock<Ingest>,
     presigned: OnceLock<Presigned>,
     web: OnceLock<Web>,
+    cluster: OnceLock<Cluster>,
+    tunnels: OnceLock<Tunnels>,
     lake: OnceLock<Lake>,
     referenced: Mutex<Option<(Arc<Referenced>, Instant)>>,
     deferred: Mutex<Vec<Callback>>,
@@ -90,6 +94,8 @@ impl Session {
             ingest: OnceLock::new(),
             presigned: OnceLock::new(),
             web: OnceLock::new(),
+            cluster: OnceLock::new(),
+            tunnels: OnceLock::new(),
             lake: OnceLock::new(),
             referenced: Mutex::new(None),
             deferred: Mutex::new(Vec::new()),
@@ -273,7 +279,8 @@ impl Session {
     }
 
     fn sender(&self, service: Service) -> Result<Sender> {
-        let settings = self.endpoints()?.service(service)?;
+        let mut settings = self.endpoints()?.service(service)?;
+        self.dig(&mut settings.transport)?;
         self.reveal(
             settings
                 .token
@@ -281,6 +288,33 @@ impl Session {
                 .chain(settings.headers.iter().map(|(_, secret)| secret)),
         )?;
         Ok(Sender::new(settings, self.tracer().clone()))
+    }
+
+    fn store(&self) -> Result<S3Settings> {
+        let mut settings = self.endpoints()?.s3()?;
+        self.dig(&mut settings.transport)?;
+        Ok(settings)
+    }
+
+    /// The client of the cluster.
+    pub fn cluster(&self) -> Result<&Cluster> {
+        once(&self.0.cluster, || {
+            let kubeconfigs = self.environment().kubeconfigs();
+            let settings = self.config().cluster()?;
+            self.wait(Cluster::of(&settings, &kubeconfigs))
+        })
+    }
+
+    /// Digs the tunnel to a service inside a cluster.
+    fn dig(&self, transport: &mut Transport) -> Result<()> {
+        let Some(tunnel) = &mut transport.tunnel else {
+            return Ok(());
+        };
+        let tunnels = once(&self.0.tunnels, || {
+            self.wait(Tunnels::open(self.cluster()?.clone()))
+        })?;
+        tunnel.entrance = Some(tunnels.entrance().clone());
+        Ok(())
     }
 
     /// The client of the STAC catalogue.
@@ -310,10 +344,7 @@ impl Session {
     /// The client of the store by URLs that somebody else has signed.
     pub fn presigned(&self) -> Result<&Presigned> {
         once(&self.0.presigned, || {
-            Ok(Presigned::new(
-                self.endpoints()?.s3()?,
-                self.tracer().clone(),
-            ))
+            Ok(Presigned::new(self.store()?, self.tracer().clone()))
         })
     }
 
@@ -327,7 +358,7 @@ impl Session {
     /// The client of the object store.
     pub fn s3(&self) -> Result<&S3> {
         once(&self.0.s3, || {
-            let settings = self.endpoints()?.s3()?;
+            let settings = self.store()?;
             self.reveal(
                 [
                     &settings.access_key,

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::connection;
-use crate::config::{Key, Origin, Transport};
+use crate::config::{Entrance, Key, Origin, Transport};
 use crate::error::Kind;
 use crate::time;
 
@@ -30,6 +30,11 @@ pub fn address(setting: &str, origin: &Origin) -> String {
 /// A proxy stands between, and may be what does not answer.
 #[must_use]
 pub fn proxy(url: &Url, transport: &Transport) -> Option<String> {
+    if let Some(tunnel) = &transport.tunnel {
+        let trouble = tunnel.entrance.as_ref().and_then(Entrance::trouble);
+        let trouble = trouble.unwrap_or_else(|| "are its pods ready, and does it listen?".to_owned());
+        return Some(format!("behind the tunnel to {}: {trouble}", tunnel.endpoint));
+    }
     if let Some(proxy) = &transport.proxy {
         return Some(format!(
             "it is asked through the proxy {proxy} (setting http.proxy, or that of the service): does that answer?"

@@ -4,6 +4,7 @@
 pub mod advice;
 pub mod answer;
 pub mod away;
+pub mod cluster;
 pub mod connection;
 pub mod http;
 pub mod ingest;
@@ -18,6 +19,7 @@ pub mod pace;
 pub mod prefect;
 pub mod prefect_logs;
 pub mod prefect_runs;
+pub mod pod_stream;
 pub mod presigned;
 pub mod request;
 pub mod retry;
@@ -37,9 +39,11 @@ pub mod s3_transport;
 pub mod s3_upload;
 pub mod s3_uploads;
 pub mod s3_versions;
+pub mod service_pods;
 pub mod stac;
 pub mod tls;
 pub mod trace;
+pub mod tunnel;
 pub mod web;
 pub mod websocket;
 
