@@ -1,6 +1,8 @@
 //! One run: its configuration, the runtime, the gate, how it is stopped, and the clients, each built when it is first
 //! asked for. Everything that a native function needs and that is not its argument hangs here.
 
+mod cluster;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
@@ -18,7 +20,7 @@ use crate::clients::s3::S3;
 use crate::clients::stac::Stac;
 use crate::clients::tunnel::Tunnels;
 use crate::clients::web::Web;
-use crate::config::{Config, Environment, S3Settings, Secret, Service, Transport};
+use crate::config::{Config, Environment, Secret, Service};
 use crate::effects::{Gate, Journals};
 use crate::engine::callback::Callback;
 use crate::engine::interrupt::Interrupt;
@@ -280,7 +282,7 @@ impl Session {
 
     fn sender(&self, service: Service) -> Result<Sender> {
         let mut settings = self.endpoints()?.service(service)?;
-        self.dig(&mut settings.transport)?;
+        self.dig(&settings.url, &mut settings.transport)?;
         self.reveal(
             settings
                 .token
@@ -288,33 +290,6 @@ impl Session {
                 .chain(settings.headers.iter().map(|(_, secret)| secret)),
         )?;
         Ok(Sender::new(settings, self.tracer().clone()))
-    }
-
-    fn store(&self) -> Result<S3Settings> {
-        let mut settings = self.endpoints()?.s3()?;
-        self.dig(&mut settings.transport)?;
-        Ok(settings)
-    }
-
-    /// The client of the cluster.
-    pub fn cluster(&self) -> Result<&Cluster> {
-        once(&self.0.cluster, || {
-            let kubeconfigs = self.environment().kubeconfigs();
-            let settings = self.config().cluster()?;
-            self.wait(Cluster::of(&settings, &kubeconfigs))
-        })
-    }
-
-    /// Digs the tunnel to a service inside a cluster.
-    fn dig(&self, transport: &mut Transport) -> Result<()> {
-        let Some(tunnel) = &mut transport.tunnel else {
-            return Ok(());
-        };
-        let tunnels = once(&self.0.tunnels, || {
-            self.wait(Tunnels::open(self.cluster()?.clone()))
-        })?;
-        tunnel.entrance = Some(tunnels.entrance().clone());
-        Ok(())
     }
 
     /// The client of the STAC catalogue.

@@ -142,8 +142,12 @@ async fn in_context(kubeconfig: Kubeconfig, named: Option<&str>) -> Result<(Stri
         }
         (None, [only]) => only.clone(),
         (None, _) => {
-            return Err(Error::config("which cluster is meant is not said")
-                .hint(format!("set kube_context, or --kube-context; {}", known(&contexts))));
+            return Err(
+                Error::config("which cluster is meant is not said").hint(format!(
+                    "set kube_context, or --kube-context; {}",
+                    known(&contexts)
+                )),
+            );
         }
     };
     let options = KubeConfigOptions {
@@ -165,10 +169,10 @@ fn known(contexts: &[String]) -> String {
 
 fn of_pod(settings: &ClusterSettings) -> Result<Config> {
     if let Some(name) = &settings.context {
-        return Err(
-            Error::config(format!("kube_context is {name}, and there is no kubeconfig"))
-                .hint("KUBECONFIG names one; without it ~/.kube/config is read"),
-        );
+        return Err(Error::config(format!(
+            "kube_context is {name}, and there is no kubeconfig"
+        ))
+        .hint("KUBECONFIG names one; without it ~/.kube/config is read"));
     }
     Config::incluster_env().map_err(|error| {
         Error::config("there is no kubeconfig, and this is no pod with a service account")

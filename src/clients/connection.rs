@@ -19,7 +19,9 @@ pub fn builder(service: &str, url: &Url, transport: &Transport) -> Result<Client
     tls::install_provider();
     builder = match url.scheme() {
         // No roots are loaded for plain HTTP: that alone would take longer than the start of a command may.
-        "http" if transport.proxy.is_none() || transport.tunnel.is_some() => builder.tls_certs_only([]),
+        "http" if transport.proxy.is_none() || transport.tunnel.is_some() => {
+            builder.tls_certs_only([])
+        }
         _ => tls::configure(builder, transport)?,
     };
     if let Some(entrance) = transport

@@ -359,6 +359,10 @@ impl Sender {
                 self.settings().setting,
                 &self.settings().origin,
             ));
+            // A tunnel has already waited for a pod that is restarted.
+            if transport.tunnel.is_some() {
+                return Failure::Lasting(failure);
+            }
         }
         Failure::Passing(failure)
     }

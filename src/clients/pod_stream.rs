@@ -77,8 +77,16 @@ impl PodStream {
             down = downwards(stream, writes, &unheard) => down,
         }
         .map_err(|why| {
-            let PodPort { namespace, pod, port } = &self.at;
-            Error::new(Kind::Unavailable, format!("the tunnel to port {port} of the pod {namespace}/{pod} broke off")).cause(why)
+            let PodPort {
+                namespace,
+                pod,
+                port,
+            } = &self.at;
+            Error::new(
+                Kind::Unavailable,
+                format!("the tunnel to port {port} of the pod {namespace}/{pod} broke off"),
+            )
+            .cause(why)
         })
     }
 }

@@ -37,6 +37,7 @@ const UNREACHABLE: u8 = 4;
 
 /// The listener. The tunnels end with it.
 pub struct Tunnels {
+    cluster: Cluster,
     entrance: Entrance,
     listening: AbortHandle,
 }
@@ -51,8 +52,11 @@ impl Tunnels {
     /// Opens the listener.
     pub async fn open(cluster: Cluster) -> Result<Tunnels> {
         let failed = |error: std::io::Error| {
-            Error::new(Kind::Io, "no port of this machine could be opened for tunnels")
-                .caused_by(&error)
+            Error::new(
+                Kind::Io,
+                "no port of this machine could be opened for tunnels",
+            )
+            .caused_by(&error)
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
@@ -63,15 +67,25 @@ impl Tunnels {
             trouble: Arc::new(Mutex::new(None)),
         };
         let host = Arc::new(Host {
-            cluster,
+            cluster: cluster.clone(),
             password,
             trouble: Arc::clone(&entrance.trouble),
         });
         let listening = tokio::spawn(host.listen(listener)).abort_handle();
         Ok(Tunnels {
+            cluster,
             entrance,
             listening,
         })
+    }
+
+    /// Whether a Service is there and may be reached: fails where waiting would not help.
+    pub async fn look(&self, host: &str, port: u16) -> Result<()> {
+        let (namespace, service) = service(host)?;
+        match ready_pod(&self.cluster, namespace, service, port).await {
+            Err(error) if error.kind() != Kind::Unavailable => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Where tunnels begin.
@@ -126,7 +140,11 @@ impl Host {
 
     fn told(&self, error: Option<&Error>) {
         let words = error.map(|error| {
-            let causes = error.detail().causes.iter().map(|cause| format!(": {cause}"));
+            let causes = error
+                .detail()
+                .causes
+                .iter()
+                .map(|cause| format!(": {cause}"));
             format!("{error}{}", causes.collect::<String>())
         });
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = words;
@@ -159,29 +177,38 @@ impl Host {
 
 /// Opens a stream to a ready pod of the Service of this name. One that is restarted just now is waited for.
 async fn dig(cluster: &Cluster, name: &str, port: u16) -> Result<PodStream> {
-    let Some((namespace, service)) = Endpoint::service_of(name) else {
-        return Err(Error::config(format!("'{name}' is no Service of the cluster")));
-    };
+    let (namespace, service) = service(name)?;
     let begun = Instant::now();
     loop {
         let failed = match ready_pod(cluster, namespace, service, port).await {
             Ok(pod) => match PodStream::open(cluster, &pod, DIG).await {
                 Ok(stream) => return Ok(stream),
-                Err(error) => error,
+                // The pod may have gone since it was listed.
+                Err(error) if error.kind() == Kind::NotFound => error,
+                Err(error) if error.kind() == Kind::Unavailable => error,
+                Err(error) => return Err(error),
             },
-            Err(error) => error,
+            Err(error) if error.kind() == Kind::Unavailable => error,
+            Err(error) => return Err(error),
         };
-        let passes = matches!(failed.kind(), Kind::Unavailable | Kind::NotFound);
-        if !passes || begun.elapsed() + AGAIN > DIG {
+        if begun.elapsed() + AGAIN > DIG {
             return Err(failed);
         }
         sleep(AGAIN).await;
     }
 }
 
+/// The Service that a name means, as `(namespace, service)`.
+fn service(name: &str) -> Result<(&str, &str)> {
+    Endpoint::service_of(name)
+        .ok_or_else(|| Error::config(format!("'{name}' is no Service of the cluster")))
+}
+
 /// The answer to a wish: it is met (0), or why not.
 async fn reply(guest: &mut TcpStream, code: u8) -> std::io::Result<()> {
-    guest.write_all(&[SOCKS, code, 0, 1, 0, 0, 0, 0, 0, 0]).await
+    guest
+        .write_all(&[SOCKS, code, 0, 1, 0, 0, 0, 0, 0, 0])
+        .await
 }
 
 async fn bytes<const N: usize>(guest: &mut TcpStream) -> Option<[u8; N]> {

@@ -12,7 +12,6 @@ use super::authority::{Authority, aws_bucket};
 use super::href::without_secrets;
 use super::{IN_CLUSTER, Settings};
 
-
 /// One place of the store or of a service: an authority and the path below which it answers (empty or `/base`).
 #[derive(Debug, Clone)]
 struct Endpoint {
