@@ -8,6 +8,8 @@ pub mod cluster;
 pub mod connection;
 pub mod http;
 pub mod ingest;
+pub mod k8s_kind;
+pub mod k8s_objects;
 pub mod loki;
 pub mod loki_bell;
 pub mod loki_error;
