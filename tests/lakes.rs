@@ -132,6 +132,8 @@ pub struct Addresses {
     pub secret_key: String,
     /// Other names of the store in hrefs.
     pub aliases: Vec<String>,
+    /// The kubeconfig of who works there, for services inside a cluster.
+    pub kubeconfig: Option<PathBuf>,
 }
 
 impl Addresses {
@@ -146,6 +148,7 @@ impl Addresses {
             access_key: sandbox.access_key().to_owned(),
             secret_key: sandbox.secret_key().to_owned(),
             aliases: Vec::new(),
+            kubeconfig: None,
         }
     }
 
@@ -176,6 +179,7 @@ impl Addresses {
             access_key: own.access_key,
             secret_key: own.secret_key,
             aliases: Vec::new(),
+            kubeconfig: None,
         }
     }
 
@@ -214,6 +218,10 @@ impl Addresses {
     pub fn operator(&self) -> Operator {
         let operator = Operator::new();
         operator.config(&self.configuration());
+        if let Some(kubeconfig) = &self.kubeconfig {
+            let text = std::fs::read_to_string(kubeconfig).unwrap();
+            operator.home_file(".kube/config", &text);
+        }
         operator
     }
 }

@@ -42,6 +42,7 @@ mod audit_tail;
 mod backfill;
 mod backup_verify;
 mod check;
+mod cluster;
 mod completion;
 mod config;
 mod confirm;
@@ -94,6 +95,7 @@ mod taps;
 mod tls;
 mod transfers;
 mod trust;
+mod tunnels;
 mod uploads;
 mod versions;
 

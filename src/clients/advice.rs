@@ -30,8 +30,9 @@ pub fn address(setting: &str, origin: &Origin) -> String {
 /// A proxy stands between, and may be what does not answer.
 #[must_use]
 pub fn proxy(url: &Url, transport: &Transport) -> Option<String> {
-    if let Some(tunnel) = &transport.tunnel {
-        return Some(self::tunnel(tunnel));
+    // A tunnel needs none.
+    if transport.tunnel.is_some() {
+        return None;
     }
     if let Some(proxy) = &transport.proxy {
         return Some(format!(

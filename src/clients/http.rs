@@ -351,6 +351,9 @@ impl Sender {
         if let Some(hint) = advice::certificate(error, transport) {
             return Failure::Lasting(failure.hint(hint));
         }
+        if let Some(tunnel) = &transport.tunnel {
+            failure = failure.hint(advice::tunnel(tunnel));
+        }
         if error.is_connect() {
             if let Some(hint) = advice::proxy(url, transport) {
                 failure = failure.hint(hint);

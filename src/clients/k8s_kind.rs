@@ -1,9 +1,9 @@
 //! Which kind of object a word means: its plural, singular, kind or short name, with its group behind a dot where two
 //! groups know the word (`deployments.apps`). The API server's own discovery tells, custom kinds included.
 
+use kube::Api;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::discovery::v2::{APIGroupDiscovery, APIResourceDiscovery};
-use kube::Api;
 
 use super::cluster::Cluster;
 use crate::error::{Error, Kind, Result, nearest};
@@ -25,7 +25,12 @@ impl KindOf {
         let core = cluster.answer("its kinds", client.list_core_api_versions_aggregated());
         let groups = cluster.answer("its kinds", client.list_api_groups_aggregated());
         let (core, groups) = (core.await?, groups.await?);
-        let kinds: Vec<KindOf> = core.items.iter().chain(&groups.items).flat_map(of_group).collect();
+        let kinds: Vec<KindOf> = core
+            .items
+            .iter()
+            .chain(&groups.items)
+            .flat_map(of_group)
+            .collect();
         chosen(&kinds, word).map_err(|error| cluster.at(error))
     }
 
@@ -60,7 +65,11 @@ impl KindOf {
 
 /// The kinds of a group, each in the version that it prefers.
 fn of_group(group: &APIGroupDiscovery) -> Vec<KindOf> {
-    let name = group.metadata.as_ref().and_then(|meta| meta.name.clone()).unwrap_or_default();
+    let name = group
+        .metadata
+        .as_ref()
+        .and_then(|meta| meta.name.clone())
+        .unwrap_or_default();
     let mut kinds: Vec<KindOf> = Vec::new();
     for version in &group.versions {
         let of_version = version.version.as_deref().unwrap_or_default();
@@ -68,7 +77,10 @@ fn of_group(group: &APIGroupDiscovery) -> Vec<KindOf> {
             let Some(kind) = of_resource(&name, of_version, resource) else {
                 continue;
             };
-            if !kinds.iter().any(|known| known.resource.plural == kind.resource.plural) {
+            if !kinds
+                .iter()
+                .any(|known| known.resource.plural == kind.resource.plural)
+            {
                 kinds.push(kind);
             }
         }
@@ -87,7 +99,11 @@ fn of_resource(group: &str, version: &str, known: &APIResourceDiscovery) -> Opti
         resource: ApiResource {
             group: group.to_owned(),
             version: version.to_owned(),
-            api_version: if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") },
+            api_version: if group.is_empty() {
+                version.to_owned()
+            } else {
+                format!("{group}/{version}")
+            },
             kind,
             plural,
         },
@@ -105,8 +121,14 @@ fn chosen(kinds: &[KindOf], word: &str) -> Result<KindOf> {
         kind.names.contains(&name) && group.is_none_or(|group| kind.resource.group == group)
     };
     kinds.iter().find(fits).cloned().ok_or_else(|| {
-        let known = kinds.iter().flat_map(|kind| &kind.names).map(String::as_str);
-        Error::new(Kind::NotFound, format!("the cluster knows no kind of object '{word}'"))
-            .suggest(nearest(&name, known))
+        let known = kinds
+            .iter()
+            .flat_map(|kind| &kind.names)
+            .map(String::as_str);
+        Error::new(
+            Kind::NotFound,
+            format!("the cluster knows no kind of object '{word}'"),
+        )
+        .suggest(nearest(&name, known))
     })
 }

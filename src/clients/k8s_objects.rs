@@ -100,7 +100,11 @@ fn place(namespace: Option<&str>) -> String {
 
 fn shown(kind: &KindOf, object: DynamicObject) -> Result<Value> {
     let mut object = serde_json::to_value(object).map_err(|error| {
-        Error::new(Kind::Protocol, "the API server gave an object that is no JSON").caused_by(&error)
+        Error::new(
+            Kind::Protocol,
+            "the API server gave an object that is no JSON",
+        )
+        .caused_by(&error)
     })?;
     // A listing leaves them out.
     object["apiVersion"] = kind.resource.api_version.clone().into();
@@ -143,7 +147,10 @@ mod tests {
 
     #[test]
     fn an_object_is_named_by_its_kind_and_its_name() {
-        assert_eq!(split("deployment.apps/stac").unwrap(), ("deployment.apps", "stac"));
+        assert_eq!(
+            split("deployment.apps/stac").unwrap(),
+            ("deployment.apps", "stac")
+        );
         for wrong in ["stac", "/stac", "job/", "job/a/b"] {
             assert!(split(wrong).is_err(), "{wrong}");
         }

@@ -10,6 +10,7 @@ pub mod http;
 pub mod ingest;
 pub mod k8s_kind;
 pub mod k8s_objects;
+pub mod k8s_right;
 pub mod loki;
 pub mod loki_bell;
 pub mod loki_error;

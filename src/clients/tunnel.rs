@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use super::cluster::Cluster;
+use super::k8s_right::Right;
 use super::pod_stream::PodStream;
 use super::service_pods::ready_pod;
 use crate::config::{Endpoint, Entrance};
@@ -82,6 +83,10 @@ impl Tunnels {
     /// Whether a Service is there and may be reached: fails where waiting would not help.
     pub async fn look(&self, host: &str, port: u16) -> Result<()> {
         let (namespace, service) = service(host)?;
+        for verb in ["get", "create"] {
+            let right = Right::within(namespace, verb, "pods/portforward");
+            right.demand(&self.cluster).await?;
+        }
         match ready_pod(&self.cluster, namespace, service, port).await {
             Err(error) if error.kind() != Kind::Unavailable => Err(error),
             _ => Ok(()),

@@ -9,7 +9,11 @@ use crate::error::Kind;
 use crate::session::Session;
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
-    let mut namespace = Namespace::new(session, "k8s", "The Kubernetes cluster that the lake runs on.");
+    let mut namespace = Namespace::new(
+        session,
+        "k8s",
+        "The Kubernetes cluster that the lake runs on.",
+    );
     objects(&mut namespace);
     namespace
 }
