@@ -118,14 +118,13 @@ fn shown(kind: &KindOf, object: DynamicObject) -> Result<Value> {
 /// Takes the values of a Secret out, also those that an earlier `kubectl apply` wrote into an annotation.
 fn hide(secret: &mut Value) {
     for field in ["data", "stringData"] {
-        let Some(values) = secret[field].as_object_mut() else {
-            continue;
-        };
-        for value in values.values_mut() {
+        let values = secret.get_mut(field).and_then(Value::as_object_mut);
+        for value in values.into_iter().flat_map(serde_json::Map::values_mut) {
             *value = Value::Null;
         }
     }
-    if let Some(annotations) = secret["metadata"]["annotations"].as_object_mut() {
+    let annotations = secret.pointer_mut("/metadata/annotations");
+    if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }
 }

@@ -3,6 +3,7 @@
 use rhai::ImmutableString;
 
 use crate::clients::k8s_objects::{self, Selection};
+use crate::clients::k8s_right::Right;
 use crate::engine::options::Options;
 use crate::engine::registry::{Namespace, native};
 use crate::error::Kind;
@@ -15,7 +16,33 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         "The Kubernetes cluster that the lake runs on.",
     );
     objects(&mut namespace);
+    rights(&mut namespace);
     namespace
+}
+
+fn rights(ns: &mut Namespace) {
+    native! { ns,
+        /// Whether you may do something: a verb (`get`, `create`, …) and a resource with its group, a subresource behind a
+        /// slash (`pods/portforward`, `jobs.batch`). The API server itself is asked.
+        ///
+        /// ```rhai
+        /// k8s::can("create", "jobs.batch", #{namespace: "dashi-backup"})
+        /// //=> true
+        /// ```
+        read fn can(call, verb: ImmutableString, resource: ImmutableString) -> "bool"
+            options as options {
+                /// The namespace; without it the right must hold in all of them.
+                namespace: Text
+            }
+            {
+                let right = Right {
+                    verb: verb.to_string(),
+                    resource: resource.to_string(),
+                    namespace: options.text("namespace").map(|text| text.to_string()),
+                };
+                call.wait(right.is_held(call.session().cluster()?))?
+            }
+    }
 }
 
 fn objects(ns: &mut Namespace) {
@@ -23,7 +50,7 @@ fn objects(ns: &mut Namespace) {
         /// The objects of a kind: its plural, singular, kind or short name, with the group behind a dot where that is
         /// needed (`deployments.apps`). Objects are maps as in `kubectl get -o json`; a Secret's values are `()`.
         ///
-        /// ```rhai,cluster
+        /// ```rhai
         /// k8s::list("ns").map(|namespace| namespace.metadata.name).contains("dashi-catalog")
         /// //=> true
         /// ```
@@ -48,7 +75,7 @@ fn objects(ns: &mut Namespace) {
 
         /// One object, `kind/name`. Throws `not_found` where there is none.
         ///
-        /// ```rhai,cluster
+        /// ```rhai
         /// k8s::get("namespace/dashi-catalog").status.phase
         /// //=> "Active"
         /// ```
@@ -65,7 +92,7 @@ fn objects(ns: &mut Namespace) {
 
         /// One object, `kind/name`, or `()` where there is none.
         ///
-        /// ```rhai,cluster
+        /// ```rhai
         /// k8s::try_get("configmap/no-such-thing")
         /// //=> ()
         /// ```
