@@ -5,6 +5,7 @@ use k8s_openapi::api::authorization::v1::{
 };
 use kube::Api;
 use kube::api::PostParams;
+use serde_json::{Value, json};
 
 use super::cluster::Cluster;
 use crate::error::{Error, Kind, Result};
@@ -48,29 +49,23 @@ impl Right {
         Ok(asked.status.is_some_and(|status| status.allowed))
     }
 
-    /// Fails where it is not held, with the Role that would give it.
-    pub async fn demand(&self, cluster: &Cluster) -> Result<()> {
-        if self.is_held(cluster).await? {
-            return Ok(());
-        }
+    /// `create pods/portforward in the namespace dashi-catalog`
+    fn told(&self) -> String {
         let place = match &self.namespace {
             Some(namespace) => format!(" in the namespace {namespace}"),
             None => String::new(),
         };
-        let message = format!("you may not {} {}{place}", self.verb, self.resource);
-        Err(cluster.at(Error::new(Kind::Forbidden, message).hint(self.role())))
+        format!("{} {}{place}", self.verb, self.resource)
     }
 
-    /// The command that makes a Role which gives it.
-    fn role(&self) -> String {
-        let (kind, place) = match &self.namespace {
-            Some(namespace) => ("role", format!(" -n {namespace}")),
-            None => ("clusterrole", String::new()),
-        };
-        format!(
-            "who may, can give it: kubectl create {kind} dashictl{place} --verb={} --resource={}, bound to you",
-            self.verb, self.resource
-        )
+    /// The rule of a Role that gives it.
+    fn rule(&self) -> Value {
+        let attributes = self.attributes();
+        let resource = self
+            .resource
+            .split_once('.')
+            .map_or(self.resource.as_str(), |(plain, _)| plain);
+        json!({"apiGroups": [attributes.group], "resources": [resource], "verbs": [self.verb]})
     }
 
     fn attributes(&self) -> ResourceAttributes {
@@ -88,6 +83,28 @@ impl Right {
             ..ResourceAttributes::default()
         }
     }
+}
+
+/// Fails where any of these is not held, with the rules of a Role that would give those.
+pub async fn demand(cluster: &Cluster, rights: &[Right]) -> Result<()> {
+    let held = rights.iter().map(|right| right.is_held(cluster));
+    let held = futures::future::try_join_all(held).await?;
+    let missing: Vec<&Right> = rights
+        .iter()
+        .zip(held)
+        .filter_map(|(right, held)| (!held).then_some(right))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<String> = missing.iter().map(|right| right.told()).collect();
+    let rules: Vec<Value> = missing.iter().map(|right| right.rule()).collect();
+    let message = format!("you may not {}", told.join(", nor "));
+    let hint = format!(
+        "a Role with these rules, bound to you, would let you: {}",
+        Value::from(rules)
+    );
+    Err(cluster.at(Error::new(Kind::Forbidden, message).hint(hint)))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use tokio_tungstenite_kube::WebSocketStream;
 use tokio_tungstenite_kube::tungstenite::Message;
 
 use super::cluster::Cluster;
-use super::service_pods::{PodPort, with_right};
+use super::service_pods::PodPort;
 use crate::error::{Error, Kind, Result};
 
 /// So many bytes go in one frame: with fewer, a large upload takes twice as long.
@@ -60,9 +60,8 @@ impl PodStream {
                 Err(kube::Error::Service(silent.into()))
             })
         });
-        let opened = opened.await.map_err(|error| with_right(error, namespace))?;
         Ok(PodStream {
-            socket: Connection::into_stream(opened),
+            socket: Connection::into_stream(opened.await?),
             at: at.clone(),
         })
     }

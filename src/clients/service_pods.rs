@@ -34,15 +34,13 @@ pub async fn ready_pod(
 ) -> Result<PodPort> {
     let what = format!("the Service {namespace}/{service}");
     let services: Api<Service> = Api::namespaced(cluster.client().clone(), namespace);
-    let found = cluster.answer(&what, services.get(service)).await;
-    let found = found.map_err(|error| with_right(error, namespace))?;
+    let found = cluster.answer(&what, services.get(service)).await?;
     let name = port_name(&found, port).map_err(|error| cluster.at(error))?;
     let slices: Api<EndpointSlice> = Api::namespaced(cluster.client().clone(), namespace);
     let of_service = format!("kubernetes.io/service-name={service}");
     let of_service = ListParams::default().labels(&of_service);
     let listing = format!("the EndpointSlices of {what}");
-    let listed = cluster.answer(&listing, slices.list(&of_service)).await;
-    let listed = listed.map_err(|error| with_right(error, namespace))?;
+    let listed = cluster.answer(&listing, slices.list(&of_service)).await?;
     let (ready, others) = pods(&listed.items, &name, namespace);
     match ready.len() {
         0 => Err(cluster.at(Error::new(
@@ -51,17 +49,6 @@ pub async fn ready_pod(
         ))),
         count => Ok(ready[TURN.fetch_add(1, Ordering::Relaxed) % count].clone()),
     }
-}
-
-/// What a user needs for a tunnel, as the command that gives it.
-#[must_use]
-pub fn with_right(error: Error, namespace: &str) -> Error {
-    if error.kind() != Kind::Forbidden {
-        return error;
-    }
-    error.hint(format!(
-        "a tunnel needs a Role in {namespace} that may get services, list endpointslices, and get and create pods/portforward"
-    ))
 }
 
 /// The name of the Service's port, empty where it has none.

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use super::cluster::Cluster;
-use super::k8s_right::Right;
+use super::k8s_right::{Right, demand};
 use super::pod_stream::PodStream;
 use super::service_pods::ready_pod;
 use crate::config::{Endpoint, Entrance};
@@ -29,6 +29,14 @@ const AGAIN: Duration = Duration::from_millis(250);
 
 /// How long a client may take to say where it wants to go.
 const GREETING: Duration = Duration::from_secs(5);
+
+/// What whoever uses a tunnel must be allowed to, in the namespace of the Service.
+const RIGHTS: [(&str, &str); 4] = [
+    ("get", "services"),
+    ("list", "endpointslices.discovery.k8s.io"),
+    ("get", "pods/portforward"),
+    ("create", "pods/portforward"),
+];
 
 const SOCKS: u8 = 5;
 const BY_PASSWORD: u8 = 2;
@@ -83,10 +91,8 @@ impl Tunnels {
     /// Whether a Service is there and may be reached: fails where waiting would not help.
     pub async fn look(&self, host: &str, port: u16) -> Result<()> {
         let (namespace, service) = service(host)?;
-        for verb in ["get", "create"] {
-            let right = Right::within(namespace, verb, "pods/portforward");
-            right.demand(&self.cluster).await?;
-        }
+        let rights = RIGHTS.map(|(verb, resource)| Right::within(namespace, verb, resource));
+        demand(&self.cluster, &rights).await?;
         match ready_pod(&self.cluster, namespace, service, port).await {
             Err(error) if error.kind() != Kind::Unavailable => Err(error),
             _ => Ok(()),

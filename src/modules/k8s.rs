@@ -51,8 +51,8 @@ fn objects(ns: &mut Namespace) {
         /// needed (`deployments.apps`). Objects are maps as in `kubectl get -o json`; a Secret's values are `()`.
         ///
         /// ```rhai
-        /// k8s::list("ns").map(|namespace| namespace.metadata.name).contains("dashi-catalog")
-        /// //=> true
+        /// k8s::list("ns").find(|namespace| namespace.metadata.name == "dashi-catalog").status.phase
+        /// //=> "Active"
         /// ```
         read fn list(call, kind: ImmutableString) -> "Stream"
             options as options {
