@@ -1,9 +1,15 @@
 //! `k8s::` — the Kubernetes cluster that the lake runs on, asked through its API server.
 
+use std::time::Duration;
+
 use rhai::ImmutableString;
 
+use crate::clients::k8s_events;
+use crate::clients::k8s_kind::KindOf;
+use crate::clients::k8s_logs::{self, Wanted};
 use crate::clients::k8s_objects::{self, Selection};
 use crate::clients::k8s_right::Right;
+use crate::clients::k8s_wait::{self, Wish};
 use crate::engine::options::Options;
 use crate::engine::registry::{Namespace, native};
 use crate::error::Kind;
@@ -16,8 +22,104 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         "The Kubernetes cluster that the lake runs on.",
     );
     objects(&mut namespace);
+    logs(&mut namespace);
+    waiting(&mut namespace);
     rights(&mut namespace);
     namespace
+}
+
+fn logs(ns: &mut Namespace) {
+    native! { ns,
+        /// The lines of all containers of a pod, job, deployment and the like, each as `pod`, `container`, `time`, `line`;
+        /// those of one container in order. Followed, they come as they are written, also of pods that are made meanwhile,
+        /// until the pod or job is over; a stream that breaks off is gone on with, no line twice and none lost.
+        ///
+        /// ```rhai
+        /// try { k8s::logs("job/no-such-job").count() } catch (e) { return e.kind; }
+        /// //=> "not_found"
+        /// ```
+        read fn logs(call, target: ImmutableString) -> "Stream"
+            options as options {
+                /// The namespace. Default: that of the kubeconfig's context.
+                namespace: Text,
+                /// Only of this container.
+                container: Text,
+                /// As they come.
+                follow: Bool = "false"
+            }
+            {
+                k8s_logs::check(&target)?;
+                let text = |name: &str| options.text(name).map(|text| text.to_string());
+                let wanted = Wanted {
+                    target: target.to_string(),
+                    namespace: text("namespace"),
+                    container: text("container"),
+                    follow: options.flag("follow"),
+                };
+                call.stream("log lines", k8s_logs::logs(call.session().cluster()?, wanted))
+            }
+    }
+}
+
+fn waiting(ns: &mut Namespace) {
+    native! { ns,
+        /// Waits until an object has come to something, and gives it as it is then: a condition that is true (`complete`,
+        /// `ready`, `available`, any other), or `deleted`, which gives `()`. Ends at the first answer, also where that is
+        /// no: a Job that failed, an image that cannot be pulled, a Secret that is missing, a crash loop, a quota. The error
+        /// then has the events and the last lines of the log.
+        ///
+        /// ```rhai
+        /// k8s::wait("job/no-such-job", #{for: "deleted"})
+        /// //=> ()
+        /// ```
+        read fn wait(call, target: ImmutableString) -> "map or ()"
+            options as options {
+                /// What for.
+                for: Text = "complete",
+                /// The namespace. Default: that of the kubeconfig's context.
+                namespace: Text,
+                /// How long at most.
+                timeout: Duration = "10m",
+                /// So long a pod may fit nowhere, or may not be made: a machine for it may be on its way.
+                patience: Duration = "15s"
+            }
+            {
+                let wish = Wish {
+                    target: target.to_string(),
+                    namespace: options.text("namespace").map(|text| text.to_string()),
+                    condition: options.text("for").map_or_else(|| "complete".to_owned(), |text| text.to_lowercase()),
+                    timeout: options.duration("timeout")?.unwrap_or(Duration::from_mins(10)),
+                    patience: options.duration("patience")?.unwrap_or(Duration::from_secs(15)),
+                };
+                call.reads(&known_as(&target, &options))?;
+                let found = call.wait(k8s_wait::wait(call.session().cluster()?, &wish))?;
+                (!found.is_null()).then_some(found)
+            }
+
+        /// What the cluster says of an object, the oldest first: `time`, `type` (`Normal`, `Warning`), `reason`, `message`,
+        /// `count`.
+        ///
+        /// ```rhai
+        /// k8s::events("job/no-such-job")
+        /// //=> []
+        /// ```
+        read fn events(call, target: ImmutableString) -> "array"
+            options as options {
+                /// The namespace. Default: that of the kubeconfig's context.
+                namespace: Text
+            }
+            {
+                let (kind, name) = k8s_objects::split(&target)?;
+                let cluster = call.session().cluster()?;
+                let place = options.text("namespace");
+                let place = place.as_deref().unwrap_or_else(|| cluster.client().default_namespace());
+                let events = async {
+                    let kind = KindOf::meant(cluster, kind).await?.resource.kind;
+                    k8s_events::events(cluster, place, &kind, name).await
+                };
+                call.wait(events)?
+            }
+    }
 }
 
 fn rights(ns: &mut Namespace) {
