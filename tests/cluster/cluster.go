@@ -117,7 +117,7 @@ func (c *cluster) start(part string, flags []string) {
 		return
 	}
 	defer log.Close()
-	command := exec.Command("/proc/self/exe", append([]string{part}, flags...)...)
+	command := &exec.Cmd{Path: "/proc/self/exe", Args: append([]string{"cluster", part}, flags...)}
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := command.Start(); err != nil {

@@ -37,7 +37,8 @@ type container struct {
 }
 
 // newContainer goes on from what the API knows: after a restart of the node, what had been running is gone.
-func newContainer(p *pod, spec corev1.Container, isInit bool, known []corev1.ContainerStatus, reason string) *container {
+func newContainer(p *pod, spec corev1.Container, isInit bool, known []corev1.ContainerStatus,
+	reason string) *container {
 	c := &container{pod: p, spec: spec, isInit: isInit}
 	c.state.Waiting = &corev1.ContainerStateWaiting{Reason: reason}
 	if old, ok := podutil.GetContainerStatus(known, spec.Name); ok {
@@ -139,7 +140,7 @@ func (c *container) again() bool {
 	return true
 }
 
-// ---- before a run ----------------------------------------------------------------------------------------------------
+// ---- before a run ---------------------------------------------------------------------------------------------------
 
 // obstacle keeps a container from starting for now; its words are those of a kubelet's status.
 type obstacle struct{ reason, later, message string }
@@ -193,13 +194,10 @@ func (c *container) order() (*order, error) {
 	if err != nil {
 		return nil, err
 	}
-	folder := c.spec.WorkingDir
-	if folder == "" {
-		folder = c.pod.path("work")
-	}
 	return &order{
-		argv: argv, environment: values, folder: folder, enter: func() error { return enterMounts(mounts, &c.pod.node.targets) },
-		out: log.from("stdout"), err: log.from("stderr"), mark: c.mark(),
+		argv: argv, environment: values, folder: c.folder(), mark: c.mark(),
+		enter: func() error { return enterMounts(mounts, &c.pod.node.targets) },
+		out:   log.from("stdout"), err: log.from("stderr"),
 	}, nil
 }
 
@@ -241,7 +239,7 @@ func (c *container) command(expand func(string) string) ([]string, error) {
 	return expanded, nil
 }
 
-// ---- its state -------------------------------------------------------------------------------------------------------
+// ---- its state ------------------------------------------------------------------------------------------------------
 
 func (c *container) wait(reason, message string) {
 	c.pod.mu.Lock()
@@ -274,7 +272,7 @@ func (c *container) terminated(reason, message string, code int32, started time.
 	c.pod.changed()
 }
 
-// lost has a container terminated that nobody saw end. Called under the pod's mu, or before anybody knows the container.
+// lost has a container terminated that nobody saw end. Called under the pod's mu, or while the container is being made.
 func (c *container) lost() {
 	if c.state.Terminated != nil {
 		return
@@ -297,6 +295,13 @@ func (c *container) mark() string {
 
 func (c *container) id() string {
 	return fmt.Sprintf("process://%s/%s/%d", c.pod.uid, c.spec.Name, c.restarts())
+}
+
+func (c *container) folder() string {
+	if c.spec.WorkingDir != "" {
+		return c.spec.WorkingDir
+	}
+	return c.pod.path("work")
 }
 
 // restarts is the number of the run that is or was the last, counted from 0.

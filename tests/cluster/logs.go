@@ -74,7 +74,8 @@ func (l *logFile) write(stream string, line []byte, partly bool) {
 // serveLogs answers as a kubelet does.
 func (n *node) serveLogs(w http.ResponseWriter, r *http.Request) {
 	var options corev1.PodLogOptions
-	if err := legacyscheme.ParameterCodec.DecodeParameters(r.URL.Query(), corev1.SchemeGroupVersion, &options); err != nil {
+	query, version := r.URL.Query(), corev1.SchemeGroupVersion
+	if err := legacyscheme.ParameterCodec.DecodeParameters(query, version, &options); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -140,7 +141,7 @@ func (n *node) findLog(r *http.Request, options *corev1.PodLogOptions) (*foundLo
 		}
 		p = newPod(n, object, "")
 	}
-	for _, c := range append(p.inits[:len(p.inits):len(p.inits)], p.mains...) {
+	for _, c := range p.containers() {
 		if c.spec.Name == containerName {
 			p.mu.Lock()
 			status, log.container, log.process = statuses([]*container{c})[0], c, c.process

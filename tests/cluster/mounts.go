@@ -91,13 +91,33 @@ func (t *mountTargets) make(m mount) error {
 	return os.WriteFile(m.target, nil, 0o644)
 }
 
-// remove removes what is empty of it.
+// remove removes what is empty of it, and where no other cluster's container has a mount: that would be gone.
 func (t *mountTargets) remove() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	used := mountPoints()
 	for _, path := range slices.Backward(t.made) {
-		if info, err := os.Lstat(path); err == nil && (info.IsDir() || info.Size() == 0) {
-			_ = os.Remove(path)
+		real, err := filepath.EvalSymlinks(path)
+		if err != nil || used[real] {
+			continue
+		}
+		if info, err := os.Lstat(real); err == nil && (info.IsDir() || info.Size() == 0) {
+			_ = os.Remove(real)
 		}
 	}
+}
+
+// mountPoints is where any process has a mount (proc(5), mountinfo, field 5).
+func mountPoints() map[string]bool {
+	used := map[string]bool{}
+	files, _ := filepath.Glob("/proc/[0-9]*/mountinfo")
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		for line := range strings.Lines(string(text)) {
+			if fields := strings.Fields(line); len(fields) > 4 {
+				used[fields[4]] = true
+			}
+		}
+	}
+	return used
 }

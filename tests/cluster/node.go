@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
@@ -53,6 +54,9 @@ func (c *cluster) startNode(ctx context.Context, client kubernetes.Interface) (*
 		images:  c.file("../images.json"),
 		apiPort: c.apiPort,
 		pods:    map[types.UID]*pod{},
+	}
+	if err := n.removeFolders(ctx); err != nil {
+		return nil, err
 	}
 	tlsConfig, err := c.nodeTLS()
 	if err != nil {
@@ -138,7 +142,7 @@ func (n *node) close() {
 	n.targets.remove()
 }
 
-// ---- virtual-kubelet's questions -------------------------------------------------------------------------------------
+// ---- virtual-kubelet's questions ------------------------------------------------------------------------------------
 
 func (n *node) CreatePod(_ context.Context, object *corev1.Pod) error {
 	n.mu.Lock()
@@ -199,7 +203,7 @@ func (n *node) GetPods(context.Context) ([]*corev1.Pod, error) { return nil, nil
 
 func (n *node) NotifyPods(context.Context, func(*corev1.Pod)) {}
 
-// ---- the pods --------------------------------------------------------------------------------------------------------
+// ---- the pods -------------------------------------------------------------------------------------------------------
 
 func (n *node) byUID(uid types.UID) *pod {
 	n.mu.Lock()
@@ -217,6 +221,25 @@ func (n *node) find(namespace, name string) (found *pod) {
 		}
 	}
 	return found
+}
+
+// removeFolders removes what pods left that went while there was no node, or were finished before it started.
+func (n *node) removeFolders(ctx context.Context) error {
+	list, err := n.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, object := range list.Items {
+		known[string(object.UID)] = true
+	}
+	folders, _ := os.ReadDir(n.folder)
+	for _, folder := range folders {
+		if !known[folder.Name()] {
+			_ = os.RemoveAll(filepath.Join(n.folder, folder.Name()))
+		}
+	}
+	return nil
 }
 
 func (n *node) forget(p *pod) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -118,7 +119,7 @@ func (p *pod) overdue() bool {
 // bury has the API forget a pod whose processes are gone; only a node may do so before the grace is over.
 func (p *pod) bury() {
 	p.mu.Lock()
-	for _, c := range append(p.inits, p.mains...) {
+	for _, c := range p.containers() {
 		c.lost()
 	}
 	p.mu.Unlock()
@@ -163,6 +164,8 @@ func (p *pod) tryVolumes() error {
 	}
 	return nil
 }
+
+func (p *pod) containers() []*container { return slices.Concat(p.inits, p.mains) }
 
 func (p *pod) path(parts ...string) string {
 	return filepath.Join(append([]string{p.folder}, parts...)...)

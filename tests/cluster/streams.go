@@ -39,7 +39,7 @@ func (n *node) serveExec(w http.ResponseWriter, r *http.Request) {
 // ExecInContainer is what ServeExec asks for.
 func (p *pod) ExecInContainer(ctx context.Context, _, _, name string, argv []string, in io.Reader,
 	out, diagnostics io.WriteCloser, _ bool, _ <-chan remotecommand.TerminalSize, _ time.Duration) error {
-	for _, c := range append(p.inits[:len(p.inits):len(p.inits)], p.mains...) {
+	for _, c := range p.containers() {
 		if c.spec.Name != name {
 			continue
 		}
@@ -67,18 +67,15 @@ func orDiscard(w io.WriteCloser) io.Writer {
 }
 
 // execute runs a command where the container's process is, and kills it when the context ends.
-func (c *container) execute(ctx context.Context, in *process, argv []string, stdin io.Reader, out, diagnostics io.Writer) (int32, error) {
+func (c *container) execute(ctx context.Context, in *process, argv []string, stdin io.Reader,
+	out, diagnostics io.Writer) (int32, error) {
 	environment, _, err := c.environment()
 	if err != nil {
 		return 0, err
 	}
 	copyTo := func(w io.Writer) func(io.Reader) { return func(r io.Reader) { _, _ = io.Copy(w, r) } }
-	folder := c.spec.WorkingDir
-	if folder == "" {
-		folder = c.pod.path("work")
-	}
 	command, err := start(order{
-		argv: argv, environment: environment, folder: folder, enter: in.join,
+		argv: argv, environment: environment, folder: c.folder(), enter: in.join,
 		in: stdin, out: copyTo(out), err: copyTo(diagnostics),
 	})
 	if err != nil {
@@ -104,7 +101,8 @@ func (n *node) servePortForward(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "pod does not exist", http.StatusNotFound)
 		return
 	}
-	portforward.ServePortForward(w, r, p, p.name, string(p.uid), options, idleTimeout, streamTimeout, portforward.SupportedProtocols)
+	portforward.ServePortForward(w, r, p, p.name, string(p.uid), options,
+		idleTimeout, streamTimeout, portforward.SupportedProtocols)
 }
 
 // PortForward is what ServePortForward asks for, once a connection. It ends with the pod, as a pod's connections do.

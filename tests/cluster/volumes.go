@@ -151,10 +151,12 @@ func (f files) pick(items []corev1.KeyToPath, optional *bool, source string) (fi
 	}
 	picked := files{}
 	for _, item := range items {
-		content, ok := f[item.Key]
-		if ok {
+		if content, ok := f[item.Key]; ok {
 			picked[item.Path] = content
-		} else if _, err := missing(optional, fmt.Errorf("%s references non-existent key: %s", source, item.Key)); err != nil {
+			continue
+		}
+		_, err := missing(optional, fmt.Errorf("%s references non-existent key: %s", source, item.Key))
+		if err != nil {
 			return nil, err
 		}
 	}
