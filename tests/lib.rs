@@ -73,6 +73,7 @@ mod inventory;
 mod item_delete;
 mod item_partly;
 mod k8s_logs;
+mod k8s_wait;
 mod kill;
 mod large;
 mod locks;

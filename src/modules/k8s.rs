@@ -69,13 +69,13 @@ fn waiting(ns: &mut Namespace) {
         /// then has the events and the last lines of the log.
         ///
         /// ```rhai
-        /// k8s::wait("job/no-such-job", #{for: "deleted"})
+        /// k8s::wait("job/no-such-job", #{condition: "deleted"})
         /// //=> ()
         /// ```
         read fn wait(call, target: ImmutableString) -> "map or ()"
             options as options {
-                /// What for.
-                for: Text = "complete",
+                /// The condition that is to be true, or `deleted`.
+                condition: Text = "complete",
                 /// The namespace. Default: that of the kubeconfig's context.
                 namespace: Text,
                 /// How long at most.
@@ -87,7 +87,7 @@ fn waiting(ns: &mut Namespace) {
                 let wish = Wish {
                     target: target.to_string(),
                     namespace: options.text("namespace").map(|text| text.to_string()),
-                    condition: options.text("for").map_or_else(|| "complete".to_owned(), |text| text.to_lowercase()),
+                    condition: options.text("condition").map_or_else(|| "complete".to_owned(), |text| text.to_lowercase()),
                     timeout: options.duration("timeout")?.unwrap_or(Duration::from_mins(10)),
                     patience: options.duration("patience")?.unwrap_or(Duration::from_secs(15)),
                 };
