@@ -145,20 +145,26 @@ impl Namespace {
         format!("k8s://{}/{name}:80", self.name)
     }
 
-    /// The same lake, each service behind a Service of the cluster.
+    /// The same lake, each service behind a Service of the cluster: one pod stands for whatever listens on this machine.
     pub fn lake(&self, plain: &Addresses) -> Addresses {
-        let through = |name: &str, url: &str| {
-            let port = url.rsplit(':').next().unwrap().parse().unwrap();
-            self.serve(name, &["sleep", "1d"], port);
-            self.url(name)
+        self.deploy("lake", &["sleep", "1d"], 1, &Value::Null);
+        self.wait_until_ready("lake");
+        let through = |url: &str| {
+            let port: u16 = url.rsplit(':').next().unwrap().parse().unwrap();
+            let name = format!("port-{port}");
+            self.apply(
+                &json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {
+                "selector": {"app": "lake"}, "ports": [{"port": 80, "targetPort": port}]}}),
+            );
+            self.url(&name)
         };
         Addresses {
-            stac: through("stac", &plain.stac),
-            prefect: through("prefect", &plain.prefect),
-            loki: through("loki", &plain.loki),
-            ingest: through("ingest", &plain.ingest),
-            s3: through("s3", &plain.s3),
-            aliases: vec![plain.s3.clone()],
+            stac: through(&plain.stac),
+            prefect: through(&plain.prefect),
+            loki: through(&plain.loki),
+            ingest: through(&plain.ingest),
+            s3: through(&plain.s3),
+            aliases: [&plain.aliases[..], std::slice::from_ref(&plain.s3)].concat(),
             kubeconfig: Some(admin()),
             ..plain.clone()
         }

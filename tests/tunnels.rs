@@ -55,7 +55,7 @@ on_both_lakes! {
         let operator = namespace.lake(&served.addresses).operator();
         let child = operator.start(&["eval", "for n in 0..40 { stac::landing(); out::note(`seen ${n}`); sleep(0.1); } \"all\""]);
         std::thread::sleep(std::time::Duration::from_millis(1500));
-        for pod in namespace.pods("stac") {
+        for pod in namespace.pods("lake") {
             namespace.delete(&format!("pod/{pod}"));
         }
         let ran = operator.ended(child);
