@@ -83,20 +83,14 @@ impl Namespace {
         });
     }
 
-    /// A Deployment of one pod that runs a command, and a Service whose port 80 leads to a port of this machine, once
-    /// somebody listens there.
-    pub fn serve(&self, name: &str, command: &[&str], port: u16) {
-        self.serve_unready(name, command, port);
-        self.wait_until_ready(name);
-    }
-
-    /// The same for a port that nobody listens at, which is not asked for.
+    /// A Deployment of one pod that runs a command, and a Service whose port 80 leads to a port of this machine, whether or
+    /// not anybody listens there.
     pub fn serve_unprobed(&self, name: &str, command: &[&str], port: u16) {
         self.deploy(name, command, port, &Value::Null);
         self.wait_until_ready(name);
     }
 
-    /// The same without waiting for it.
+    /// The same with a probe of that port, and without waiting for it.
     pub fn serve_unready(&self, name: &str, command: &[&str], port: u16) {
         let probe = json!({"tcpSocket": {"port": port}, "periodSeconds": 1});
         self.deploy(name, command, port, &probe);

@@ -138,10 +138,7 @@ fn every_example_of_a_function_runs_and_gives_what_it_says() {
 fn every_example_of_a_function_of_the_cluster_runs_and_gives_what_it_says() {
     let rehearsal = Rehearsal::in_cluster();
     let functions: Vec<Arc<Function>> = rehearsal.engine.registry.functions().cloned().collect();
-    let of_cluster: Vec<_> = functions
-        .into_iter()
-        .filter(|function| is_of_cluster(function))
-        .collect();
+    let of_cluster: Vec<_> = functions.into_iter().filter(is_of_cluster).collect();
     assert!(of_cluster.len() > 3);
     for function in of_cluster {
         for example in function.examples() {

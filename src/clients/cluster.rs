@@ -80,6 +80,7 @@ impl Cluster {
     }
 
     /// The error for what the API server said, or for its silence.
+    #[must_use]
     pub fn refused(&self, what: &str, error: &kube::Error) -> Error {
         let kube::Error::Api(status) = error else {
             let message = format!("the API server of {} cannot be asked for {what}", self.name);

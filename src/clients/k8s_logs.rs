@@ -58,7 +58,7 @@ pub fn logs(cluster: &Cluster, wanted: Wanted) -> Pages {
         stream::unfold(state, |(mut from, reader)| async move {
             let mut some = Vec::new();
             let count = from.recv_many(&mut some, WAITING).await;
-            (count > 0).then(|| (some, (from, reader)))
+            (count > 0).then_some((some, (from, reader)))
         })
     });
     pages

@@ -36,7 +36,9 @@ impl Session {
         };
         let tunnels = once(&self.0.tunnels, || {
             self.wait(Tunnels::open(self.cluster()?.clone()))
-        })?;
+        });
+        let why = || format!("a tunnel is to lead to {}", tunnel.endpoint);
+        let tunnels = tunnels.map_err(|error: Error| error.hint(why()))?;
         tunnel.entrance = Some(tunnels.entrance().clone());
         let port = url.port_or_known_default().unwrap_or_default();
         self.wait(tunnels.look(url.host_str().unwrap_or_default(), port))
