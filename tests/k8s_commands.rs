@@ -87,6 +87,14 @@ fn a_word_that_means_no_kind_and_a_secrets_values_are_told_as_they_are() {
         shown.contains("keys") && !shown.contains("aHVzaC1odXNo"),
         "{shown}"
     );
+    let secret = |rest: &str| {
+        format!(
+            "let key = k8s::secret(\"keys\", #{{namespace: {:?}}}); {rest}",
+            namespace.name
+        )
+    };
+    let shown = own.run(&["eval", &secret("`${key}`")]);
+    assert!(!shown.to_string().contains("hush-hush"), "{shown}");
     let sandbox = Operator::in_context("sandbox")
         .run(&["k8s", "pods"])
         .failure(2);

@@ -97,7 +97,9 @@ fn what_will_never_come_to_it_is_told_at_once() {
         }
     }
     namespace.apply(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "loop"}, "spec": {"restartPolicy": again["restartPolicy"],
-        "containers": [{"name": "main", "image": "any", "command": ["false"]}]}}));
+        "containers": [{"name": "main", "image": "any", "command": ["false"],
+            // It would be ready for a moment.
+            "readinessProbe": {"tcpSocket": {"port": 9}}}]}}));
     let stderr = wait(&namespace, "pod/loop", ", condition: \"ready\"").failure(1);
     assert!(stderr.contains("CrashLoopBackOff"), "{stderr}");
     assert!(begun.elapsed() < Duration::from_mins(2));

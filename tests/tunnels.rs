@@ -33,7 +33,8 @@ on_both_lakes! {
         let namespace = Namespace::new();
         let operator = namespace.lake(&served.addresses).operator();
         let shown = operator.run(&["doctor"]).success();
-        assert!(!shown.contains("failed"), "{shown}");
+        assert!(!shown.contains("failed") && shown.contains("kubernetes reachable"), "{shown}");
+        assert!(shown.contains(&format!("pods of {}", namespace.name)) && shown.contains("1 are ready"), "{shown}");
         let domain = Lake::name("tunnel");
         let _ = operator.run(&["domain", "create", &domain, "--title", "T", "--description", "D"]).success();
         let shown = operator.run(&["domain", "show", &domain, "--json"]).json();
@@ -153,4 +154,27 @@ fn which_cluster_is_meant_is_said_and_not_guessed() {
         stderr.contains("the API server of prod cannot be asked") && stderr.contains("127.0.0.1:1"),
         "{stderr}"
     );
+}
+
+#[test]
+fn a_program_that_the_kubeconfig_names_says_who_asks() {
+    let namespace = Namespace::new();
+    let text = std::fs::read_to_string(admin()).unwrap();
+    let token = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("token: "))
+        .unwrap();
+    let credential = json!({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": token}});
+    let own = Operator::new();
+    let file = own.home_file("credential.json", &credential.to_string());
+    let program = format!(
+        "exec: {{apiVersion: client.authentication.k8s.io/v1, command: cat, args: [{:?}], interactiveMode: Never}}",
+        file.to_str().unwrap()
+    );
+    let line = format!("token: {token}");
+    own.home_file(".kube/config", &text.replace(&line, &program));
+    let script = format!("k8s::get(\"namespace/{}\").status.phase", namespace.name);
+    let shown = own.run(&["eval", "-vv", &script]);
+    assert_eq!(shown.stdout.trim(), "Active", "{shown}");
+    assert!(!shown.stderr.contains(token), "{shown}");
 }

@@ -14,6 +14,7 @@ pub mod k8s_log;
 pub mod k8s_logs;
 pub mod k8s_objects;
 pub mod k8s_right;
+pub mod k8s_secret;
 pub mod k8s_wait;
 pub mod loki;
 pub mod loki_bell;

@@ -29,6 +29,9 @@ const PING: Duration = Duration::from_secs(10);
 /// And after how many silent pings it is taken for gone.
 const SILENT: u64 = 2;
 
+/// A frame that is not taken within so long will not be.
+const STUCK: Duration = Duration::from_secs(30);
+
 const DATA: u8 = 0;
 
 type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
@@ -114,7 +117,10 @@ async fn upwards(
                 Message::Ping(bytes::Bytes::new())
             }
         };
-        to.send(message).await.map_err(|error| error.to_string())?;
+        match timeout(STUCK, to.send(message)).await {
+            Ok(sent) => sent.map_err(|error| error.to_string())?,
+            Err(_) => return Err("it takes nothing more".to_owned()),
+        }
     }
 }
 

@@ -266,6 +266,16 @@ impl Config {
             .is_some_and(|setting| setting.is_set() && !setting.is_off())
     }
 
+    /// Whether the lake is, or has services, in a Kubernetes cluster that is named.
+    #[must_use]
+    pub fn has_cluster(&self) -> bool {
+        self.settings().any(|setting| match &setting.value {
+            Some(Value::Endpoint(endpoint)) => endpoint.is_in_cluster(),
+            Some(_) => setting.key.path == "kube_context",
+            None => false,
+        })
+    }
+
     /// Whether there are keys for the store.
     #[must_use]
     pub fn has_s3_keys(&self) -> bool {

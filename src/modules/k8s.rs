@@ -9,9 +9,11 @@ use crate::clients::k8s_kind::KindOf;
 use crate::clients::k8s_logs::{self, Wanted};
 use crate::clients::k8s_objects::{self, Selection};
 use crate::clients::k8s_right::Right;
+use crate::clients::k8s_secret;
 use crate::clients::k8s_wait::{self, Wish};
 use crate::engine::options::Options;
 use crate::engine::registry::{Namespace, native};
+use crate::engine::secret::SecretValue;
 use crate::error::Kind;
 use crate::session::Session;
 
@@ -124,6 +126,43 @@ fn waiting(ns: &mut Namespace) {
 
 fn rights(ns: &mut Namespace) {
     native! { ns,
+        /// A value of a Secret of the cluster, as a secret: it can be handed to a function that sends it, but not printed,
+        /// joined to text or turned to JSON. Throws `not_found` where there is none.
+        ///
+        /// ```rhai
+        /// try { k8s::secret("no-such-secret") } catch (e) { return e.kind; }
+        /// //=> "not_found"
+        /// ```
+        read fn secret(call, name: ImmutableString) -> "Secret"
+            options as options {
+                /// Which of its keys; needed where it has several.
+                key: Text,
+                /// The namespace. Default: that of the kubeconfig's context.
+                namespace: Text
+            }
+            {
+                let cluster = call.session().cluster()?;
+                let place = options.text("namespace");
+                let place = place.as_deref().unwrap_or_else(|| cluster.client().default_namespace());
+                let key = options.text("key");
+                let secret = k8s_secret::value(cluster, place, &name, key.as_deref());
+                let secret = call.wait(secret)?;
+                call.session().hide(&secret);
+                SecretValue(secret)
+            }
+
+        /// The version of the API server, as `v1.37.2`. Nobody needs a right for it.
+        ///
+        /// ```rhai
+        /// k8s::version().starts_with("v")
+        /// //=> true
+        /// ```
+        read fn version(call) -> "string" {
+            let cluster = call.session().cluster()?;
+            let asked = cluster.answer("its version", cluster.client().apiserver_version());
+            call.wait(asked)?.git_version
+        }
+
         /// Whether you may do something: a verb (`get`, `create`, …) and a resource with its group, a subresource behind a
         /// slash (`pods/portforward`, `jobs.batch`). The API server itself is asked.
         ///
