@@ -1,22 +1,26 @@
-# make test       everything, on a fresh Debian machine with Rust: installs what the tests need, starts the real lake anew
-# make test-full  the same, with the long matrices whole
-# make check      format, lints, and the tests that need no real lake
+# make test       everything, on a fresh Debian machine with Rust: installs what the tests need, starts the real lake and the
+#                 test cluster anew
+# make test-full  the same, with the long matrices whole, and what is typed at lakes once more through tunnels
+# make check      format, lints, and the tests that need neither
 # make bench      what is measured
-# make lake-down  stops the real lake
+# make lake-down  stops the real lake; make cluster-down the cluster
 
 CARGO ?= cargo
 LAKE := tests/lake/lake
+CLUSTER := tests/cluster/cluster
+THROUGH_TUNNELS := domain:: ingest gc:: audit_tail:: follow:: runs:: item_delete::
 
-.PHONY: test test-full check lint lake-up lake-down bench
+.PHONY: test test-full check lint lake-up lake-down cluster-up cluster-down bench
 
-test: lake-up lint
+test: lake-up cluster-up lint
 	$(CARGO) test --locked
 
 test-full: export DASHICTL_TEST_FULL = 1
 test-full: test
+	DASHICTL_TEST_TUNNELS=1 $(CARGO) test --locked --test integration -- $(THROUGH_TUNNELS)
 
 check: lint
-	$(CARGO) test --locked -- --skip real
+	$(CARGO) test --locked -- --skip real --skip k8s_ --skip tunnels:: --skip of_the_cluster
 
 lint:
 	$(CARGO) fmt --check
@@ -30,6 +34,14 @@ lake-up:
 
 lake-down:
 	$(LAKE) down
+
+cluster-up:
+	$(CLUSTER) install
+	$(CLUSTER) reset
+	$(CLUSTER) up
+
+cluster-down:
+	$(CLUSTER) down
 
 bench:
 	$(CARGO) bench --locked

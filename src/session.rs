@@ -1,6 +1,8 @@
 //! One run: its configuration, the runtime, the gate, how it is stopped, and the clients, each built when it is first
 //! asked for. Everything that a native function needs and that is not its argument hangs here.
 
+mod cluster;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
@@ -8,6 +10,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
+use crate::clients::cluster::Cluster;
 use crate::clients::http::{Sender, Tracer};
 use crate::clients::ingest::Ingest;
 use crate::clients::loki::Loki;
@@ -15,6 +18,7 @@ use crate::clients::prefect::Prefect;
 use crate::clients::presigned::Presigned;
 use crate::clients::s3::S3;
 use crate::clients::stac::Stac;
+use crate::clients::tunnel::Tunnels;
 use crate::clients::web::Web;
 use crate::config::{Config, Environment, Secret, Service};
 use crate::effects::{Gate, Journals};
@@ -66,6 +70,8 @@ struct Inner {
     ingest: OnceLock<Ingest>,
     presigned: OnceLock<Presigned>,
     web: OnceLock<Web>,
+    cluster: OnceLock<Cluster>,
+    tunnels: OnceLock<Tunnels>,
     lake: OnceLock<Lake>,
     referenced: Mutex<Option<(Arc<Referenced>, Instant)>>,
     deferred: Mutex<Vec<Callback>>,
@@ -90,6 +96,8 @@ impl Session {
             ingest: OnceLock::new(),
             presigned: OnceLock::new(),
             web: OnceLock::new(),
+            cluster: OnceLock::new(),
+            tunnels: OnceLock::new(),
             lake: OnceLock::new(),
             referenced: Mutex::new(None),
             deferred: Mutex::new(Vec::new()),
@@ -273,7 +281,8 @@ impl Session {
     }
 
     fn sender(&self, service: Service) -> Result<Sender> {
-        let settings = self.endpoints()?.service(service)?;
+        let mut settings = self.endpoints()?.service(service)?;
+        self.dig(&settings.url, &mut settings.transport)?;
         self.reveal(
             settings
                 .token
@@ -310,10 +319,7 @@ impl Session {
     /// The client of the store by URLs that somebody else has signed.
     pub fn presigned(&self) -> Result<&Presigned> {
         once(&self.0.presigned, || {
-            Ok(Presigned::new(
-                self.endpoints()?.s3()?,
-                self.tracer().clone(),
-            ))
+            Ok(Presigned::new(self.store()?, self.tracer().clone()))
         })
     }
 
@@ -327,7 +333,7 @@ impl Session {
     /// The client of the object store.
     pub fn s3(&self) -> Result<&S3> {
         once(&self.0.s3, || {
-            let settings = self.endpoints()?.s3()?;
+            let settings = self.store()?;
             self.reveal(
                 [
                     &settings.access_key,

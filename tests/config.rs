@@ -84,12 +84,13 @@ fn a_file_with_secrets_that_others_can_read_draws_a_warning() {
 }
 
 #[test]
-fn a_service_behind_a_tunnel_says_that_this_build_has_none() {
+fn a_service_inside_a_cluster_wants_a_kubeconfig() {
     let operator = Operator::new();
     operator.config("stac_url = \"k8s://dashi-catalog/stac-fastapi:8080\"\n");
     let stderr = operator.run(&["domain", "list"]).failure(2);
     assert!(
-        stderr.contains("stac_url") && stderr.contains("tunnel"),
+        stderr.contains("there is no kubeconfig")
+            && stderr.contains("a tunnel is to lead to k8s://dashi-catalog/stac-fastapi:8080"),
         "{stderr}"
     );
 }

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::canary;
+use super::cluster::Namespace;
 use super::operator::Operator;
 use super::wire::Wire;
 
@@ -132,6 +133,8 @@ pub struct Addresses {
     pub secret_key: String,
     /// Other names of the store in hrefs.
     pub aliases: Vec<String>,
+    /// The kubeconfig of who works there, for services inside a cluster.
+    pub kubeconfig: Option<PathBuf>,
 }
 
 impl Addresses {
@@ -146,6 +149,7 @@ impl Addresses {
             access_key: sandbox.access_key().to_owned(),
             secret_key: sandbox.secret_key().to_owned(),
             aliases: Vec::new(),
+            kubeconfig: None,
         }
     }
 
@@ -176,6 +180,7 @@ impl Addresses {
             access_key: own.access_key,
             secret_key: own.secret_key,
             aliases: Vec::new(),
+            kubeconfig: None,
         }
     }
 
@@ -212,10 +217,23 @@ impl Addresses {
 
     /// An operator whose configuration leads there; without keys for the store where there are none here.
     pub fn operator(&self) -> Operator {
+        if self.kubeconfig.is_none() && std::env::var_os("DASHICTL_TEST_TUNNELS").is_some() {
+            return tunnelled(self).operator();
+        }
         let operator = Operator::new();
         operator.config(&self.configuration());
+        if let Some(kubeconfig) = &self.kubeconfig {
+            let text = std::fs::read_to_string(kubeconfig).unwrap();
+            operator.home_file(".kube/config", &text);
+        }
         operator
     }
+}
+
+/// The same lake through the cluster, taps and all: so `make test-full` runs what is typed at lakes once more.
+fn tunnelled(plain: &Addresses) -> Addresses {
+    static NAMESPACE: OnceLock<Namespace> = OnceLock::new();
+    NAMESPACE.get_or_init(Namespace::new).lake(plain)
 }
 
 /// The configuration file that leads to the real lake.

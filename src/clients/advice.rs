@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::connection;
-use crate::config::{Key, Origin, Transport};
+use crate::config::{Entrance, Key, Origin, Transport, Tunnel};
 use crate::error::Kind;
 use crate::time;
 
@@ -30,6 +30,10 @@ pub fn address(setting: &str, origin: &Origin) -> String {
 /// A proxy stands between, and may be what does not answer.
 #[must_use]
 pub fn proxy(url: &Url, transport: &Transport) -> Option<String> {
+    // A tunnel needs none.
+    if transport.tunnel.is_some() {
+        return None;
+    }
     if let Some(proxy) = &transport.proxy {
         return Some(format!(
             "it is asked through the proxy {proxy} (setting http.proxy, or that of the service): does that answer?"
@@ -50,6 +54,17 @@ pub fn proxy(url: &Url, transport: &Transport) -> Option<String> {
         .map(|name| {
             format!("it may be asked through the proxy that {name} names: does that answer?")
         })
+}
+
+/// A tunnel leads to the service, and what was wrong lies in it or behind it.
+#[must_use]
+pub fn tunnel(tunnel: &Tunnel) -> String {
+    let trouble = tunnel.entrance.as_ref().and_then(Entrance::trouble);
+    let trouble = trouble.unwrap_or_else(|| "are its pods ready, and do they listen?".to_owned());
+    format!(
+        "it is reached by a tunnel to {}: {trouble}",
+        tunnel.endpoint
+    )
 }
 
 /// The server's certificate is what was wrong, if that is what the causes say.

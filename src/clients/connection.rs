@@ -5,6 +5,7 @@ use reqwest::{Client, ClientBuilder, Proxy};
 use url::{Host, Url};
 
 use super::tls;
+use super::tunnel::DIG;
 use crate::config::Transport;
 use crate::error::{Error, Result};
 
@@ -18,9 +19,23 @@ pub fn builder(service: &str, url: &Url, transport: &Transport) -> Result<Client
     tls::install_provider();
     builder = match url.scheme() {
         // No roots are loaded for plain HTTP: that alone would take longer than the start of a command may.
-        "http" if transport.proxy.is_none() => builder.tls_certs_only([]),
+        "http" if transport.proxy.is_none() || transport.tunnel.is_some() => {
+            builder.tls_certs_only([])
+        }
         _ => tls::configure(builder, transport)?,
     };
+    if let Some(entrance) = transport
+        .tunnel
+        .as_ref()
+        .and_then(|tunnel| tunnel.entrance.as_ref())
+    {
+        let socks = Proxy::all(entrance.proxy.as_str()).map_err(|error| {
+            Error::internal("the entrance of the tunnel is no proxy").caused_by(&error)
+        })?;
+        // Its own limit on opening comes first, and says more.
+        let patience = transport.connect_timeout.max(DIG) + DIG / 2;
+        return Ok(builder.connect_timeout(patience).proxy(socks));
+    }
     if let Some(proxy) = &transport.proxy {
         let wrong = |error| {
             Error::config(format!("the proxy of {service} is wrong: {proxy}")).caused_by(&error)

@@ -351,6 +351,9 @@ impl Sender {
         if let Some(hint) = advice::certificate(error, transport) {
             return Failure::Lasting(failure.hint(hint));
         }
+        if let Some(tunnel) = &transport.tunnel {
+            failure = failure.hint(advice::tunnel(tunnel));
+        }
         if error.is_connect() {
             if let Some(hint) = advice::proxy(url, transport) {
                 failure = failure.hint(hint);
@@ -359,6 +362,10 @@ impl Sender {
                 self.settings().setting,
                 &self.settings().origin,
             ));
+            // A tunnel has already waited for a pod that is restarted.
+            if transport.tunnel.is_some() {
+                return Failure::Lasting(failure);
+            }
         }
         Failure::Passing(failure)
     }

@@ -6,7 +6,7 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 
 use super::advice;
-use crate::config::S3Settings;
+use crate::config::{S3Settings, Tunnel};
 use crate::error::{Error, Kind};
 use crate::time;
 
@@ -28,6 +28,7 @@ pub(crate) struct Asked {
     endpoint: String,
     timeout: Duration,
     address_hint: String,
+    tunnel: Option<Tunnel>,
     credentials_hint: String,
     timeout_hint: String,
 }
@@ -40,6 +41,7 @@ impl Asked {
             endpoint: settings.endpoint.as_str().trim_end_matches('/').to_owned(),
             timeout: settings.transport.timeout,
             address_hint: advice::address(settings.setting, &settings.origin),
+            tunnel: settings.transport.tunnel.clone(),
             credentials_hint: advice::credentials("s3"),
             timeout_hint: advice::timeout(&settings.transport),
         }
@@ -162,6 +164,9 @@ impl Asked {
         ));
         if let Some(source) = failure.source() {
             error = error.caused_by(source);
+        }
+        if let Some(tunnel) = &self.tunnel {
+            error = error.hint(advice::tunnel(tunnel));
         }
         error.hint(self.address_hint.clone())
     }

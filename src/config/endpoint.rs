@@ -10,6 +10,9 @@ use url::Url;
 use super::fault::Fault;
 use crate::error::{Error, Result};
 
+/// What the names of all Services of a cluster end in.
+pub const CLUSTER_DOMAIN: &str = ".svc.cluster.local";
+
 /// Where a service is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
@@ -27,18 +30,36 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// The URL to send requests to. `setting` is the key that holds the endpoint. Fails for one inside a cluster: this
-    /// build has no tunnel to it.
-    pub fn url(&self, setting: &str) -> Result<&Url> {
+    /// The URL to send requests to. A Service is asked by the name that the cluster gives it, so that the links it writes
+    /// and the signatures made for it hold wherever they are used; only the way there is a tunnel.
+    pub fn url(&self) -> Result<Url> {
         match self {
-            Endpoint::Http(url) => Ok(url),
-            Endpoint::Kubernetes { .. } => Err(Error::config(format!(
-                "{setting} is {self}, and this build cannot tunnel into a cluster yet"
-            ))
-            .hint(format!(
-                "forward the port with kubectl and set {setting} to http://localhost:<port>"
-            ))),
+            Endpoint::Http(url) => Ok(url.clone()),
+            Endpoint::Kubernetes {
+                namespace,
+                service,
+                port,
+            } => {
+                let url = format!("http://{service}.{namespace}{CLUSTER_DOMAIN}:{port}/");
+                Url::parse(&url).map_err(|error| {
+                    Error::config(format!("{self} has no name in its cluster"))
+                        .cause(error.to_string())
+                })
+            }
         }
+    }
+
+    /// Whether it is inside a cluster.
+    #[must_use]
+    pub fn is_in_cluster(&self) -> bool {
+        matches!(self, Endpoint::Kubernetes { .. })
+    }
+
+    /// The Service that a host name inside a cluster means, as `(namespace, service)`.
+    #[must_use]
+    pub fn service_of(host: &str) -> Option<(&str, &str)> {
+        let (service, namespace) = host.strip_suffix(CLUSTER_DOMAIN)?.split_once('.')?;
+        (is_label(service) && is_label(namespace)).then_some((namespace, service))
     }
 
     /// Reads an endpoint.
@@ -193,12 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn a_service_in_a_cluster_has_no_url_yet() {
-        let endpoint = Endpoint::parse("k8s://ns/stac:80").unwrap();
-        let error = endpoint.url("stac_url").unwrap_err();
-        let expected =
-            "stac_url is k8s://ns/stac:80, and this build cannot tunnel into a cluster yet";
-        assert_eq!(error.to_string(), expected);
+    fn a_service_in_a_cluster_is_asked_by_its_name_there() {
+        let endpoint = Endpoint::parse("k8s://ns/stac:8080").unwrap();
+        let url = endpoint.url().unwrap();
+        assert_eq!(url.as_str(), "http://stac.ns.svc.cluster.local:8080/");
+        let host = url.host_str().unwrap();
+        assert_eq!(Endpoint::service_of(host), Some(("ns", "stac")));
+        assert_eq!(Endpoint::service_of("stac.example.org"), None);
+        assert_eq!(Endpoint::service_of("a.b.c.svc.cluster.local"), None);
     }
 
     #[test]

@@ -72,6 +72,16 @@ impl Environment {
         self.xdg("XDG_CACHE_HOME", ".cache", "cache")
     }
 
+    /// The kubeconfig files, the first that says something wins: those that `KUBECONFIG` names, else `~/.kube/config`.
+    #[must_use]
+    pub fn kubeconfigs(&self) -> Vec<PathBuf> {
+        match (self.get("KUBECONFIG"), self.get("HOME")) {
+            (Some(paths), _) => std::env::split_paths(paths).collect(),
+            (None, Some(home)) => vec![Path::new(home).join(".kube/config")],
+            (None, None) => Vec::new(),
+        }
+    }
+
     /// An XDG folder. A relative path in the variable is ignored, as the XDG Base Directory Specification demands.
     fn xdg(&self, variable: &str, below_home: &str, what: &str) -> Result<PathBuf> {
         let given = self.get(variable).map(Path::new);

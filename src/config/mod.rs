@@ -34,13 +34,15 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use endpoint::Endpoint;
+pub use endpoint::{CLUSTER_DOMAIN, Endpoint};
 pub use environment::Environment;
 pub use flags::Flags;
 pub use keys::{IN_CLUSTER_S3, KEYS, Key, Shape};
 pub use origin::Origin;
 pub use secret::Secret;
-pub use services::{S3Settings, Service, ServiceSettings, Transport};
+pub use services::{
+    ClusterSettings, Entrance, S3Settings, Service, ServiceSettings, Transport, Tunnel,
+};
 pub use setting::Setting;
 pub use words::quoted;
 

@@ -1,6 +1,8 @@
 //! What a client needs to know about its service, taken out of the settings and typed.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use url::Url;
@@ -82,6 +84,41 @@ pub struct Transport {
     /// Whether a proxy of the system (`HTTPS_PROXY` and its like) may be used where `proxy` is none: not when the proxy
     /// is `off`, and not in the sandbox.
     pub system_proxy: bool,
+    /// The tunnel that leads to it, for a service inside a cluster.
+    pub tunnel: Option<Tunnel>,
+}
+
+/// The way to a service inside a cluster, through its API server.
+#[derive(Debug, Clone)]
+pub struct Tunnel {
+    /// `k8s://<namespace>/<service>:<port>`
+    pub endpoint: String,
+    /// Where it begins on this machine; none until it is dug.
+    pub entrance: Option<Entrance>,
+}
+
+/// Where tunnels begin: a SOCKS proxy of this process.
+#[derive(Clone)]
+pub struct Entrance {
+    /// The proxy, with the password without which it serves nobody.
+    pub proxy: Url,
+    /// What went wrong last behind it, in words.
+    pub trouble: Arc<Mutex<Option<String>>>,
+}
+
+impl fmt::Debug for Entrance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Entrance({:?})", self.proxy.port())
+    }
+}
+
+impl Entrance {
+    /// What went wrong last behind it.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clone()
+    }
 }
 
 /// What a client of a JSON service needs.
@@ -134,6 +171,17 @@ pub struct S3Settings {
     pub transport: Transport,
 }
 
+/// What a client of the cluster needs.
+#[derive(Debug, Clone)]
+pub struct ClusterSettings {
+    /// The context of the kubeconfig, where one is named.
+    pub context: Option<String>,
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// How long a connection may take to open.
+    pub connect_timeout: Duration,
+}
+
 impl Config {
     /// What a client of this service needs. Fails when the lake has no such service, and for an endpoint that cannot be
     /// reached from here.
@@ -150,7 +198,7 @@ impl Config {
             user: (service == Service::Ingest)
                 .then(|| self.text("ingest.user").ok())
                 .flatten(),
-            transport: self.transport(name)?,
+            transport: self.transport_to(setting, name)?,
         })
     }
 
@@ -218,6 +266,16 @@ impl Config {
             .is_some_and(|setting| setting.is_set() && !setting.is_off())
     }
 
+    /// Whether the lake is, or has services, in a Kubernetes cluster that is named.
+    #[must_use]
+    pub fn has_cluster(&self) -> bool {
+        self.settings().any(|setting| match &setting.value {
+            Some(Value::Endpoint(endpoint)) => endpoint.is_in_cluster(),
+            Some(_) => setting.key.path == "kube_context",
+            None => false,
+        })
+    }
+
     /// Whether there are keys for the store.
     #[must_use]
     pub fn has_s3_keys(&self) -> bool {
@@ -245,7 +303,32 @@ impl Config {
             landing_bucket: self.text("s3.landing_bucket")?,
             processed_bucket: self.text("s3.processed_bucket")?,
             curated_bucket: self.text("s3.curated_bucket")?,
-            transport: self.transport("s3")?,
+            transport: self.transport_to(setting, "s3")?,
+        })
+    }
+
+    /// How to talk to what a setting says, through a tunnel where that is inside a cluster.
+    fn transport_to(&self, setting: &str, section: &str) -> Result<Transport> {
+        let tunnel = match &self.known(setting)?.value {
+            Some(Value::Endpoint(endpoint)) if endpoint.is_in_cluster() => Some(Tunnel {
+                endpoint: endpoint.to_string(),
+                entrance: None,
+            }),
+            _ => None,
+        };
+        Ok(Transport {
+            tunnel,
+            ..self.transport(section)?
+        })
+    }
+
+    /// How to talk to the API server of the cluster, where it has limits of its own.
+    pub fn cluster(&self) -> Result<ClusterSettings> {
+        let transport = self.transport("http")?;
+        Ok(ClusterSettings {
+            context: self.text("kube_context").ok(),
+            timeout: transport.timeout,
+            connect_timeout: transport.connect_timeout,
         })
     }
 
@@ -271,6 +354,7 @@ impl Config {
                 _ => None,
             },
             system_proxy: !proxy.is_set() && !self.is_sandbox(),
+            tunnel: None,
         })
     }
 
@@ -326,7 +410,7 @@ impl Config {
     fn endpoint(&self, path: &'static str) -> Result<Url> {
         let setting = self.known(path)?;
         match &setting.value {
-            Some(Value::Endpoint(endpoint)) => endpoint.url(path).cloned(),
+            Some(Value::Endpoint(endpoint)) => endpoint.url(),
             Some(Value::Off) => Err(Error::config(format!(
                 "this lake has no such service: {path} is off ({})",
                 setting.origin

@@ -5,14 +5,12 @@
 
 use url::Url;
 
+use crate::config::CLUSTER_DOMAIN;
 use crate::error::{Error, Result};
 
 use super::authority::{Authority, aws_bucket};
 use super::href::without_secrets;
 use super::{IN_CLUSTER, Settings};
-
-/// What a Kubernetes service is called in full.
-const CLUSTER_DOMAIN: &str = ".svc.cluster.local";
 
 /// One place of the store or of a service: an authority and the path below which it answers (empty or `/base`).
 #[derive(Debug, Clone)]

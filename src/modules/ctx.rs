@@ -4,10 +4,14 @@ use rhai::{Dynamic, ImmutableString};
 use serde_json::{Value, json};
 
 use crate::config::{KEYS, Service, Setting};
+use crate::engine::call::Call;
 use crate::engine::moment::Moment;
 use crate::engine::registry::{Namespace, native};
-use crate::error::{Error, nearest};
+use crate::error::{Error, Result, nearest};
 use crate::session::Session;
+
+/// What scripts call the cluster.
+const CLUSTER: &str = "k8s";
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
     let mut namespace = Namespace::new(session, "ctx", "The run itself: context, settings, mode.");
@@ -55,19 +59,15 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             call.session().gate().recorder().map(|recorder| recorder.run().id.to_string())
         }
 
-        /// Whether this lake has a service: `stac`, `prefect`, `loki`, `ingest`. The last two can be switched off.
+        /// Whether this lake has a service: `stac`, `prefect`, `loki`, `ingest`, of which the last two can be switched off,
+        /// or `k8s`, a cluster that is named.
         ///
         /// ```rhai
         /// ctx::has("loki")
         /// //=> true
         /// ```
         read fn has(call, service: ImmutableString) -> "bool" {
-            let known = Service::ALL.map(Service::name);
-            let found = Service::ALL.into_iter().find(|known| known.name() == service.as_str());
-            let found = found.ok_or_else(|| {
-                Error::usage(format!("'{service}' is no service")).suggest(nearest(&service, known))
-            })?;
-            call.session().endpoints()?.has(found)
+            has(call, &service)?
         }
 
         /// The resolved settings in order: `key`, `value` (secrets masked), `origin` (file and line, variable, flag
@@ -110,4 +110,18 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         }
     }
     namespace
+}
+
+fn has(call: &Call, service: &str) -> Result<bool> {
+    let config = call.session().endpoints()?;
+    if service == CLUSTER {
+        return Ok(config.has_cluster());
+    }
+    let found = Service::ALL
+        .into_iter()
+        .find(|known| known.name() == service);
+    let known = Service::ALL.map(Service::name).into_iter().chain([CLUSTER]);
+    found.map(|found| config.has(found)).ok_or_else(|| {
+        Error::usage(format!("'{service}' is no service")).suggest(nearest(service, known))
+    })
 }

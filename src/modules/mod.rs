@@ -10,6 +10,7 @@ mod fs;
 mod http;
 mod ingest;
 mod json;
+mod k8s;
 mod lake;
 mod loki;
 mod orphans;
@@ -35,6 +36,7 @@ pub(crate) const ROLL: &[fn(&Session) -> Namespace] = &[
     s3::namespace,
     prefect::namespace,
     loki::namespace,
+    k8s::namespace,
     ingest::namespace,
     lake::namespace,
     ctx::namespace,

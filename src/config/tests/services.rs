@@ -181,7 +181,7 @@ fn stac_prefect_and_the_store_cannot_be_off() {
 }
 
 #[test]
-fn a_service_in_a_cluster_is_kept_and_cannot_be_reached_yet() {
+fn a_service_in_a_cluster_has_its_name_there_and_a_tunnel() {
     let config = Machine::with_file("[s3]\nendpoint = \"k8s://dashi-platform/rustfs:9000\"\n")
         .set("DASHI_STAC_URL", "k8s://dashi-data/stac-fastapi:8080")
         .load();
@@ -190,15 +190,24 @@ fn a_service_in_a_cluster_is_kept_and_cannot_be_reached_yet() {
         "k8s://dashi-data/stac-fastapi:8080"
     );
     assert!(config.has(Service::Stac));
-    let error = config.service(Service::Stac).unwrap_err();
-    assert!(
-        error.to_string().starts_with("stac_url is k8s://"),
-        "{error}"
+    let stac = config.service(Service::Stac).unwrap();
+    assert_eq!(
+        stac.url.as_str(),
+        "http://stac-fastapi.dashi-data.svc.cluster.local:8080/"
     );
-    let error = config.s3().unwrap_err();
+    assert_eq!(
+        stac.transport.tunnel.unwrap().endpoint,
+        "k8s://dashi-data/stac-fastapi:8080"
+    );
+    let tunnel = config.s3().unwrap().transport.tunnel.unwrap();
+    assert_eq!(tunnel.endpoint, "k8s://dashi-platform/rustfs:9000");
     assert!(
-        error.to_string().starts_with("s3.endpoint is k8s://"),
-        "{error}"
+        config
+            .service(Service::Loki)
+            .unwrap()
+            .transport
+            .tunnel
+            .is_none()
     );
 }
 

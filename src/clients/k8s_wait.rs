@@ -1,0 +1,298 @@
+//! Waiting for an object to come to something, or to what keeps it from ever coming there: a Job that failed, an image
+//! that cannot be pulled, a Secret that is missing, a pod that fits nowhere. The first answer ends it, with the events and
+//! the last lines of the log where it is no.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::cluster::Cluster;
+use super::k8s_events::events;
+use super::k8s_logs::{self, Wanted as Lines, selected};
+use super::k8s_objects::{self, Selection, get, split};
+use crate::error::{Error, Kind, Result};
+
+/// How often it is looked.
+const LOOK: Duration = Duration::from_millis(500);
+/// So many lines of a log are told.
+const LINES: usize = 20;
+
+/// Reasons of a container that waits, which nothing but a change ends.
+const STUCK: [&str; 5] = [
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "CrashLoopBackOff",
+];
+
+/// What is waited for.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// `kind/name`
+    pub target: String,
+    /// The namespace; the context's where none is named.
+    pub namespace: Option<String>,
+    /// `complete`, `ready`, `available`, another condition's type, or `deleted`.
+    pub condition: String,
+    /// How long.
+    pub timeout: Duration,
+    /// So long a pod may fit nowhere: a machine for it may be on its way.
+    pub patience: Duration,
+}
+
+/// The object as it is once it has come to what is wished; `()` (null) where it is deleted.
+pub async fn wait(cluster: &Cluster, wish: &Wish) -> Result<Value> {
+    split(&wish.target)?;
+    let begun = Instant::now();
+    let mut homeless: Option<Instant> = None;
+    loop {
+        let object = match get(cluster, &wish.target, wish.namespace.as_deref()).await {
+            Ok(object) => object,
+            Err(error) if error.kind() == Kind::NotFound && wish.condition == "deleted" => {
+                return Ok(Value::Null);
+            }
+            Err(error) if error.kind() == Kind::Unavailable && begun.elapsed() < wish.timeout => {
+                sleep(LOOK).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if has(&object, &wish.condition) {
+            return Ok(object);
+        }
+        if wish.condition != "deleted" {
+            if let Some(why) = failed(&object) {
+                return Err(told(cluster, wish, &object, Kind::Invalid, &why).await);
+            }
+            match obstacle(cluster, wish, &object).await? {
+                Some(Obstacle::Stuck(why)) => {
+                    return Err(told(cluster, wish, &object, Kind::Invalid, &why).await);
+                }
+                Some(Obstacle::Homeless(why)) => {
+                    let since = *homeless.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= wish.patience {
+                        return Err(told(cluster, wish, &object, Kind::Invalid, &why).await);
+                    }
+                }
+                None => homeless = None,
+            }
+        }
+        if begun.elapsed() >= wish.timeout {
+            let why = format!(
+                "it did not come to that within {}",
+                crate::time::spell(wish.timeout)
+            );
+            return Err(told(cluster, wish, &object, Kind::Timeout, &why).await);
+        }
+        sleep(LOOK).await;
+    }
+}
+
+enum Obstacle {
+    Stuck(String),
+    Homeless(String),
+}
+
+/// Whether an object has come to a condition.
+fn has(object: &Value, wanted: &str) -> bool {
+    if wanted == "available" && object["kind"] == "Deployment" && !is_rolled_out(object) {
+        return false;
+    }
+    conditions(object).any(|condition| {
+        let name = condition["type"].as_str().unwrap_or_default();
+        name.eq_ignore_ascii_case(wanted) && condition["status"] == "True"
+    })
+}
+
+/// Whether a Deployment is what was asked for last: its `Available` is true also while old pods serve.
+fn is_rolled_out(deployment: &Value) -> bool {
+    let status = &deployment["status"];
+    let wanted = deployment["spec"]["replicas"].as_i64().unwrap_or(1);
+    let seen =
+        status["observedGeneration"].as_i64() >= deployment["metadata"]["generation"].as_i64();
+    seen && status["updatedReplicas"].as_i64().unwrap_or(0) == wanted
+        && status["availableReplicas"].as_i64().unwrap_or(0) >= wanted
+}
+
+fn conditions(object: &Value) -> impl Iterator<Item = &Value> {
+    object["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+}
+
+/// Why an object will never come to anything, by what it says itself.
+fn failed(object: &Value) -> Option<String> {
+    let said = |condition: &Value| {
+        let reason = condition["reason"].as_str().unwrap_or("no reason told");
+        match condition["message"].as_str() {
+            Some(message) => format!("{reason}: {message}"),
+            None => reason.to_owned(),
+        }
+    };
+    if object["kind"] == "Pod" && object["status"]["phase"] == "Failed" {
+        return Some("it failed".to_owned());
+    }
+    conditions(object)
+        .find(|condition| {
+            matches!(
+                condition["type"].as_str(),
+                Some("Failed" | "ReplicaFailure")
+            ) && condition["status"] == "True"
+        })
+        .map(said)
+}
+
+/// What its pods are held up by.
+async fn obstacle(cluster: &Cluster, wish: &Wish, object: &Value) -> Result<Option<Obstacle>> {
+    for pod in pods(cluster, wish, object).await? {
+        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+        let status = &pod["status"];
+        let containers = ["initContainerStatuses", "containerStatuses"];
+        for container in containers
+            .iter()
+            .flat_map(|list| status[*list].as_array().into_iter().flatten())
+        {
+            let waiting = &container["state"]["waiting"];
+            let reason = waiting["reason"].as_str().unwrap_or_default();
+            if STUCK.contains(&reason) {
+                let message = waiting["message"].as_str().unwrap_or_default();
+                return Ok(Some(Obstacle::Stuck(format!(
+                    "pod {name}: {reason} {message}"
+                ))));
+            }
+        }
+        if let Some(condition) = conditions(&pod).find(|known| known["reason"] == "Unschedulable") {
+            let message = condition["message"].as_str().unwrap_or_default();
+            return Ok(Some(Obstacle::Homeless(format!(
+                "pod {name} fits nowhere: {message}"
+            ))));
+        }
+    }
+    let (namespace, kind, name) = identity(object);
+    let refused = events(cluster, namespace, kind, name).await?;
+    let refused = refused
+        .iter()
+        .rev()
+        .find(|event| event["reason"] == "FailedCreate");
+    Ok(refused
+        .map(|event| Obstacle::Homeless(event["message"].as_str().unwrap_or_default().to_owned())))
+}
+
+/// The pods that an object has; none where it has none of its own.
+async fn pods(cluster: &Cluster, wish: &Wish, object: &Value) -> Result<Vec<Value>> {
+    let Ok(selected) = selected(object) else {
+        return Ok(Vec::new());
+    };
+    let selection = Selection {
+        namespace: wish.namespace.clone(),
+        labels: selected.label_selector,
+        fields: selected.field_selector,
+    };
+    let mut pages = k8s_objects::list(cluster, "pods".to_owned(), selection);
+    let mut pods = Vec::new();
+    while let Some(page) = pages.next().await {
+        pods.extend(page?);
+    }
+    Ok(pods)
+}
+
+fn identity(object: &Value) -> (&str, &str, &str) {
+    let metadata = &object["metadata"];
+    (
+        metadata["namespace"].as_str().unwrap_or("default"),
+        object["kind"].as_str().unwrap_or_default(),
+        metadata["name"].as_str().unwrap_or_default(),
+    )
+}
+
+/// The error, with what the cluster and the log say.
+async fn told(cluster: &Cluster, wish: &Wish, object: &Value, kind: Kind, why: &str) -> Error {
+    let message = format!("{} will not be {}", wish.target, wish.condition);
+    let mut error = cluster.at(Error::new(kind, message).cause(why.trim().to_owned()));
+    let (namespace, kind, name) = identity(object);
+    let mut said = events(cluster, namespace, kind, name)
+        .await
+        .unwrap_or_default();
+    for pod in pods(cluster, wish, object).await.unwrap_or_default() {
+        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+        said.extend(
+            events(cluster, namespace, "Pod", name)
+                .await
+                .unwrap_or_default(),
+        );
+    }
+    for event in said
+        .iter()
+        .filter(|event| event["type"] == "Warning")
+        .rev()
+        .take(5)
+    {
+        let text = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
+        error = error.cause(format!("event {}: {}", text("reason"), text("message")));
+    }
+    for line in last_lines(cluster, wish).await {
+        error = error.cause(line);
+    }
+    error
+}
+
+async fn last_lines(cluster: &Cluster, wish: &Wish) -> Vec<String> {
+    let lines = Lines {
+        target: wish.target.clone(),
+        namespace: wish.namespace.clone(),
+        container: None,
+        follow: false,
+    };
+    let mut pages = k8s_logs::logs(cluster, lines);
+    let mut last = Vec::new();
+    while let Some(Ok(page)) = pages.next().await {
+        last.extend(page);
+        last.drain(..last.len().saturating_sub(LINES));
+    }
+    let text = |line: &Value, field: &str| line[field].as_str().unwrap_or_default().to_owned();
+    last.iter()
+        .map(|line| {
+            format!(
+                "{}/{}: {}",
+                text(line, "pod"),
+                text(line, "container"),
+                text(line, "line")
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn conditions(kind: &str, name: &str) -> Value {
+        json!({"kind": kind, "status": {"conditions": [{"type": name, "status": "True", "reason": "BackoffLimitExceeded"}]}})
+    }
+
+    #[test]
+    fn a_job_that_failed_is_an_answer() {
+        let job = conditions("Job", "Failed");
+        assert!(!has(&job, "complete"));
+        assert_eq!(failed(&job).as_deref(), Some("BackoffLimitExceeded"));
+        assert!(has(&conditions("Job", "Complete"), "complete"));
+    }
+
+    #[test]
+    fn a_deployment_is_available_once_what_was_asked_for_last_is() {
+        let mut deployment = conditions("Deployment", "Available");
+        deployment["metadata"] = json!({"generation": 2});
+        deployment["status"]["observedGeneration"] = 1.into();
+        assert!(!has(&deployment, "available"));
+        deployment["status"]["observedGeneration"] = 2.into();
+        deployment["status"]["updatedReplicas"] = 1.into();
+        deployment["status"]["availableReplicas"] = 1.into();
+        assert!(has(&deployment, "available"));
+    }
+}

@@ -1,0 +1,109 @@
+//! `k8s pods`, `logs` and `events` as they are typed.
+
+use serde_json::json;
+
+use super::cluster::{Namespace, admin, viewer};
+use super::operator::Operator;
+
+fn operator(kubeconfig: &std::path::Path) -> Operator {
+    let operator = Operator::new();
+    operator.home_file(
+        ".kube/config",
+        &std::fs::read_to_string(kubeconfig).unwrap(),
+    );
+    operator
+}
+
+fn pod(namespace: &Namespace, name: &str, image: &str, script: &str) {
+    namespace.apply(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 0, "containers": [{"name": "main", "image": image, "command": ["sh", "-c", script]}]}}));
+}
+
+#[test]
+fn pods_are_listed_with_what_keeps_them() {
+    let namespace = Namespace::new();
+    let own = operator(&viewer());
+    assert!(
+        own.run(&["k8s", "pods", "-n", &namespace.name])
+            .stderr
+            .contains("no pods")
+    );
+    pod(&namespace, "good", "any", "echo eins; echo zwei");
+    pod(&namespace, "unpulled", "no-such-image", "true");
+    let wait = format!(
+        "k8s::wait(\"pod/unpulled\", #{{namespace: {:?}, condition: \"ready\"}})",
+        namespace.name
+    );
+    let _ = own.run(&["eval", &wait]).failure(1);
+    let shown = own.run(&["k8s", "pods", "-n", &namespace.name]).success();
+    assert!(
+        shown.contains("ImagePullBackOff") && shown.contains("good"),
+        "{shown}"
+    );
+    let unwell = own.run(&["k8s", "pods", "-n", &namespace.name, "--unwell", "--json"]);
+    assert_eq!(unwell.code, Some(3), "{unwell}");
+    assert!(
+        unwell.stdout.contains("\"unpulled\"") && !unwell.stdout.contains("\"good\""),
+        "{unwell}"
+    );
+    let all = own.run(&["k8s", "pods", "-A"]).success();
+    assert!(all.contains(&namespace.name), "{all}");
+    assert_eq!(
+        own.run(&["k8s", "logs", "good", "-n", &namespace.name, "-f"])
+            .success(),
+        "good/main eins\ngood/main zwei\n"
+    );
+    let events = own
+        .run(&["k8s", "events", "pod/unpulled", "-n", &namespace.name])
+        .success();
+    assert!(events.contains("no-such-image"), "{events}");
+    let _ = own.run(&["k8s", "pods", "-A", "-n", "x"]).failure(2);
+}
+
+#[test]
+fn a_word_that_means_no_kind_and_a_secrets_values_are_told_as_they_are() {
+    let namespace = Namespace::new();
+    let own = operator(&admin());
+    let stderr = own
+        .run(&["eval", "k8s::list(\"deployment.app\").count()"])
+        .failure(1);
+    assert!(
+        stderr.contains("no kind of object 'deployment.app'"),
+        "{stderr}"
+    );
+    namespace.apply(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": {"password": "hush-hush"}}));
+    let script = format!(
+        "k8s::get(\"secret/keys\", #{{namespace: {:?}}})",
+        namespace.name
+    );
+    let shown = own.run(&["eval", "--json", &script]).json();
+    assert_eq!(shown["data"], json!({"password": null}));
+    let script = format!(
+        "k8s::list(\"secrets\", #{{namespace: {:?}}}).collect()",
+        namespace.name
+    );
+    let shown = own.run(&["eval", "--json", &script]).success();
+    assert!(
+        shown.contains("keys") && !shown.contains("aHVzaC1odXNo"),
+        "{shown}"
+    );
+    let secret = |rest: &str| {
+        format!(
+            "let key = k8s::secret(\"keys\", #{{namespace: {:?}}}); {rest}",
+            namespace.name
+        )
+    };
+    let shown = own.run(&["eval", &secret("`${key}`")]);
+    assert!(!shown.to_string().contains("hush-hush"), "{shown}");
+    let sandbox = Operator::in_context("sandbox")
+        .run(&["k8s", "pods"])
+        .failure(2);
+    assert!(
+        sandbox.contains("the embedded lake has no Kubernetes"),
+        "{sandbox}"
+    );
+    let unheard = own
+        .run(&["k8s", "logs", "job/none", "-n", &namespace.name])
+        .failure(1);
+    assert!(unheard.contains("there is no Job 'none'"), "{unheard}");
+}
