@@ -48,6 +48,22 @@ impl Namespace {
         namespace
     }
 
+    /// The administrator's kubeconfig, with this namespace for what names none.
+    pub fn kubeconfig(&self) -> String {
+        self.kubeconfig_of(&admin())
+    }
+
+    /// Somebody's kubeconfig, with this namespace for what names none.
+    pub fn kubeconfig_of(&self, path: &Path) -> String {
+        let text = std::fs::read_to_string(path).unwrap();
+        let text = text.replace(
+            "    cluster: test\n",
+            &format!("    cluster: test\n    namespace: {}\n", self.name),
+        );
+        assert!(text.contains(&self.name), "{text}");
+        text
+    }
+
     /// Makes an object of the namespace, or changes it.
     pub fn apply(&self, object: &Value) {
         let word = object["kind"].as_str().unwrap();

@@ -72,6 +72,7 @@ mod interrupt;
 mod inventory;
 mod item_delete;
 mod item_partly;
+mod k8s_changes;
 mod k8s_commands;
 mod k8s_logs;
 mod k8s_wait;

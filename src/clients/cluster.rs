@@ -15,6 +15,7 @@ use kube::{Client, Config};
 use tokio::time::timeout;
 use tower::{BoxError, ServiceBuilder};
 
+use super::k8s_kind::Kinds;
 use super::tls;
 use crate::config::ClusterSettings;
 use crate::error::{Error, Kind, Result};
@@ -29,6 +30,7 @@ pub struct Cluster {
     name: String,
     url: String,
     timeout: Duration,
+    kinds: Kinds,
 }
 
 impl Cluster {
@@ -48,6 +50,7 @@ impl Cluster {
             client: client(config).map_err(|error| unusable(&name).caused_by(&error))?,
             name,
             timeout: settings.timeout,
+            kinds: Kinds::default(),
         })
     }
 
@@ -55,6 +58,24 @@ impl Cluster {
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The kinds of objects that it has, as far as they are known.
+    #[must_use]
+    pub(super) fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
+    /// The name of the kubeconfig's context that it is.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The address of its API server.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Waits for an answer of the API server, no longer than a request may take. `what` says what was asked for, as

@@ -1,6 +1,8 @@
 //! Which kind of object a word means: its plural, singular, kind or short name, with its group behind a dot where two
 //! groups know the word (`deployments.apps`). The API server's own discovery tells, custom kinds included.
 
+use std::sync::Arc;
+
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::discovery::v2::{APIGroupDiscovery, APIResourceDiscovery};
@@ -18,20 +20,19 @@ pub struct KindOf {
     names: Vec<String>,
 }
 
+/// The kinds of a cluster: asked for once, and again where a word is not among them, as a kind may have been made since.
+#[derive(Clone, Default)]
+pub struct Kinds(Arc<tokio::sync::Mutex<Vec<KindOf>>>);
+
 impl KindOf {
     /// The kind that a word means.
     pub async fn meant(cluster: &Cluster, word: &str) -> Result<KindOf> {
-        let client = cluster.client();
-        let core = cluster.answer("its kinds", client.list_core_api_versions_aggregated());
-        let groups = cluster.answer("its kinds", client.list_api_groups_aggregated());
-        let (core, groups) = (core.await?, groups.await?);
-        let kinds: Vec<KindOf> = core
-            .items
-            .iter()
-            .chain(&groups.items)
-            .flat_map(of_group)
-            .collect();
-        chosen(&kinds, word).map_err(|error| cluster.at(error))
+        let mut known = cluster.kinds().0.lock().await;
+        if let Ok(kind) = chosen(&known, word) {
+            return Ok(kind);
+        }
+        *known = asked(cluster).await?;
+        chosen(&known, word).map_err(|error| cluster.at(error))
     }
 
     /// The objects of this kind in a namespace; in all where it is `*`, in the context's where none is named.
@@ -52,6 +53,17 @@ impl KindOf {
         self.resource.group.is_empty() && self.resource.kind == "Secret"
     }
 
+    /// `pod`, `deployment.apps`
+    #[must_use]
+    pub fn one_name(&self) -> String {
+        let kind = self.resource.kind.to_lowercase();
+        if self.resource.group.is_empty() {
+            kind
+        } else {
+            format!("{kind}.{}", self.resource.group)
+        }
+    }
+
     /// `pods`, `deployments.apps`
     #[must_use]
     pub fn full_name(&self) -> String {
@@ -61,6 +73,15 @@ impl KindOf {
             format!("{}.{}", self.resource.plural, self.resource.group)
         }
     }
+}
+
+async fn asked(cluster: &Cluster) -> Result<Vec<KindOf>> {
+    let client = cluster.client();
+    let core = cluster.answer("its kinds", client.list_core_api_versions_aggregated());
+    let groups = cluster.answer("its kinds", client.list_api_groups_aggregated());
+    let (core, groups) = (core.await?, groups.await?);
+    let all = core.items.iter().chain(&groups.items);
+    Ok(all.flat_map(of_group).collect())
 }
 
 /// The kinds of a group, each in the version that it prefers.

@@ -98,7 +98,8 @@ fn place(namespace: Option<&str>) -> String {
     }
 }
 
-fn shown(kind: &KindOf, object: DynamicObject) -> Result<Value> {
+/// An object as JSON, without what nobody may see.
+pub(super) fn shown(kind: &KindOf, object: DynamicObject) -> Result<Value> {
     let mut object = serde_json::to_value(object).map_err(|error| {
         Error::new(
             Kind::Protocol,
@@ -116,7 +117,7 @@ fn shown(kind: &KindOf, object: DynamicObject) -> Result<Value> {
 }
 
 /// Takes the values of a Secret out, also those that an earlier `kubectl apply` wrote into an annotation.
-fn hide(secret: &mut Value) {
+pub fn hide(secret: &mut Value) {
     for field in ["data", "stringData"] {
         let values = secret.get_mut(field).and_then(Value::as_object_mut);
         for value in values.into_iter().flat_map(serde_json::Map::values_mut) {

@@ -61,10 +61,11 @@ impl Right {
     /// The rule of a Role that gives it.
     fn rule(&self) -> Value {
         let attributes = self.attributes();
-        let resource = self
-            .resource
-            .split_once('.')
-            .map_or(self.resource.as_str(), |(plain, _)| plain);
+        let resource = attributes.resource.unwrap_or_default();
+        let resource = match attributes.subresource {
+            Some(subresource) => format!("{resource}/{subresource}"),
+            None => resource,
+        };
         json!({"apiGroups": [attributes.group], "resources": [resource], "verbs": [self.verb]})
     }
 
@@ -116,6 +117,11 @@ mod tests {
         let attributes = Right::within("ns", "create", "pods/portforward").attributes();
         assert_eq!(attributes.resource.as_deref(), Some("pods"));
         assert_eq!(attributes.subresource.as_deref(), Some("portforward"));
+        let rule = Right::within("ns", "patch", "deployments.apps/scale").rule();
+        assert_eq!(
+            rule,
+            json!({"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["patch"]})
+        );
         let attributes = Right::within("ns", "create", "jobs.batch").attributes();
         assert_eq!(
             (attributes.resource.as_deref(), attributes.group.as_deref()),

@@ -10,8 +10,9 @@ use tokio::time::{Instant, sleep};
 
 use super::cluster::Cluster;
 use super::k8s_events::events;
-use super::k8s_logs::{self, Wanted as Lines, selected};
-use super::k8s_objects::{self, Selection, get, split};
+use super::k8s_logs::{self, Wanted as Lines};
+use super::k8s_objects::{get, split};
+use super::k8s_pods;
 use crate::error::{Error, Kind, Result};
 
 /// How often it is looked.
@@ -35,7 +36,7 @@ pub struct Wish {
     pub target: String,
     /// The namespace; the context's where none is named.
     pub namespace: Option<String>,
-    /// `complete`, `ready`, `available`, another condition's type, or `deleted`.
+    /// `complete`, `ready`, `available`, `running` (one of its pods), another condition's type, or `deleted`.
     pub condition: String,
     /// How long.
     pub timeout: Duration,
@@ -60,11 +61,11 @@ pub async fn wait(cluster: &Cluster, wish: &Wish) -> Result<Value> {
             }
             Err(error) => return Err(error),
         };
-        if has(&object, &wish.condition) {
+        if has(&object, &wish.condition) || runs(cluster, wish, &object).await? {
             return Ok(object);
         }
         if wish.condition != "deleted" {
-            if let Some(why) = failed(&object) {
+            if let Some(why) = failed(&object).or_else(|| over(&object, &wish.condition)) {
                 return Err(told(cluster, wish, &object, Kind::Invalid, &why).await);
             }
             match obstacle(cluster, wish, &object).await? {
@@ -91,15 +92,28 @@ pub async fn wait(cluster: &Cluster, wish: &Wish) -> Result<Value> {
     }
 }
 
+/// Whether that is what is waited for, and one of its pods runs.
+async fn runs(cluster: &Cluster, wish: &Wish, object: &Value) -> Result<bool> {
+    if wish.condition != "running" {
+        return Ok(false);
+    }
+    let pods = k8s_pods::of(cluster, object, wish.namespace.as_deref()).await?;
+    Ok(k8s_pods::running(&pods).is_some())
+}
+
 enum Obstacle {
     Stuck(String),
     Homeless(String),
 }
 
-/// Whether an object has come to a condition.
+/// Whether an object has come to a condition. A Deployment is available also while old pods serve, and what else has
+/// pods does not say so at all: they are once what was asked for last is there.
 fn has(object: &Value, wanted: &str) -> bool {
-    if wanted == "available" && object["kind"] == "Deployment" && !is_rolled_out(object) {
-        return false;
+    if wanted == "available"
+        && let Some(kind) = object["kind"].as_str()
+        && ["Deployment", "StatefulSet", "DaemonSet"].contains(&kind)
+    {
+        return is_rolled_out(object);
     }
     conditions(object).any(|condition| {
         let name = condition["type"].as_str().unwrap_or_default();
@@ -107,14 +121,29 @@ fn has(object: &Value, wanted: &str) -> bool {
     })
 }
 
-/// Whether a Deployment is what was asked for last: its `Available` is true also while old pods serve.
-fn is_rolled_out(deployment: &Value) -> bool {
-    let status = &deployment["status"];
-    let wanted = deployment["spec"]["replicas"].as_i64().unwrap_or(1);
-    let seen =
-        status["observedGeneration"].as_i64() >= deployment["metadata"]["generation"].as_i64();
-    seen && status["updatedReplicas"].as_i64().unwrap_or(0) == wanted
-        && status["availableReplicas"].as_i64().unwrap_or(0) >= wanted
+/// Whether all pods are as they were asked for last, as `kubectl rollout status` tells it.
+fn is_rolled_out(object: &Value) -> bool {
+    let status = &object["status"];
+    let count = |field: &str| status[field].as_i64().unwrap_or(0);
+    let wanted = object["spec"]["replicas"].as_i64().unwrap_or(1);
+    let is_seen =
+        status["observedGeneration"].as_i64() >= object["metadata"]["generation"].as_i64();
+    is_seen
+        && match object["kind"].as_str() {
+            Some("DaemonSet") => {
+                let wanted = count("desiredNumberScheduled");
+                count("updatedNumberScheduled") == wanted && count("numberAvailable") >= wanted
+            }
+            Some("StatefulSet") => {
+                let is_updated =
+                    wanted == 0 || status["updateRevision"] == status["currentRevision"];
+                is_updated && count("replicas") == wanted && count("availableReplicas") >= wanted
+            }
+            _ => {
+                let is_updated = count("updatedReplicas") == wanted && count("replicas") == wanted;
+                is_updated && count("availableReplicas") >= wanted
+            }
+        }
 }
 
 fn conditions(object: &Value) -> impl Iterator<Item = &Value> {
@@ -146,9 +175,15 @@ fn failed(object: &Value) -> Option<String> {
         .map(said)
 }
 
+/// That it has ended well, and will not run again.
+fn over(object: &Value, wanted: &str) -> Option<String> {
+    let ended = has(object, "complete") || object["status"]["phase"] == "Succeeded";
+    (wanted == "running" && ended).then(|| "it has ended".to_owned())
+}
+
 /// What its pods are held up by.
 async fn obstacle(cluster: &Cluster, wish: &Wish, object: &Value) -> Result<Option<Obstacle>> {
-    for pod in pods(cluster, wish, object).await? {
+    for pod in k8s_pods::of(cluster, object, wish.namespace.as_deref()).await? {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default();
         let status = &pod["status"];
         let containers = ["initContainerStatuses", "containerStatuses"];
@@ -182,24 +217,6 @@ async fn obstacle(cluster: &Cluster, wish: &Wish, object: &Value) -> Result<Opti
         .map(|event| Obstacle::Homeless(event["message"].as_str().unwrap_or_default().to_owned())))
 }
 
-/// The pods that an object has; none where it has none of its own.
-async fn pods(cluster: &Cluster, wish: &Wish, object: &Value) -> Result<Vec<Value>> {
-    let Ok(selected) = selected(object) else {
-        return Ok(Vec::new());
-    };
-    let selection = Selection {
-        namespace: wish.namespace.clone(),
-        labels: selected.label_selector,
-        fields: selected.field_selector,
-    };
-    let mut pages = k8s_objects::list(cluster, "pods".to_owned(), selection);
-    let mut pods = Vec::new();
-    while let Some(page) = pages.next().await {
-        pods.extend(page?);
-    }
-    Ok(pods)
-}
-
 fn identity(object: &Value) -> (&str, &str, &str) {
     let metadata = &object["metadata"];
     (
@@ -217,7 +234,10 @@ async fn told(cluster: &Cluster, wish: &Wish, object: &Value, kind: Kind, why: &
     let mut said = events(cluster, namespace, kind, name)
         .await
         .unwrap_or_default();
-    for pod in pods(cluster, wish, object).await.unwrap_or_default() {
+    for pod in k8s_pods::of(cluster, object, wish.namespace.as_deref())
+        .await
+        .unwrap_or_default()
+    {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default();
         said.extend(
             events(cluster, namespace, "Pod", name)
@@ -292,7 +312,10 @@ mod tests {
         assert!(!has(&deployment, "available"));
         deployment["status"]["observedGeneration"] = 2.into();
         deployment["status"]["updatedReplicas"] = 1.into();
+        deployment["status"]["replicas"] = 2.into();
         deployment["status"]["availableReplicas"] = 1.into();
+        assert!(!has(&deployment, "available"), "an old pod is there");
+        deployment["status"]["replicas"] = 1.into();
         assert!(has(&deployment, "available"));
     }
 }

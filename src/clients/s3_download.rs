@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::presigning::PresigningConfig;
 use bytes::{Bytes, BytesMut};
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, Stream, StreamExt};
 
 use super::retry;
 use super::s3::{S3, is_passing, unquoted};
@@ -60,6 +60,34 @@ impl S3 {
             };
         }
         Ok(())
+    }
+
+    /// The bytes of an object in order, some MiB at a time: one piece is fetched while the one before it is worked on.
+    pub fn pieces(
+        &self,
+        at: ObjectRef,
+        size: u64,
+        etag: Option<String>,
+    ) -> impl Stream<Item = Result<Bytes>> + Send + use<> {
+        let s3 = self.clone();
+        let fetching = parts(size, RANGE).map(move |range| {
+            let (s3, at, etag) = (s3.clone(), at.clone(), etag.clone());
+            async move {
+                let mut whole = BytesMut::new();
+                let object = Fetched {
+                    at: &at,
+                    size: range.end,
+                    etag: etag.as_deref(),
+                };
+                let keep = |bytes: &[u8]| {
+                    whole.extend_from_slice(bytes);
+                    Ok(())
+                };
+                s3.fetch(object, range.start, keep).await?;
+                Ok(whole.freeze())
+            }
+        });
+        stream::iter(fetching).buffered(2)
     }
 
     /// Several ranges at a time, each taken when it is whole.

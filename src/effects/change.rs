@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::cluster_change::ClusterChange;
 use super::{Effect, Facts, Payload, log_line};
 use crate::lake::{ObjectRef, Share};
 use crate::local_file::LocalFile;
@@ -212,10 +213,14 @@ pub enum Change {
         /// Its absolute path.
         path: PathBuf,
     },
+    /// Changes an object of a cluster.
+    Cluster(ClusterChange),
 }
 
 /// The functions whose changes nothing takes back.
-pub const FOR_GOOD: [&str; 8] = [
+pub const FOR_GOOD: [&str; 10] = [
+    "k8s::restart",
+    "k8s::exec",
     "prefect::run",
     "prefect::cancel",
     "prefect::retry",
@@ -240,6 +245,7 @@ impl Change {
     #[must_use]
     pub fn effect(&self) -> Effect {
         match self {
+            Change::Cluster(change) => change.effect(),
             Change::DeleteCollection { .. }
             | Change::DeleteItem { .. }
             | Change::DeleteObject { .. }
@@ -276,6 +282,7 @@ impl Change {
             Change::RestoreObject { .. } | Change::RemoveVersion { .. } => "undo",
             Change::WriteFile { .. } => "fs::write",
             Change::RemoveFile { .. } => "fs::remove",
+            Change::Cluster(change) => change.function(),
         }
     }
 
@@ -314,6 +321,7 @@ impl Change {
             Change::CancelFlowRun { id, .. } | Change::RetryFlowRun { id } => {
                 format!("flow run {id}")
             }
+            Change::Cluster(change) => change.target(),
             Change::PushLine { labels, .. } => format!("log {}", log_line::selector(labels)),
             Change::AbortUpload { at, upload } | Change::AbortLanding { at, upload } => {
                 format!("upload {upload} of {at}")
@@ -340,7 +348,11 @@ impl Change {
     /// Whether it needs the store.
     #[must_use]
     pub fn needs_store(&self) -> bool {
-        self.object().is_some() || matches!(self, Change::DownloadObject { .. })
+        match self {
+            Change::DownloadObject { .. } => true,
+            Change::Cluster(change) => change.needs_store(),
+            _ => self.object().is_some(),
+        }
     }
 
     /// Whether what it takes away may have been put aside.
@@ -359,6 +371,22 @@ impl Change {
                 | Change::PutItem { .. }
                 | Change::DeleteItem { .. }
         )
+    }
+
+    /// Whether others than whoever runs it see it: a change of the lake or its cluster.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        let is_cluster = matches!(self, Change::Cluster(_));
+        is_cluster || self.is_record() || self.object().is_some() || self.is_ingestion()
+    }
+
+    /// The target that its run must have made where it may do no more than write.
+    #[must_use]
+    pub fn owned_with(&self) -> String {
+        match self {
+            Change::Cluster(change) => change.object(),
+            _ => self.target(),
+        }
     }
 
     /// Whether it goes through the ingest-api.
@@ -384,7 +412,11 @@ impl Change {
     /// Whether it takes its target away: one that is gone already needs no change.
     #[must_use]
     pub fn removes(&self) -> bool {
-        self.effect() == Effect::Destroy
+        match self {
+            // A command takes nothing away that could be looked for.
+            Change::Cluster(change) if change.function() == "k8s::exec" => false,
+            _ => self.effect() == Effect::Destroy,
+        }
     }
 
     /// The bytes it writes, or none where the target's own count.

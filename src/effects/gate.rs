@@ -329,7 +329,7 @@ impl Gate {
             return Ok(());
         }
         let target = change.target();
-        if self.most == Effect::Write && self.made(&target)? {
+        if self.most == Effect::Write && self.made(&change.owned_with())? {
             return Ok(());
         }
         Err(self.refusal(function, effect, &target))
@@ -347,7 +347,7 @@ impl Gate {
 
     /// Refuses a target that this very run did not make, for a call that says it takes away only its own.
     pub fn refuse_strange(&self, change: &Change) -> Result<()> {
-        let target = change.target();
+        let target = change.owned_with();
         if self.made(&target)? {
             return Ok(());
         }
@@ -388,7 +388,7 @@ impl Gate {
         let recorder = Arc::new(Recorder::begin(session, run, None)?);
         lock(&self.inner).recorder = Some(Arc::clone(&recorder));
         // What stays on this machine is nobody else's business.
-        if change.is_record() || change.object().is_some() || change.is_ingestion() {
+        if change.is_shared() {
             let first = [("first", change.target())];
             recorder.announce(Audit::of(recorder.run(), &first))?;
         }

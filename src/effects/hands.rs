@@ -6,14 +6,17 @@ use std::sync::Mutex;
 use futures::StreamExt;
 use serde_json::Value;
 
+use super::cluster_object;
 use super::deletion::{self, deletes};
 use super::gate::lock;
 use super::ingestion::{self, Ingestion};
 use super::many::AT_ONCE;
 use super::row::{Row, State};
 use super::{
-    Change, Facts, Permit, RunId, download, flow_run, local, log_line, object, record, upload,
+    Change, Facts, Manifest, Permit, RunId, download, flow_run, local, log_line, object, record,
+    upload,
 };
+use crate::clients::cluster::Cluster;
 use crate::clients::loki::Loki;
 use crate::clients::prefect::Prefect;
 use crate::clients::s3::S3;
@@ -79,6 +82,8 @@ pub(super) struct Hands {
     ingestion: Option<Ingestion>,
     prefect: Option<Prefect>,
     loki: Option<Loki>,
+    cluster: Option<Cluster>,
+    manifest: Option<Manifest>,
     session: Session,
     versions: Mutex<BTreeMap<String, bool>>,
 }
@@ -102,6 +107,13 @@ impl Hands {
             loki: matches!(change, Change::PushLine { .. })
                 .then(|| session.loki().cloned())
                 .transpose()?,
+            cluster: matches!(change, Change::Cluster(_))
+                .then(|| session.cluster().cloned())
+                .transpose()?,
+            manifest: match change {
+                Change::Cluster(change) => change.manifest().cloned(),
+                _ => None,
+            },
             session: session.clone(),
             versions: Mutex::new(BTreeMap::new()),
         })
@@ -137,6 +149,17 @@ impl Hands {
             .ok_or_else(|| Error::internal("a line of a log without Loki"))
     }
 
+    pub(super) fn cluster(&self) -> Result<&Cluster> {
+        self.cluster
+            .as_ref()
+            .ok_or_else(|| Error::internal("a change of a cluster without one"))
+    }
+
+    /// The manifest that was asked for, with what only this process knows of it.
+    pub(super) fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
     pub(super) fn session(&self) -> &Session {
         &self.session
     }
@@ -165,6 +188,8 @@ impl Hands {
             object::look(self.s3()?, change).await
         } else if change.is_flow_run() {
             flow_run::look(self.prefect()?, change).await
+        } else if let Change::Cluster(change) = change {
+            cluster_object::look(self.cluster()?, change).await
         } else if let Change::PushLine { .. } = change {
             Ok(Seen::default())
         } else {
@@ -239,6 +264,7 @@ impl Hands {
                 | Change::TriggerIngest { .. }
                 | Change::StartFlowRun { .. }
                 | Change::CancelFlowRun { .. }
+                | Change::Cluster(_)
                 | Change::RetryFlowRun { .. } => seen.image.clone().unwrap_or_default(),
                 Change::WriteObject { at, .. }
                 | Change::UploadFile { at, .. }
@@ -274,6 +300,8 @@ impl Hands {
             ingestion::perform(self, permit, change).await
         } else if change.is_flow_run() {
             flow_run::perform(self.prefect()?, permit, number, change).await
+        } else if let Change::Cluster(change) = change {
+            cluster_object::perform(self, permit, change, seen).await
         } else if let Change::PushLine { .. } = change {
             log_line::perform(self.loki()?, permit, change).await
         } else if let Change::UploadFile { .. } = change {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::account::Effected;
 use super::object::of_version;
 use super::row::State;
-use super::{Change, Facts, Payload};
+use super::{Change, Facts, Payload, cluster_object};
 use crate::lake::ObjectRef;
 
 /// What takes a step back.
@@ -110,6 +110,10 @@ pub fn inverse(step: &Effected) -> Inverse {
                 Facts::Absent,
             ),
             None => Inverse::Lost("the file was too large to be kept".to_owned()),
+        },
+        Change::Cluster(change) => match now {
+            Some(now) => cluster_object::inverse(change, begun.image.as_ref(), now),
+            None => Inverse::Lost("nobody knows whether it was done".to_owned()),
         },
         change => Inverse::Lost(for_good(change, &ended.value)),
     }

@@ -2,7 +2,7 @@
 
 use super::hands::Seen;
 use super::row::{Row, State};
-use super::{Change, Facts, flow_run, local, object, record};
+use super::{Change, Facts, cluster_object, flow_run, local, object, record};
 use crate::error::Result;
 
 /// What is deleted must be there, where it is a record: a wrong id is a mistake. An object that is gone is gone.
@@ -25,6 +25,7 @@ pub(super) fn refuse_unmet(change: &Change, facts: &Facts) -> Result<()> {
         Change::CopyObject { to, only_new, .. } => (to, *only_new, None),
         Change::UploadFile { at, only_new, .. } => (at, *only_new, None),
         Change::DownloadObject { path, .. } => return local::refuse_existing(path, facts),
+        Change::Cluster(change) => return cluster_object::refuse_unmet(change, facts),
         _ => return Ok(()),
     };
     if matches!(facts, Facts::ByStep { .. }) {
@@ -56,6 +57,9 @@ pub(super) fn judge(row: &Row, seen: &Seen) -> Judged {
         } else {
             Judged::Gone
         };
+    }
+    if row.state == State::Begun && row.function == "k8s::exec" {
+        return Judged::Changed("nobody knows whether it was run".to_owned());
     }
     let is_unchanged = row.facts.still(&seen.facts);
     // A run that was killed may have done it and not said so. What nobody has touched it has not, or to no effect.
@@ -97,6 +101,7 @@ fn is_made(change: &Change, seen: &Seen) -> bool {
         (Change::WriteFile { content, .. }, Facts::File { sha256 }, _) => {
             sha256 == content.sha256()
         }
+        (Change::Cluster(change), _, Some(found)) => cluster_object::is_made(change, found),
         (change, _, Some(run)) if change.is_flow_run() => flow_run::is_made(change, run),
         // What they make is found only where they made it.
         (Change::LandFile { .. } | Change::TriggerIngest { .. }, now, _) => *now != Facts::Absent,

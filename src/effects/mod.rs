@@ -9,6 +9,7 @@
 //! | `upload`, `open_upload`, `download` | files that become objects, and objects that become files |
 //! | `ingestion`, `landing`, `landing_parts`, `landing_round`, `landings`, `pressure`, `submission` | files through the ingest-api, and their flow runs |
 //! | `flow_run`, `log_line` | runs that are started, cancelled, tried again; a line that is pushed |
+//! | `cluster_change`, `cluster_object`, `manifest` | objects of the cluster; commands in its pods |
 //! | `memory` | what is remembered of what is not complete |
 //! | `gate`, `call`, `many`, `batch`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
 //! | `row`, `ledger` | one step; the steps of a run, on disk: the plan that guards the second pass, what is done and left |
@@ -26,6 +27,8 @@ mod audit;
 mod batch;
 mod call;
 mod change;
+mod cluster_change;
+mod cluster_object;
 mod deletion;
 mod download;
 mod facts;
@@ -45,6 +48,7 @@ mod ledger;
 mod local;
 mod lock;
 mod log_line;
+mod manifest;
 mod many;
 mod memory;
 mod object;
@@ -65,6 +69,7 @@ mod upload;
 pub use account::{Account, Effected};
 pub use audit::Audit;
 pub use change::{Change, FOR_GOOD};
+pub use cluster_change::{Act, ClusterChange, Input, known_as};
 pub use facts::Facts;
 pub use gate::{Answer, Asked, Gate, Step};
 pub use inverse::{Inverse, inverse};
@@ -75,6 +80,7 @@ pub use landing::{IN_PARTS_FROM, landed_before, parts_of};
 pub use landings::{Landing, Stage, all as landings, open as open_landing};
 pub use ledger::Ledger;
 pub use lock::{CATALOGUE, Holder, Locks, break_lock, held, holder_of};
+pub use manifest::Manifest;
 pub use object::TRASH;
 pub use payload::Payload;
 pub use permit::Permit;

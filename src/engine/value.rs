@@ -35,6 +35,15 @@ pub(crate) fn from_json(json: Value) -> Dynamic {
 /// A value of the engine as JSON. Streams must have been collected before; what has no JSON form is an error that
 /// names its type.
 pub(crate) fn to_json(value: &Dynamic) -> Result<Value> {
+    json_of(value, false)
+}
+
+/// The same with what secrets hold, for a request that is to send them. It must not be shown.
+pub(crate) fn reveal_json(value: &Dynamic) -> Result<Value> {
+    json_of(value, true)
+}
+
+fn json_of(value: &Dynamic, reveals: bool) -> Result<Value> {
     if value.is_unit() {
         return Ok(Value::Null);
     }
@@ -58,17 +67,20 @@ pub(crate) fn to_json(value: &Dynamic) -> Result<Value> {
     if let Some(items) = value.read_lock::<Array>() {
         return items
             .iter()
-            .map(to_json)
+            .map(|item| json_of(item, reveals))
             .collect::<Result<Vec<_>>>()
             .map(Value::Array);
     }
     if let Some(map) = value.read_lock::<Map>() {
         let fields = map
             .iter()
-            .map(|(key, value)| Ok((key.to_string(), to_json(value)?)));
+            .map(|(key, value)| Ok((key.to_string(), json_of(value, reveals)?)));
         return fields
             .collect::<Result<serde_json::Map<_, _>>>()
             .map(Value::Object);
+    }
+    if let Some(secret) = value.read_lock::<SecretValue>().filter(|_| reveals) {
+        return Ok(secret.0.expose()?.into());
     }
     own_to_json(value)
 }

@@ -4,17 +4,21 @@ use std::time::Duration;
 
 use rhai::ImmutableString;
 
+use super::k8s_changes;
 use crate::clients::k8s_events;
 use crate::clients::k8s_kind::KindOf;
 use crate::clients::k8s_logs::{self, Wanted};
 use crate::clients::k8s_objects::{self, Selection};
+use crate::clients::k8s_place::Place;
 use crate::clients::k8s_right::Right;
 use crate::clients::k8s_secret;
 use crate::clients::k8s_wait::{self, Wish};
+use crate::effects::known_as;
+use crate::engine::call::Call;
 use crate::engine::options::Options;
 use crate::engine::registry::{Namespace, native};
 use crate::engine::secret::SecretValue;
-use crate::error::Kind;
+use crate::error::{Kind, Result};
 use crate::session::Session;
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
@@ -27,6 +31,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
     logs(&mut namespace);
     waiting(&mut namespace);
     rights(&mut namespace);
+    k8s_changes::add(&mut namespace);
     namespace
 }
 
@@ -51,6 +56,7 @@ fn logs(ns: &mut Namespace) {
             }
             {
                 k8s_logs::check(&target)?;
+                reads(call, &target, &options)?;
                 let text = |name: &str| options.text(name).map(|text| text.to_string());
                 let wanted = Wanted {
                     target: target.to_string(),
@@ -66,7 +72,7 @@ fn logs(ns: &mut Namespace) {
 fn waiting(ns: &mut Namespace) {
     native! { ns,
         /// Waits until an object has come to something, and gives it as it is then: a condition that is true (`complete`,
-        /// `ready`, `available`, any other), or `deleted`, which gives `()`. Ends at the first answer, also where that is
+        /// `ready`, `available`, any other), `running` (one of its pods runs), or `deleted`, which gives `()`. Ends at the first answer, also where that is
         /// no: a Job that failed, an image that cannot be pulled, a Secret that is missing, a crash loop, a quota. The error
         /// then has the events and the last lines of the log.
         ///
@@ -76,7 +82,7 @@ fn waiting(ns: &mut Namespace) {
         /// ```
         read fn wait(call, target: ImmutableString) -> "map or ()"
             options as options {
-                /// The condition that is to be true, or `deleted`.
+                /// The condition that is to be true, or `running`, or `deleted`.
                 condition: Text = "complete",
                 /// The namespace. Default: that of the kubeconfig's context.
                 namespace: Text,
@@ -88,12 +94,12 @@ fn waiting(ns: &mut Namespace) {
             {
                 let wish = Wish {
                     target: target.to_string(),
-                    namespace: options.text("namespace").map(|text| text.to_string()),
+                    namespace: namespace_of(&options),
                     condition: options.text("condition").map_or_else(|| "complete".to_owned(), |text| text.to_lowercase()),
                     timeout: options.duration("timeout")?.unwrap_or(Duration::from_mins(10)),
                     patience: options.duration("patience")?.unwrap_or(Duration::from_secs(15)),
                 };
-                call.reads(&known_as(&target, &options))?;
+                reads(call, &target, &options)?;
                 let found = call.wait(k8s_wait::wait(call.session().cluster()?, &wish))?;
                 (!found.is_null()).then_some(found)
             }
@@ -179,7 +185,7 @@ fn rights(ns: &mut Namespace) {
                 let right = Right {
                     verb: verb.to_string(),
                     resource: resource.to_string(),
-                    namespace: options.text("namespace").map(|text| text.to_string()),
+                    namespace: namespace_of(&options),
                 };
                 call.wait(right.is_held(call.session().cluster()?))?
             }
@@ -226,7 +232,7 @@ fn objects(ns: &mut Namespace) {
                 namespace: Text
             }
             {
-                call.reads(&known_as(&target, &options))?;
+                reads(call, &target, &options)?;
                 let cluster = call.session().cluster()?;
                 call.wait(k8s_objects::get(cluster, &target, options.text("namespace").as_deref()))?
             }
@@ -243,7 +249,7 @@ fn objects(ns: &mut Namespace) {
                 namespace: Text
             }
             {
-                call.reads(&known_as(&target, &options))?;
+                reads(call, &target, &options)?;
                 let cluster = call.session().cluster()?;
                 match call.wait(k8s_objects::get(cluster, &target, options.text("namespace").as_deref())) {
                     Ok(object) => Some(object),
@@ -254,10 +260,18 @@ fn objects(ns: &mut Namespace) {
     }
 }
 
-/// What the journal and the gate call an object.
-fn known_as(target: &str, options: &Options) -> String {
-    match options.text("namespace") {
-        Some(namespace) => format!("k8s://{namespace}/{target}"),
-        None => format!("k8s:{target}"),
+/// Ends the plan where an object is looked at that an earlier step of it is to change.
+fn reads(call: &Call, target: &str, options: &Options) -> Result<()> {
+    if !call.session().gate().is_planning() {
+        return Ok(());
     }
+    let cluster = call.session().cluster()?;
+    let namespace = namespace_of(options);
+    let at = call.wait(Place::meant(cluster, target, namespace.as_deref()))?;
+    call.reads(&known_as(&at, cluster.name()))
+}
+
+/// The namespace that is named.
+pub(super) fn namespace_of(options: &Options) -> Option<String> {
+    options.text("namespace").map(|text| text.to_string())
 }

@@ -11,6 +11,7 @@ mod http;
 mod ingest;
 mod json;
 mod k8s;
+mod k8s_changes;
 mod lake;
 mod loki;
 mod orphans;
