@@ -21,6 +21,7 @@ pub mod k8s_pods;
 pub mod k8s_right;
 pub mod k8s_secret;
 pub mod k8s_wait;
+pub mod local_restore;
 pub mod loki;
 pub mod loki_bell;
 pub mod loki_error;

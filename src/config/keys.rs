@@ -222,6 +222,13 @@ pub static KEYS: &[Key] = keys! {
         Key::new("backup.url", "DASHI_BACKUP_URL", Shape::Text, "Where the backups are: below it one folder a label").or("s3://backups/"),
         Key::new("backup.labels", "DASHI_BACKUP_LABELS", Shape::Texts, "Labels of which there must be a backup").or("pgstac, prefect, serving-postgis"),
         Key::new("backup.max_age", "DASHI_BACKUP_MAX_AGE", Shape::Duration, "How old the newest backup of a label may be").or("26h"),
+        Key::new("backup.namespace", "DASHI_BACKUP_NAMESPACE", Shape::Text, "The namespace of the Jobs that try backups out").or("dashi-backup"),
+        Key::new("backup.image", "DASHI_BACKUP_IMAGE", Shape::Text, "The image that a backup is tried out in: it needs PostgreSQL, PostGIS and bash").or("postgis/postgis:16-3.4"),
+        Key::new("backup.user", "DASHI_BACKUP_USER", Shape::Text, "The number of the user that PostgreSQL runs as in that image").or("999"),
+        Key::new("backup.room", "DASHI_BACKUP_ROOM", Shape::Text, "How much disk a restored backup may take in the cluster").or("50Gi"),
+        Key::new("backup.ttl", "DASHI_BACKUP_TTL", Shape::Duration, "How long such a Job stays when it is over and nobody has removed it").or("10m"),
+        Key::new("backup.postgres_bin", "DASHI_BACKUP_POSTGRES_BIN", Shape::Text, "Where the programs of PostgreSQL are on this machine; found where it is not set"),
+        Key::new("backup.pull_secret", "DASHI_BACKUP_PULL_SECRET", Shape::Text, "The Secret that the image is pulled with"),
     }
     ["gc" "GC"] {
         Key::new("gc.protect", "DASHI_GC_PROTECT", Shape::Texts, "What keys begin with that garbage collection never touches, in every bucket"),

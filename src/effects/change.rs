@@ -213,6 +213,17 @@ pub enum Change {
         /// Its absolute path.
         path: PathBuf,
     },
+    /// Restores a backup into a throw-away server on this machine, and asks it questions.
+    RehearseRestore {
+        /// The dump.
+        dump: ObjectRef,
+        /// What it is of.
+        label: String,
+        /// Where the programs of PostgreSQL are; none where they are to be found.
+        programs: Option<PathBuf>,
+        /// So many seconds it may take.
+        timeout: u64,
+    },
     /// Changes an object of a cluster.
     Cluster(ClusterChange),
 }
@@ -282,6 +293,7 @@ impl Change {
             Change::RestoreObject { .. } | Change::RemoveVersion { .. } => "undo",
             Change::WriteFile { .. } => "fs::write",
             Change::RemoveFile { .. } => "fs::remove",
+            Change::RehearseRestore { .. } => "backup::rehearse",
             Change::Cluster(change) => change.function(),
         }
     }
@@ -321,6 +333,7 @@ impl Change {
             Change::CancelFlowRun { id, .. } | Change::RetryFlowRun { id } => {
                 format!("flow run {id}")
             }
+            Change::RehearseRestore { dump, .. } => format!("restore of {dump} on this machine"),
             Change::Cluster(change) => change.target(),
             Change::PushLine { labels, .. } => format!("log {}", log_line::selector(labels)),
             Change::AbortUpload { at, upload } | Change::AbortLanding { at, upload } => {
@@ -349,7 +362,7 @@ impl Change {
     #[must_use]
     pub fn needs_store(&self) -> bool {
         match self {
-            Change::DownloadObject { .. } => true,
+            Change::DownloadObject { .. } | Change::RehearseRestore { .. } => true,
             Change::Cluster(change) => change.needs_store(),
             _ => self.object().is_some(),
         }

@@ -14,7 +14,7 @@ use super::many::AT_ONCE;
 use super::row::{Row, State};
 use super::{
     Change, Facts, Manifest, Permit, RunId, download, flow_run, local, log_line, object, record,
-    upload,
+    rehearsal, upload,
 };
 use crate::clients::cluster::Cluster;
 use crate::clients::loki::Loki;
@@ -188,6 +188,8 @@ impl Hands {
             object::look(self.s3()?, change).await
         } else if change.is_flow_run() {
             flow_run::look(self.prefect()?, change).await
+        } else if let Change::RehearseRestore { dump, .. } = change {
+            object::seen(self.s3()?, dump).await
         } else if let Change::Cluster(change) = change {
             cluster_object::look(self.cluster()?, change).await
         } else if let Change::PushLine { .. } = change {
@@ -300,6 +302,8 @@ impl Hands {
             ingestion::perform(self, permit, change).await
         } else if change.is_flow_run() {
             flow_run::perform(self.prefect()?, permit, number, change).await
+        } else if let Change::RehearseRestore { .. } = change {
+            rehearsal::perform(self, change, &seen.facts).await
         } else if let Change::Cluster(change) = change {
             cluster_object::perform(self, permit, change, seen).await
         } else if let Change::PushLine { .. } = change {

@@ -111,6 +111,8 @@ pub fn inverse(step: &Effected) -> Inverse {
             ),
             None => Inverse::Lost("the file was too large to be kept".to_owned()),
         },
+        // Nothing of it is left.
+        Change::RehearseRestore { .. } => Inverse::Nothing,
         Change::Cluster(change) => match now {
             Some(now) => cluster_object::inverse(change, begun.image.as_ref(), now),
             None => Inverse::Lost("nobody knows whether it was done".to_owned()),

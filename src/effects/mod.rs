@@ -10,6 +10,7 @@
 //! | `ingestion`, `landing`, `landing_parts`, `landing_round`, `landings`, `pressure`, `submission` | files through the ingest-api, and their flow runs |
 //! | `flow_run`, `log_line` | runs that are started, cancelled, tried again; a line that is pushed |
 //! | `cluster_change`, `cluster_object`, `manifest` | objects of the cluster; commands in its pods |
+//! | `rehearsal` | a backup that is restored on this machine and thrown away |
 //! | `memory` | what is remembered of what is not complete |
 //! | `gate`, `call`, `many`, `batch`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
 //! | `row`, `ledger` | one step; the steps of a run, on disk: the plan that guards the second pass, what is done and left |
@@ -59,6 +60,7 @@ mod plan;
 mod pressure;
 mod record;
 mod recorder;
+mod rehearsal;
 mod row;
 mod run;
 mod store;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rhai::ImmutableString;
+use rhai::{Array, Dynamic, ImmutableString};
 
 use super::k8s_changes;
 use crate::clients::k8s_events;
@@ -10,7 +10,7 @@ use crate::clients::k8s_kind::KindOf;
 use crate::clients::k8s_logs::{self, Wanted};
 use crate::clients::k8s_objects::{self, Selection};
 use crate::clients::k8s_place::Place;
-use crate::clients::k8s_right::Right;
+use crate::clients::k8s_right::{Right, demand};
 use crate::clients::k8s_secret;
 use crate::clients::k8s_wait::{self, Wish};
 use crate::effects::known_as;
@@ -18,7 +18,8 @@ use crate::engine::call::Call;
 use crate::engine::options::Options;
 use crate::engine::registry::{Namespace, native};
 use crate::engine::secret::SecretValue;
-use crate::error::{Kind, Result};
+use crate::engine::value::{one_line, to_json};
+use crate::error::{Error, Kind, Result};
 use crate::session::Session;
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
@@ -157,6 +158,25 @@ fn rights(ns: &mut Namespace) {
                 SecretValue(secret)
             }
 
+        /// Throws `forbidden` unless you may do all of this, each a verb and a resource as in `k8s::can`; the error has the
+        /// rules of a Role that would give you what is missing. Nothing should be begun that cannot be ended.
+        ///
+        /// ```rhai
+        /// k8s::demand([["create", "jobs.batch"], ["delete", "jobs.batch"]], #{namespace: "dashi-backup"})
+        /// //=> true
+        /// ```
+        read fn demand(call, rights: Array) -> "bool"
+            options as options {
+                /// The namespace; without it the rights must be held in all of them.
+                namespace: Text
+            }
+            {
+                let namespace = namespace_of(&options);
+                let wanted: Result<Vec<Right>> = rights.iter().map(|right| wanted(right, namespace.clone())).collect();
+                call.wait(demand(call.session().cluster()?, &wanted?))?;
+                true
+            }
+
         /// The version of the API server, as `v1.37.2`. Nobody needs a right for it.
         ///
         /// ```rhai
@@ -269,6 +289,19 @@ fn reads(call: &Call, target: &str, options: &Options) -> Result<()> {
     let namespace = namespace_of(options);
     let at = call.wait(Place::meant(cluster, target, namespace.as_deref()))?;
     call.reads(&known_as(&at, cluster.name()))
+}
+
+/// A right that is written as a pair of texts.
+fn wanted(pair: &Dynamic, namespace: Option<String>) -> Result<Right> {
+    match to_json(pair)?.as_array().map(Vec::as_slice) {
+        Some([verb, resource]) if verb.is_string() && resource.is_string() => Ok(Right {
+            verb: verb.as_str().unwrap_or_default().to_owned(),
+            resource: resource.as_str().unwrap_or_default().to_owned(),
+            namespace,
+        }),
+        _ => Err(Error::usage(format!("{} is no right", one_line(pair)))
+            .hint("a right is a verb and a resource: [\"create\", \"jobs.batch\"]")),
+    }
 }
 
 /// The namespace that is named.

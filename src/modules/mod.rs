@@ -1,6 +1,7 @@
 //! What scripts may call, one file a namespace. A module knows the engine and the clients; it builds no HTTP request
 //! and prints nothing (but the question of `ask`). `ROLL` is the list of all of them, in the order of the reference.
 
+mod backup;
 mod control;
 mod csv;
 mod ctx;
@@ -39,6 +40,7 @@ pub(crate) const ROLL: &[fn(&Session) -> Namespace] = &[
     loki::namespace,
     k8s::namespace,
     ingest::namespace,
+    backup::namespace,
     lake::namespace,
     ctx::namespace,
     env::namespace,

@@ -162,6 +162,17 @@ fn items(ns: &mut Namespace) {
                 call.stream("items", call.session().stac()?.search(body))
             }
 
+        /// How many items the whole catalogue holds, exactly and now.
+        ///
+        /// ```rhai
+        /// stac::count() >= stac::count("gelaende-umwelt")
+        /// //=> true
+        /// ```
+        read fn count(call) -> "int" {
+            let count = call.wait(call.session().stac()?.count(json!({})))?;
+            i64::try_from(count).map_err(|_| Error::new(Kind::Protocol, format!("stac counts {count} items")))?
+        }
+
         /// How many items a collection holds, exactly and now. Throws `not_found` where there is no such collection.
         ///
         /// ```rhai

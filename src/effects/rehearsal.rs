@@ -1,0 +1,88 @@
+//! A backup that is restored on this machine, asked questions, and thrown away. Nothing of it is left.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures::StreamExt;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+
+use super::hands::{Done, Hands};
+use super::{Change, Facts};
+use crate::clients::local_restore::Running;
+use crate::error::{Error, Kind, Result};
+use crate::lake::ObjectRef;
+
+/// Restores it. Gives the program's own lines; all others are for whoever looks on.
+pub(super) async fn perform(hands: &Hands, change: &Change, was: &Facts) -> Result<Done> {
+    let Change::RehearseRestore {
+        dump,
+        label,
+        programs,
+        timeout,
+    } = change
+    else {
+        return Err(Error::internal("this is no restore"));
+    };
+    let work = tempfile::Builder::new()
+        .prefix("dashictl-restore-")
+        .tempdir()
+        .map_err(|error| Error::io("make a folder in", &std::env::temp_dir(), &error))?;
+    let mut running = Running::start(work.path(), label, programs.as_deref())?;
+    let mut told = Vec::new();
+    let console = hands.session().console();
+    let working = async {
+        let lines = running.lines(|line| match line.strip_prefix('@') {
+            Some(_) => told.push(Value::from(line)),
+            None => console.note(&line),
+        });
+        let bringing = bring(hands, dump, was, work.path());
+        // What is not brought is not waited for; what ends early needs no more.
+        tokio::select! {
+            ended = lines => ended,
+            Err(error) = bringing => Err(error),
+        }
+    };
+    let bound = tokio::time::timeout(Duration::from_secs(*timeout), working);
+    let ended = hands
+        .session()
+        .stoppable(async { bound.await.unwrap_or_else(|_| Err(late(*timeout))) });
+    let ended = ended.await;
+    running.end().await;
+    ended?;
+    Ok(Done {
+        value: json!({"lines": told}),
+        ..Done::default()
+    })
+}
+
+fn late(timeout: u64) -> Error {
+    let timeout = crate::time::spell(Duration::from_secs(timeout));
+    Error::new(
+        Kind::Timeout,
+        format!("the restore took longer than {timeout}"),
+    )
+    .hint("give it more time: --timeout")
+}
+
+/// Brings the dump to where it is waited for; it gets its name when it is whole.
+async fn bring(hands: &Hands, dump: &ObjectRef, was: &Facts, work: &Path) -> Result<()> {
+    let size = was
+        .size()
+        .ok_or_else(|| Error::new(Kind::NotFound, format!("there is no {dump}")))?;
+    let part = work.join("dump.part");
+    let failed = |error: std::io::Error| Error::io("write", &part, &error);
+    let mut file = tokio::fs::File::create(&part).await.map_err(failed)?;
+    let progress = hands.session().console().progress(&dump.to_string(), size);
+    let etag = was.etag().map(str::to_owned);
+    let mut pieces = std::pin::pin!(hands.s3()?.pieces(dump.clone(), size, etag));
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        file.write_all(&piece).await.map_err(failed)?;
+        progress.add(piece.len() as u64);
+    }
+    file.flush().await.map_err(failed)?;
+    tokio::fs::rename(&part, work.join("dump"))
+        .await
+        .map_err(failed)
+}
