@@ -135,6 +135,19 @@ impl Namespace {
         });
     }
 
+    /// How many objects of a kind there are.
+    pub fn count(&self, word: &str) -> usize {
+        let listed = self.runtime.block_on(async {
+            let kind = KindOf::meant(&self.client, word).await.unwrap();
+            let objects = kind.objects(&self.client, Some(&self.name));
+            objects
+                .list(&kube::api::ListParams::default())
+                .await
+                .unwrap()
+        });
+        listed.items.len()
+    }
+
     /// The names of the pods of what is served.
     pub fn pods(&self, app: &str) -> Vec<String> {
         let listed = self.runtime.block_on(async {

@@ -86,6 +86,7 @@ mod plans;
 mod reading;
 mod readme;
 mod registry;
+mod restore;
 mod runbook_destroy;
 mod runbooks;
 mod runs;
