@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use dashictl::clients::cluster::Cluster as Client;
 use dashictl::clients::k8s_kind::KindOf;
+use dashictl::clients::trace::Tracer;
 use dashictl::config::ClusterSettings;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -27,12 +28,15 @@ pub struct Namespace {
 impl Namespace {
     pub fn new() -> Namespace {
         let runtime = Runtime::new().unwrap();
+        let silent = Tracer::new(|_| {}, 0, Vec::new());
         let settings = ClusterSettings {
             context: Some("test".to_owned()),
             timeout: Duration::from_mins(1),
             connect_timeout: Duration::from_secs(10),
         };
-        let client = runtime.block_on(Client::of(&settings, &[admin()])).unwrap();
+        let client = runtime
+            .block_on(Client::of(&settings, &[admin()], &silent))
+            .unwrap();
         let name = Lake::name("ns");
         let namespace = Namespace {
             name,

@@ -16,7 +16,9 @@ use tokio::time::timeout;
 use tower::{BoxError, ServiceBuilder};
 
 use super::k8s_kind::Kinds;
+use super::k8s_trace::Traced;
 use super::tls;
+use super::trace::Tracer;
 use crate::config::ClusterSettings;
 use crate::error::{Error, Kind, Result};
 
@@ -36,7 +38,11 @@ pub struct Cluster {
 impl Cluster {
     /// A client of the cluster that the settings mean; it connects when it is first asked. `kubeconfigs` are the files to
     /// read, the first that says something wins; without any the pod's own service account is used.
-    pub async fn of(settings: &ClusterSettings, kubeconfigs: &[PathBuf]) -> Result<Cluster> {
+    pub async fn of(
+        settings: &ClusterSettings,
+        kubeconfigs: &[PathBuf],
+        tracer: &Tracer,
+    ) -> Result<Cluster> {
         tls::install_provider();
         let (name, mut config) = match merged(kubeconfigs)? {
             Some(kubeconfig) => in_context(kubeconfig, settings.context.as_deref()).await?,
@@ -47,7 +53,8 @@ impl Cluster {
         config.read_timeout = None;
         Ok(Cluster {
             url: config.cluster_url.to_string(),
-            client: client(config).map_err(|error| unusable(&name).caused_by(&error))?,
+            client: client(config, Traced(tracer.clone()))
+                .map_err(|error| unusable(&name).caused_by(&error))?,
             name,
             timeout: settings.timeout,
             kinds: Kinds::default(),
@@ -208,9 +215,9 @@ fn unusable(name: &str) -> Error {
 }
 
 /// Small frames go at once where no proxy is between: Nagle's wait costs a new connection of a tunnel 50 ms.
-fn client(config: Config) -> kube::Result<Client> {
+fn client(config: Config, traced: Traced) -> kube::Result<Client> {
     if config.proxy_url.is_some() {
-        return Ok(ClientBuilder::try_from(config)?.build());
+        return Ok(ClientBuilder::try_from(config)?.with_layer(&traced).build());
     }
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
@@ -218,6 +225,7 @@ fn client(config: Config) -> kube::Result<Client> {
     connector.set_connect_timeout(config.connect_timeout);
     let https = config.rustls_https_connector_with_connector(connector)?;
     let stack = ServiceBuilder::new()
+        .layer(traced)
         .layer(config.base_uri_layer())
         .layer(config.extra_headers_layer()?)
         .option_layer(config.auth_layer()?)

@@ -72,11 +72,20 @@ fn conflict(error: Error) -> Error {
 
 /// Makes an object that is not there yet.
 pub async fn create(cluster: &Cluster, _: Permit, at: &Place, manifest: &Value) -> Result<Value> {
+    created(cluster, at, manifest, false).await
+}
+
+/// Whether the API server would make an object: it validates it, asks its admission, and changes nothing.
+pub async fn rehearse_creation(cluster: &Cluster, at: &Place, manifest: &Value) -> Result<Value> {
+    created(cluster, at, manifest, true).await
+}
+
+async fn created(cluster: &Cluster, at: &Place, manifest: &Value, dry_run: bool) -> Result<Value> {
     let (kind, objects) = at.objects(cluster).await?;
     let object = object(manifest)?;
     let how = PostParams {
+        dry_run,
         field_manager: Some(MANAGER.to_owned()),
-        ..PostParams::default()
     };
     let what = format!("the creation of {at}");
     let made = cluster.answer(&what, objects.create(&how, &object)).await?;

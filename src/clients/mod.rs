@@ -20,6 +20,7 @@ pub mod k8s_place;
 pub mod k8s_pods;
 pub mod k8s_right;
 pub mod k8s_secret;
+pub mod k8s_trace;
 pub mod k8s_wait;
 pub mod local_restore;
 pub mod loki;

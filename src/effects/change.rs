@@ -427,7 +427,7 @@ impl Change {
     pub fn removes(&self) -> bool {
         match self {
             // A command takes nothing away that could be looked for.
-            Change::Cluster(change) if change.function() == "k8s::exec" => false,
+            Change::Cluster(change) if change.is_command() => false,
             _ => self.effect() == Effect::Destroy,
         }
     }

@@ -150,6 +150,12 @@ impl ClusterChange {
         }
     }
 
+    /// Whether it is a command, of which nothing tells later whether it was run.
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        matches!(self.act, Act::Exec { .. })
+    }
+
     /// The manifest that it sets.
     #[must_use]
     pub fn manifest(&self) -> Option<&Manifest> {

@@ -43,7 +43,7 @@ const HOLDERS: [&str; 6] = [
 /// What the object is that a change is about.
 pub(super) async fn look(cluster: &Cluster, change: &ClusterChange) -> Result<Seen> {
     change.check(cluster)?;
-    if let Act::Exec { .. } = change.act {
+    if change.is_command() {
         // Each run of a command is one of its own, and nothing tells whether it was run.
         return Ok(Seen::default());
     }
@@ -66,14 +66,21 @@ async fn found(cluster: &Cluster, change: &ClusterChange) -> Result<Value> {
     get(cluster, &at.target(), at.namespace.as_deref()).await
 }
 
-/// What an object is known by: all that somebody has set, and not what its controllers report.
+/// What an object is known by: all that somebody has set, and not what its controllers report. What a Secret holds is not
+/// shown: it is known by its version.
 fn facts(object: &Value) -> Facts {
     let mut set = object.clone();
     if let Some(fields) = set.as_object_mut() {
         fields.remove("status");
     }
     if let Some(metadata) = set["metadata"].as_object_mut() {
-        metadata.retain(|name, _| name == "uid" || !SERVERS.contains(&name.as_str()));
+        let kept = if is_secret(object) {
+            ["uid", "resourceVersion"]
+        } else {
+            ["uid", "uid"]
+        };
+        metadata
+            .retain(|name, _| kept.contains(&name.as_str()) || !SERVERS.contains(&name.as_str()));
     }
     Facts::Record {
         sha256: digest(set.to_string().as_bytes()),
@@ -333,5 +340,11 @@ mod tests {
         assert_eq!(known, facts(&object(1, "12", "u")));
         assert_ne!(known, facts(&object(2, "7", "u")));
         assert_ne!(known, facts(&object(1, "7", "another")));
+        let secret = |version: &str| {
+            facts(
+                &json!({"kind": "Secret", "apiVersion": "v1", "metadata": {"resourceVersion": version}, "data": {"k": null}}),
+            )
+        };
+        assert_ne!(secret("7"), secret("8"));
     }
 }

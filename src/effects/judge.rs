@@ -58,7 +58,9 @@ pub(super) fn judge(row: &Row, seen: &Seen) -> Judged {
             Judged::Gone
         };
     }
-    if row.state == State::Begun && row.function == "k8s::exec" {
+    if row.state == State::Begun
+        && matches!(&row.change, Change::Cluster(change) if change.is_command())
+    {
         return Judged::Changed("nobody knows whether it was run".to_owned());
     }
     let is_unchanged = row.facts.still(&seen.facts);

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::k8s::namespace_of;
 use crate::clients::cluster::Cluster;
-use crate::clients::k8s_changes::{Propagation, rehearse};
+use crate::clients::k8s_changes::{Propagation, rehearse, rehearse_creation};
 use crate::clients::k8s_job::{JobOf, of_cron_job};
 use crate::clients::k8s_kind::KindOf;
 use crate::clients::k8s_objects::get;
@@ -254,6 +254,10 @@ fn jobs(ns: &mut Namespace) {
             {
                 let at = allowed(call, &format!("job.batch/{name}"), &options, &["create", "get"], "")?;
                 let manifest = job_manifest(call, &name, &at, &options)?;
+                if call.session().gate().is_planning() {
+                    let cluster = call.session().cluster()?;
+                    call.wait(would_be_made(cluster, &at, &manifest))?;
+                }
                 changed(call, at, Act::Create { manifest: Manifest::new(manifest) }, &options)?
             }
     }
@@ -383,6 +387,14 @@ async fn would_be_taken(
 ) -> Result<()> {
     match rehearse(cluster, at, manifest, force).await {
         Err(error) if error.kind() == Kind::NotFound => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// The same for what is to be made. One that is there already is the gate's to tell.
+async fn would_be_made(cluster: &Cluster, at: &Place, manifest: &Value) -> Result<()> {
+    match rehearse_creation(cluster, at, manifest).await {
+        Err(error) if [Kind::NotFound, Kind::Conflict].contains(&error.kind()) => Ok(()),
         other => other.map(drop),
     }
 }

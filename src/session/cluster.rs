@@ -18,7 +18,7 @@ impl Session {
             }
             let kubeconfigs = self.environment().kubeconfigs();
             let settings = self.config().cluster()?;
-            self.wait(Cluster::of(&settings, &kubeconfigs))
+            self.wait(Cluster::of(&settings, &kubeconfigs, self.tracer()))
         })
     }
 
