@@ -107,3 +107,17 @@ fn a_word_that_means_no_kind_and_a_secrets_values_are_told_as_they_are() {
         .failure(1);
     assert!(unheard.contains("there is no Job 'none'"), "{unheard}");
 }
+
+#[test]
+fn what_is_asked_of_the_api_server_is_traced_without_the_token() {
+    let own = operator(&viewer());
+    let told = own.run(&["-vv", "k8s", "pods", "-n", "kube-system"]).stderr;
+    assert!(
+        told.contains("> k8s GET /api/v1/namespaces/kube-system/pods?"),
+        "{told}"
+    );
+    assert!(told.contains("< k8s 200 "), "{told}");
+    let kubeconfig = std::fs::read_to_string(viewer()).unwrap();
+    let token = kubeconfig.split("token: ").nth(1).unwrap().trim();
+    assert!(!token.is_empty() && !told.contains(token), "{told}");
+}

@@ -5,8 +5,9 @@ use std::net::TcpListener;
 use serde_json::json;
 
 use super::cluster::{Namespace, admin, viewer};
+use super::flows::in_time;
 use super::lakes::{Lake, on_both_lakes};
-use super::operator::Operator;
+use super::operator::{Operator, program};
 
 /// A port of this machine that nobody listens at.
 fn free_port() -> u16 {
@@ -177,4 +178,29 @@ fn a_program_that_the_kubeconfig_names_says_who_asks() {
     let shown = own.run(&["eval", "-vv", &script]);
     assert_eq!(shown.stdout.trim(), "Active", "{shown}");
     assert!(!shown.stderr.contains(token), "{shown}");
+}
+
+#[test]
+fn in_a_pod_of_the_cluster_a_service_is_asked_by_its_name() {
+    let namespace = Namespace::new();
+    let name = &namespace.name;
+    let program = program().to_str().unwrap();
+    let env = [
+        ("HOME", "/nonexistent".to_owned()),
+        ("DASHI_STAC_URL", format!("k8s://{name}/stac:80")),
+        ("DASHI_HTTP_RETRIES", "0".to_owned()),
+    ]
+    .map(|(name, value)| json!({"name": name, "value": value}));
+    let container = json!({"name": "main", "image": "any", "env": env, "command": [program, "eval", "try { stac::landing() } catch (e) { return [e.kind, e.url]; }"]});
+    namespace.apply(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "own"},
+        "spec": {"restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "containers": [container]}}));
+    let own = operator(&admin());
+    let log = in_time("it has ended", || {
+        let pod = namespace.get("pod/own")?;
+        let phase = pod["status"]["phase"].as_str()?;
+        matches!(phase, "Succeeded" | "Failed")
+            .then(|| own.run(&["k8s", "logs", "own", "-n", name]).success())
+    });
+    let asked = format!("http://stac.{name}.svc.cluster.local");
+    assert!(log.contains("unavailable") && log.contains(&asked), "{log}");
 }

@@ -32,6 +32,7 @@ pub struct Cluster {
     name: String,
     url: String,
     timeout: Duration,
+    is_own: bool,
     kinds: Kinds,
 }
 
@@ -44,7 +45,9 @@ impl Cluster {
         tracer: &Tracer,
     ) -> Result<Cluster> {
         tls::install_provider();
-        let (name, mut config) = match merged(kubeconfigs)? {
+        let kubeconfig = merged(kubeconfigs)?;
+        let is_own = kubeconfig.is_none();
+        let (name, mut config) = match kubeconfig {
             Some(kubeconfig) => in_context(kubeconfig, settings.context.as_deref()).await?,
             None => ("the pod's own".to_owned(), of_pod(settings)?),
         };
@@ -57,6 +60,7 @@ impl Cluster {
                 .map_err(|error| unusable(&name).caused_by(&error))?,
             name,
             timeout: settings.timeout,
+            is_own,
             kinds: Kinds::default(),
         })
     }
@@ -77,6 +81,12 @@ impl Cluster {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether this process runs in a pod of it: its Services are reached by their names then.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.is_own
     }
 
     /// The address of its API server.

@@ -29,16 +29,22 @@ impl Session {
         Ok(settings)
     }
 
-    /// Digs the tunnel to a service inside a cluster. Fails at once where there is no such Service, or no right to it.
+    /// Digs the tunnel to a service inside a cluster; in a pod of that cluster none is needed. Fails at once where there is
+    /// no such Service, or no right to it.
     pub(super) fn dig(&self, url: &Url, transport: &mut Transport) -> Result<()> {
         let Some(tunnel) = &mut transport.tunnel else {
             return Ok(());
         };
+        let why = |error: Error| error.hint(format!("a tunnel is to lead to {}", tunnel.endpoint));
+        let cluster = self.cluster().map_err(why)?;
+        if cluster.is_own() {
+            transport.tunnel = None;
+            return Ok(());
+        }
         let tunnels = once(&self.0.tunnels, || {
-            self.wait(Tunnels::open(self.cluster()?.clone()))
+            self.wait(Tunnels::open(cluster.clone()))
         });
-        let why = || format!("a tunnel is to lead to {}", tunnel.endpoint);
-        let tunnels = tunnels.map_err(|error: Error| error.hint(why()))?;
+        let tunnels = tunnels.map_err(why)?;
         tunnel.entrance = Some(tunnels.entrance().clone());
         let port = url.port_or_known_default().unwrap_or_default();
         self.wait(tunnels.look(url.host_str().unwrap_or_default(), port))
