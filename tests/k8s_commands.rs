@@ -121,3 +121,31 @@ fn what_is_asked_of_the_api_server_is_traced_without_the_token() {
     let token = kubeconfig.split("token: ").nth(1).unwrap().trim();
     assert!(!token.is_empty() && !told.contains(token), "{told}");
 }
+
+#[test]
+fn a_right_that_is_missing_is_a_warning_of_doctor() {
+    let own = operator(&viewer());
+    let url = ["DASHI_STAC_URL", "DASHI_PREFECT_URL", "DASHI_S3_ENDPOINT"]
+        .map(|name| (name, "k8s://default/nothing:80".to_owned()));
+    let ran = own.run_in(&url, &["doctor", "--json"]);
+    assert_eq!(ran.code, Some(3), "{ran}");
+    let rows: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let find = |check: &str| {
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["check"] == check)
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(find("kubernetes reachable")["status"], "ok");
+    let rights = find("rights in dashi-backup");
+    assert_eq!(rights["status"], "warning");
+    assert!(
+        rights["detail"]
+            .as_str()
+            .unwrap()
+            .contains("you may not create jobs.batch"),
+        "{rights}"
+    );
+}

@@ -35,6 +35,7 @@ on_both_lakes! {
         let operator = namespace.lake(&served.addresses).operator();
         let shown = operator.run(&["doctor"]).success();
         assert!(!shown.contains("failed") && shown.contains("kubernetes reachable"), "{shown}");
+        assert!(shown.contains("a backup can be tried out there"), "{shown}");
         assert!(shown.contains(&format!("pods of {}", namespace.name)) && shown.contains("1 are ready"), "{shown}");
         let domain = Lake::name("tunnel");
         let _ = operator.run(&["domain", "create", &domain, "--title", "T", "--description", "D"]).success();
