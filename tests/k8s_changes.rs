@@ -215,6 +215,8 @@ fn a_command_reads_writes_and_ends_as_it_does() {
         "{stderr}"
     );
     assert_eq!(words("exit 7", "any_code: true").json()["code"], 7);
+    let stderr = destroy(&operator, "k8s::exec(\"deployment/shell\", [])").failure(2);
+    assert!(stderr.contains("there is no command to run"), "{stderr}");
     let stderr = words("yes", "").failure(1);
     assert!(stderr.contains("writes more than 4 MiB"), "{stderr}");
     // What does not read to the end ends well all the same.

@@ -44,52 +44,76 @@ pub struct Wish {
     pub patience: Duration,
 }
 
-/// The object as it is once it has come to what is wished; `()` (null) where it is deleted.
+/// What a look at an object shows.
+enum Found {
+    /// It has come to what is wished.
+    Come(Value),
+    /// It never will, because of this.
+    Never(Value, String),
+    /// It may come to it yet, but for this.
+    Held(Value, String),
+    /// It may come to it yet.
+    NotYet(Value),
+}
+
+/// The object as it is once it has come to what is wished; `()` (null) where it is deleted. An API server that is away for
+/// a moment is borne.
 pub async fn wait(cluster: &Cluster, wish: &Wish) -> Result<Value> {
     split(&wish.target)?;
     let begun = Instant::now();
-    let mut homeless: Option<Instant> = None;
+    let mut held: Option<Instant> = None;
     loop {
-        let object = match get(cluster, &wish.target, wish.namespace.as_deref()).await {
-            Ok(object) => object,
-            Err(error) if error.kind() == Kind::NotFound && wish.condition == "deleted" => {
-                return Ok(Value::Null);
-            }
-            Err(error) if error.kind() == Kind::Unavailable && begun.elapsed() < wish.timeout => {
+        let is_late = begun.elapsed() >= wish.timeout;
+        let (object, why) = match look(cluster, wish).await {
+            Err(error) if error.kind() == Kind::Unavailable && !is_late => {
                 sleep(LOOK).await;
                 continue;
             }
             Err(error) => return Err(error),
-        };
-        if has(&object, &wish.condition) || runs(cluster, wish, &object).await? {
-            return Ok(object);
-        }
-        if wish.condition != "deleted" {
-            if let Some(why) = failed(&object).or_else(|| over(&object, &wish.condition)) {
+            Ok(Found::Come(object)) => return Ok(object),
+            Ok(Found::Never(object, why)) => {
                 return Err(told(cluster, wish, &object, Kind::Invalid, &why).await);
             }
-            match obstacle(cluster, wish, &object).await? {
-                Some(Obstacle::Stuck(why)) => {
-                    return Err(told(cluster, wish, &object, Kind::Invalid, &why).await);
-                }
-                Some(Obstacle::Homeless(why)) => {
-                    let since = *homeless.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= wish.patience {
-                        return Err(told(cluster, wish, &object, Kind::Invalid, &why).await);
-                    }
-                }
-                None => homeless = None,
-            }
+            Ok(Found::Held(object, why)) => (object, Some(why)),
+            Ok(Found::NotYet(object)) => (object, None),
+        };
+        held = why.is_some().then(|| held.unwrap_or_else(Instant::now));
+        if let (Some(why), Some(since)) = (why, held)
+            && since.elapsed() >= wish.patience
+        {
+            return Err(told(cluster, wish, &object, Kind::Invalid, &why).await);
         }
-        if begun.elapsed() >= wish.timeout {
-            let why = format!(
-                "it did not come to that within {}",
-                crate::time::spell(wish.timeout)
-            );
+        if is_late {
+            let timeout = crate::time::spell(wish.timeout);
+            let why = format!("it did not come to that within {timeout}");
             return Err(told(cluster, wish, &object, Kind::Timeout, &why).await);
         }
         sleep(LOOK).await;
     }
+}
+
+async fn look(cluster: &Cluster, wish: &Wish) -> Result<Found> {
+    let awaits_end = wish.condition == "deleted";
+    let object = match get(cluster, &wish.target, wish.namespace.as_deref()).await {
+        Err(error) if error.kind() == Kind::NotFound && awaits_end => {
+            return Ok(Found::Come(Value::Null));
+        }
+        other => other?,
+    };
+    if awaits_end {
+        return Ok(Found::NotYet(object));
+    }
+    if has(&object, &wish.condition) || runs(cluster, wish, &object).await? {
+        return Ok(Found::Come(object));
+    }
+    if let Some(why) = failed(&object).or_else(|| over(&object, &wish.condition)) {
+        return Ok(Found::Never(object, why));
+    }
+    Ok(match obstacle(cluster, wish, &object).await? {
+        Some(Obstacle::Stuck(why)) => Found::Never(object, why),
+        Some(Obstacle::Homeless(why)) => Found::Held(object, why),
+        None => Found::NotYet(object),
+    })
 }
 
 /// Whether that is what is waited for, and one of its pods runs.

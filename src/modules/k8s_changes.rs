@@ -188,6 +188,9 @@ fn pods(ns: &mut Namespace) {
                 after: Any
             }
             {
+                if command.is_empty() {
+                    return Err(Error::usage("there is no command to run").hint("it is a program and its arguments: [\"df\", \"-h\"]").into());
+                }
                 let act = Act::Exec {
                     container: options.text("container").map(|name| name.to_string()),
                     command: words(command)?,

@@ -63,6 +63,9 @@ func (p *process) live(o order, started chan<- error) {
 }
 
 func (p *process) launch(o order) (*exec.Cmd, error) {
+	if len(o.argv) == 0 {
+		return nil, errors.New("no command is specified, and the image has none")
+	}
 	command := &exec.Cmd{Args: o.argv, Env: o.environment, Dir: o.folder}
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	var ours []*os.File // the process's ends of pipes, which we close once it has them
