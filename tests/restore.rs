@@ -168,6 +168,31 @@ fn real_dumps_restore_on_this_machine_and_are_told_with_what_is_in_them() {
         "{told:#}"
     );
     assert!(told["recipe"].as_str().unwrap().contains("pgstac, public"));
+    // As SQL with its owners, as tar, and in gzip.
+    for (name, format) in [("a.sql", "-Fp"), ("a.tar", "-Ft")] {
+        let path = vault.files.path().join(name);
+        let path = path.to_str().unwrap();
+        pg("pg_dump", "postgres", &[format, "-f", path]);
+        assert!(
+            Command::new("gzip")
+                .args(["-k", path])
+                .status()
+                .unwrap()
+                .success()
+        );
+        for name in [name.to_owned(), format!("{name}.gz")] {
+            vault.put(
+                &format!("pgstac/{name}"),
+                &std::fs::read(vault.files.path().join(&name)).unwrap(),
+            );
+            let (code, told) = vault.locally(&format!("pgstac/{name}"), &[]);
+            assert_eq!(
+                (code, &told["verdict"]),
+                (Some(0), &json!("restores")),
+                "{name}: {told:#}"
+            );
+        }
+    }
     // The label is that of the folder, and asks other questions.
     vault.put("prefect/20260101T000000Z.dump", &vault.dump("prefect"));
     let (code, told) = vault.locally("prefect/20260101T000000Z.dump", &[]);
@@ -194,6 +219,11 @@ fn each_fault_of_a_real_dump_is_told_by_its_own_name() {
         ("errors", sql, "restore_error"),
         ("other", &without_data, "wrong_content"),
         ("prefect", &vault.dump("prefect"), "wrong_content"),
+        (
+            "half",
+            b"-- PostgreSQL database dump\nCREATE TABLE a (x int);\n",
+            "truncated",
+        ),
     ] {
         let key = format!("pgstac/{name}.dump");
         vault.put(&key, bytes);
@@ -206,6 +236,19 @@ fn each_fault_of_a_real_dump_is_told_by_its_own_name() {
         );
         assert!(!told["message"].as_str().unwrap().is_empty());
     }
+    vault.put("prefect/pgstac.dump", &dump);
+    let (code, told) = vault.locally("prefect/pgstac.dump", &[]);
+    assert_eq!(
+        (code, &told["reason"]),
+        (Some(3), &json!("wrong_content")),
+        "{told:#}"
+    );
+    let (code, told) = vault.locally("pgstac/truncated.dump", &["--timeout", "0s"]);
+    assert_eq!(
+        (code, &told["reason"]),
+        (Some(1), &json!("timeout")),
+        "{told:#}"
+    );
     vault.put("pgstac/beside.dump", &dump);
     vault.put(
         "pgstac/beside.dump.sha256",
@@ -285,7 +328,7 @@ fn k8s_a_real_dump_restores_in_a_job_that_is_gone_afterwards() {
     );
     assert_eq!(stage.left(), 0);
     let ran = stage.run(&[], &[]);
-    assert!(ran.stderr.contains("it restores"), "{ran}");
+    assert!(ran.stderr.contains("restored and looked at"), "{ran}");
     let (code, told) = verdict(&ran);
     assert_eq!(
         (code, &told["verdict"]),

@@ -88,7 +88,14 @@ async fn created(cluster: &Cluster, at: &Place, manifest: &Value, dry_run: bool)
         field_manager: Some(MANAGER.to_owned()),
     };
     let what = format!("the creation of {at}");
-    let made = cluster.answer(&what, objects.create(&how, &object)).await?;
+    let made = cluster.answer(&what, objects.create(&how, &object)).await;
+    let made = made.map_err(|mut error| {
+        // Of what is made only the namespace can be missing.
+        if let (Kind::NotFound, Some(namespace)) = (error.kind(), &at.namespace) {
+            error.detail_mut().message = format!("there is no namespace {namespace}");
+        }
+        error
+    })?;
     shown(&kind, made)
 }
 
@@ -117,7 +124,10 @@ pub async fn scale(cluster: &Cluster, _: Permit, at: &Place, replicas: i64) -> R
     let (_, objects) = at.objects(cluster).await?;
     let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
     let what = format!("the scale of {at}");
-    let how = PatchParams::default();
+    let how = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
     let scaled = objects.patch_scale(&at.name, &how, &patch);
     cluster.answer(&what, scaled).await.map(drop)
 }
@@ -127,7 +137,10 @@ pub async fn restart(cluster: &Cluster, _: Permit, at: &Place, moment: &str) -> 
     let (kind, objects) = at.objects(cluster).await?;
     let annotations = json!({"annotations": {RESTARTED: moment}});
     let patch = Patch::Merge(json!({"spec": {"template": {"metadata": annotations}}}));
-    let how = PatchParams::default();
+    let how = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
     let what = format!("the restart of {at}");
     let patched = objects.patch(&at.name, &how, &patch);
     shown(&kind, cluster.answer(&what, patched).await?)

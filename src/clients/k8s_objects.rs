@@ -82,11 +82,17 @@ pub async fn get(cluster: &Cluster, target: &str, namespace: Option<&str>) -> Re
 pub fn split(target: &str) -> Result<(&str, &str)> {
     let parts = target.split_once('/');
     parts
-        .filter(|(kind, name)| !kind.is_empty() && !name.is_empty() && !name.contains('/'))
+        .filter(|(kind, name)| !kind.is_empty() && is_name(name))
         .ok_or_else(|| {
             Error::new(Kind::Usage, format!("'{target}' names no object"))
                 .hint("write kind/name, such as job/nightly or deployment.apps/stac-fastapi")
         })
+}
+
+/// Whether it can be the name of anything in a cluster.
+pub(super) fn is_name(name: &str) -> bool {
+    let is_fit = |letter: char| letter.is_ascii_alphanumeric() || "-._:@".contains(letter);
+    !name.is_empty() && name.chars().all(is_fit)
 }
 
 /// Where that is, as it ends a sentence.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::cluster::Cluster;
 use super::k8s_kind::KindOf;
-use super::k8s_objects::split;
+use super::k8s_objects::{is_name, split};
 use crate::error::{Error, Kind, Result};
 
 /// An object of a cluster, whether or not it is there.
@@ -30,7 +30,7 @@ impl Place {
     pub async fn meant(cluster: &Cluster, target: &str, namespace: Option<&str>) -> Result<Place> {
         let (word, name) = split(target)?;
         let kind = KindOf::meant(cluster, word).await?;
-        Ok(Place::of(cluster, &kind, namespace, name))
+        Place::of(cluster, &kind, namespace, name)
     }
 
     /// The object that a manifest describes. Its own namespace must not be another than the one that is named.
@@ -59,16 +59,22 @@ impl Place {
             return Err(Error::new(Kind::Usage, message).hint("leave one of them out"));
         }
         let kind = KindOf::meant(cluster, &word).await?;
-        Ok(Place::of(cluster, &kind, own.or(namespace), name))
+        Place::of(cluster, &kind, own.or(namespace), name)
     }
 
-    fn of(cluster: &Cluster, kind: &KindOf, namespace: Option<&str>, name: &str) -> Place {
+    fn of(cluster: &Cluster, kind: &KindOf, namespace: Option<&str>, name: &str) -> Result<Place> {
         let namespace = namespace.unwrap_or_else(|| cluster.client().default_namespace());
-        Place {
+        if let Some(odd) = [namespace, name].iter().find(|name| !is_name(name)) {
+            return Err(
+                Error::new(Kind::Usage, format!("'{odd}' is no name in a cluster"))
+                    .hint("names have lower-case letters, digits and dashes"),
+            );
+        }
+        Ok(Place {
             kind: kind.one_name(),
             namespace: kind.is_namespaced.then(|| namespace.to_owned()),
             name: name.to_owned(),
-        }
+        })
     }
 
     /// `kind/name`

@@ -115,22 +115,43 @@ await_dump() {
     "$(sha256sum <"$WORK/dump" | cut -d' ' -f1)" "$(md5sum <"$WORK/dump" | cut -d' ' -f1)"
 }
 
-# The dump as SQL, whatever it is.
-as_sql() {
-  local magic
-  magic=$(head -c 5 "$WORK/dump" | od -An -tx1 | tr -d ' \n')
-  case $magic in
-    5047444d50) run pg_restore -f - --no-owner --no-acl <"$WORK/dump" ;;
-    1f8b*) gzip -dc <"$WORK/dump" ;;
-    2d2d*) cat "$WORK/dump" ;;
-    *)
-      echo "error: its first bytes are those of no dump" >&2
-      return 1
-      ;;
+# bytes FROM COUNT: some bytes of the dump in hexadecimal.
+bytes() { tail -c "+$(($1 + 1))" "$WORK/dump" | head -c "$2" | od -An -tx1 | tr -d ' \n'; }
+
+unpack() {
+  [[ $(bytes 0 2) == 1f8b ]] || return 0
+  gzip -dc <"$WORK/dump" >"$WORK/unpacked" 2>"$WORK/archive.err" || judge 1 0 0
+  mv "$WORK/unpacked" "$WORK/dump"
+}
+
+# What pg_dump makes: `archive` (custom or tar) or `sql`.
+kind() {
+  case $(bytes 0 5) in
+    5047444d50) echo archive ;;
+    2d2d*) echo sql ;;
+    *) [[ $(bytes 257 5) != 7573746172 ]] || echo archive ;;
   esac
 }
 
+as_sql() {
+  if [[ $kind == archive ]]; then run pg_restore -f - --no-owner --no-acl <"$WORK/dump"; else cat "$WORK/dump"; fi
+}
+
+# SQL names the roles that own what is in it, and they are not in it.
+make_roles() {
+  [[ $kind == sql ]] || return 0
+  local role
+  grep -aE '^(ALTER|GRANT|REVOKE) .*;$' "$WORK/dump" | sed -nE 's/.* (OWNER TO|TO|FROM) "?([^";]+)"?( WITH GRANT OPTION)?;$/\2/p' | sort -u |
+    while IFS= read -r role; do
+      printf '%s\n' 'CREATE ROLE :"role"' | ask -v role="$role" -f - >/dev/null 2>&1
+    done
+}
+
 restore() {
+  unpack
+  kind=$(kind)
+  [[ -n $kind ]] || fail no_archive "its first bytes are those of nothing that pg_dump makes: a custom or tar archive, SQL, or one of them in gzip"
+  make_roles
   say "restoring $(size_of "$WORK/dump") bytes"
   local begun states
   begun=$(milliseconds)
@@ -139,6 +160,9 @@ restore() {
     ask -f - >/dev/null 2>"$WORK/sql.err"
   states=("${PIPESTATUS[@]}")
   judge "${states[@]}"
+  # Half a text is a text.
+  [[ $kind == archive ]] || tail -c 300 "$WORK/dump" | grep -aq 'PostgreSQL database dump complete' ||
+    fail truncated "it has no last line that says that the dump is complete"
   printf '@restored {"milliseconds": %d}\n' $(($(milliseconds) - begun))
 }
 
@@ -150,7 +174,6 @@ judge() {
   if (($1 != 0)) && [[ -n $archive ]]; then
     case $archive in
       *'unsupported version'*) fail too_new "$archive" ;;
-      *'no dump'*) fail no_archive "$archive" ;;
       *'end of file'* | *'too short'*) fail truncated "$archive" ;;
       *) fail damaged "$archive" ;;
     esac
@@ -170,20 +193,24 @@ look() {
   local tables
   tables=$(ask -c "SELECT count(*) FROM ($user_tables) t") || fail no_answer "the restored database does not answer"
   ((tables > 0)) || fail empty "it restores to a database without a table"
-  if [[ $LABEL == pgstac ]]; then look_at_pgstac; else look_at_tables; fi
+  if [[ $LABEL == pgstac ]]; then look_at_pgstac; else look_at_tables; fi || exit
   ask -c "SELECT '@database ' || json_build_object('server', current_setting('server_version'),
     'postgis', (SELECT extversion FROM pg_extension WHERE extname = 'postgis'),
     'bytes', pg_database_size(current_database()), 'tables', $tables)"
 }
 
+holds() { [[ -n $(ask -c "SELECT to_regclass('$1')") ]]; }
+
 look_at_tables() {
+  ! holds pgstac.items || fail wrong_content "it is a dump of pgstac"
+  [[ $LABEL != prefect ]] || holds public.flow_run || fail wrong_content "it holds no flow runs of Prefect"
   ask -c "SELECT '@table ' || json_build_object('name', t.nspname || '.' || t.relname, 'rows',
     (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I.%I', t.nspname, t.relname), false, true, '')))[1]::text::bigint)
     FROM ($user_tables) t ORDER BY 1" || fail no_answer "the tables cannot be counted"
 }
 
 look_at_pgstac() {
-  [[ -n $(ask -c "SELECT to_regclass('pgstac.items')") ]] ||
+  holds pgstac.items ||
     fail wrong_content "it holds no pgstac, but $(ask -c "SELECT string_agg(DISTINCT nspname || '.' || relname, ', ') FROM (SELECT * FROM ($user_tables) t ORDER BY 2, 3 LIMIT 3) t")"
   local path='SET search_path TO pgstac, public'
   ask -c "$path" -c "SELECT '@pgstac ' || json_build_object('version', pgstac.get_version())" 2>"$WORK/ask.err" ||
@@ -212,4 +239,4 @@ restore
 begun=$(milliseconds)
 look
 printf '@asked {"milliseconds": %d}\n' $(($(milliseconds) - begun))
-say "it restores"
+say "restored and looked at"

@@ -200,7 +200,11 @@ async fn exec(hands: &Hands, permit: Permit, change: &ClusterChange) -> Result<D
     };
     let input = input.as_ref().map(|input| bytes_of(hands, input));
     let running = k8s_exec::run(cluster, permit, &command, input.transpose()?);
-    let ended = session.stoppable(running).await?;
+    let ended = session.stoppable(running).await;
+    if matches!(&ended, Err(error) if error.kind() == Kind::Interrupted) {
+        session.warn(&format!("the command may go on in the pod {}", command.pod));
+    }
+    let ended = ended?;
     told(change, &ended, *any_code)?;
     Ok(Done {
         value: json!({

@@ -49,7 +49,13 @@ pub(super) async fn perform(hands: &Hands, change: &Change, was: &Facts) -> Resu
         .stoppable(async { bound.await.unwrap_or_else(|_| Err(late(*timeout))) });
     let ended = ended.await;
     running.end().await;
-    ended?;
+    match ended {
+        // An answer like the program's own.
+        Err(error) if error.kind() == Kind::Timeout => {
+            told.push(Value::from(format!("@failed timeout {error}")));
+        }
+        other => other?,
+    }
     Ok(Done {
         value: json!({"lines": told}),
         ..Done::default()

@@ -11,6 +11,7 @@ use crate::clients::cluster::Cluster;
 use crate::clients::k8s_changes::{Propagation, rehearse, rehearse_creation};
 use crate::clients::k8s_job::{JobOf, of_cron_job};
 use crate::clients::k8s_kind::KindOf;
+use crate::clients::k8s_logs::selected;
 use crate::clients::k8s_objects::get;
 use crate::clients::k8s_place::Place;
 use crate::clients::k8s_right::{Right, demand};
@@ -208,7 +209,9 @@ fn pods(ns: &mut Namespace) {
                     Ok(at)
                 })?;
                 if !is_planned(call, cluster, &at)? {
-                    call.wait(get(cluster, &at.target(), at.namespace.as_deref()))?;
+                    let object = call.wait(get(cluster, &at.target(), at.namespace.as_deref()))?;
+                    // What has no pods is told now.
+                    selected(&object)?;
                 }
                 changed(call, at, act, &options)?
             }
@@ -257,10 +260,8 @@ fn jobs(ns: &mut Namespace) {
             {
                 let at = allowed(call, &format!("job.batch/{name}"), &options, &["create", "get"], "")?;
                 let manifest = job_manifest(call, &name, &at, &options)?;
-                if call.session().gate().is_planning() {
-                    let cluster = call.session().cluster()?;
-                    call.wait(would_be_made(cluster, &at, &manifest))?;
-                }
+                let is_planning = call.session().gate().is_planning();
+                call.wait(would_be_made(call.session().cluster()?, &at, &manifest, is_planning))?;
                 changed(call, at, Act::Create { manifest: Manifest::new(manifest) }, &options)?
             }
     }
@@ -395,9 +396,15 @@ async fn would_be_taken(
 }
 
 /// The same for what is to be made. One that is there already is the gate's to tell.
-async fn would_be_made(cluster: &Cluster, at: &Place, manifest: &Value) -> Result<()> {
+async fn would_be_made(
+    cluster: &Cluster,
+    at: &Place,
+    manifest: &Value,
+    is_planning: bool,
+) -> Result<()> {
     match rehearse_creation(cluster, at, manifest).await {
-        Err(error) if [Kind::NotFound, Kind::Conflict].contains(&error.kind()) => Ok(()),
+        Err(error) if error.kind() == Kind::Conflict => Ok(()),
+        Err(error) if error.kind() == Kind::NotFound && is_planning => Ok(()),
         other => other.map(drop),
     }
 }
