@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 pub const MANAGER: &str = "dashictl";
 
 /// The annotation that `kubectl rollout restart` sets: pods that have another are made anew.
-const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
+pub const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// Sets the fields of a manifest, and no others (server-side apply). A field that somebody else owns is a conflict unless
 /// it is taken by `force`.

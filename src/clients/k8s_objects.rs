@@ -122,6 +122,12 @@ pub(super) fn shown(kind: &KindOf, object: DynamicObject) -> Result<Value> {
     Ok(object)
 }
 
+/// Whether an object or its manifest is a Secret.
+#[must_use]
+pub fn is_secret(object: &Value) -> bool {
+    object["kind"] == "Secret" && object["apiVersion"] == "v1"
+}
+
 /// Takes the values of a Secret out, also those that an earlier `kubectl apply` wrote into an annotation.
 pub fn hide(secret: &mut Value) {
     for field in ["data", "stringData"] {

@@ -10,11 +10,11 @@ use super::hands::{Done, Hands, Seen};
 use super::inverse::Inverse;
 use super::manifest::Manifest;
 use super::payload::digest;
-use super::{Change, Facts, Permit};
+use super::{Change, Facts, Permit, download, record};
 use crate::clients::cluster::Cluster;
 use crate::clients::k8s_changes::{self as changes, Propagation};
 use crate::clients::k8s_exec::{self, Command, Ended};
-use crate::clients::k8s_objects::get;
+use crate::clients::k8s_objects::{get, is_secret};
 use crate::clients::k8s_pods;
 use crate::clients::k8s_wait::{self, Wish};
 use crate::error::{Error, Kind, Result};
@@ -69,18 +69,10 @@ async fn found(cluster: &Cluster, change: &ClusterChange) -> Result<Value> {
 /// What an object is known by: all that somebody has set, and not what its controllers report. What a Secret holds is not
 /// shown: it is known by its version.
 fn facts(object: &Value) -> Facts {
-    let mut set = object.clone();
-    if let Some(fields) = set.as_object_mut() {
-        fields.remove("status");
-    }
-    if let Some(metadata) = set["metadata"].as_object_mut() {
-        let kept = if is_secret(object) {
-            ["uid", "resourceVersion"]
-        } else {
-            ["uid", "uid"]
-        };
-        metadata
-            .retain(|name, _| kept.contains(&name.as_str()) || !SERVERS.contains(&name.as_str()));
+    let mut set = bare(object);
+    set["metadata"]["uid"] = object["metadata"]["uid"].clone();
+    if is_secret(object) {
+        set["metadata"]["resourceVersion"] = object["metadata"]["resourceVersion"].clone();
     }
     Facts::Record {
         sha256: digest(set.to_string().as_bytes()),
@@ -91,12 +83,12 @@ fn facts(object: &Value) -> Facts {
 pub(super) fn is_made(change: &ClusterChange, found: &Value) -> bool {
     match &change.act {
         Act::Apply { manifest, .. } | Act::Create { manifest } | Act::Replace { manifest } => {
-            !manifest.is_secret() && super::record::holds(found, manifest.shown())
+            !manifest.is_secret() && record::holds(found, manifest.shown())
         }
         Act::Scale { replicas } => found["spec"]["replicas"] == *replicas,
         Act::Restart { moment } => {
             let annotations = &found["spec"]["template"]["metadata"]["annotations"];
-            annotations["kubectl.kubernetes.io/restartedAt"] == moment.as_str()
+            annotations[changes::RESTARTED] == moment.as_str()
         }
         Act::Delete { .. } | Act::Exec { .. } => false,
     }
@@ -152,7 +144,7 @@ pub(super) async fn perform(
         Act::Restart { moment } => changes::restart(cluster, permit, at, moment).await?,
         Act::Delete { propagation } => {
             let uid = text(seen.image.as_ref(), "uid");
-            settled(changes::delete(cluster, permit, at, &uid, *propagation).await)?;
+            record::settled(changes::delete(cluster, permit, at, &uid, *propagation).await)?;
             return Ok(Done::default());
         }
         Act::Exec { .. } => return exec(hands, permit, change).await,
@@ -167,14 +159,6 @@ pub(super) async fn perform(
 fn text(object: Option<&Value>, field: &str) -> String {
     let found = object.and_then(|object| object["metadata"][field].as_str());
     found.unwrap_or_default().to_owned()
-}
-
-/// What somebody else deleted between the look and the request is deleted.
-fn settled(deleted: Result<()>) -> Result<()> {
-    match deleted {
-        Err(error) if error.kind() == Kind::NotFound => Ok(()),
-        other => other,
-    }
 }
 
 /// Runs a command in a pod of the object. A stop of the run ends it: what it reads may be large.
@@ -234,27 +218,13 @@ async fn running(hands: &Hands, change: &ClusterChange, patience: u64) -> Result
     })
 }
 
-fn bytes_of(
-    hands: &Hands,
-    input: &Input,
-) -> Result<futures::stream::BoxStream<'static, Result<bytes::Bytes>>> {
+fn bytes_of(hands: &Hands, input: &Input) -> Result<download::Pieces> {
     match input {
         Input::Text(text) => {
             let text = text.bytes()?;
             Ok(futures::stream::once(async { Ok(text) }).boxed())
         }
-        Input::Object { at, was } => {
-            let size = was.size().unwrap_or_default();
-            let progress = hands.session().console().progress(&at.to_string(), size);
-            let etag = was.etag().map(str::to_owned);
-            let pieces = hands.s3()?.pieces(at.clone(), size, etag);
-            let counted = pieces.inspect(move |piece| {
-                if let Ok(bytes) = piece {
-                    progress.add(bytes.len() as u64);
-                }
-            });
-            Ok(counted.boxed())
-        }
+        Input::Object { at, was } => download::pieces(hands, at, was),
     }
 }
 
@@ -312,10 +282,6 @@ pub(super) fn inverse(change: &ClusterChange, before: Option<&Value>, now: Facts
         }
         _ => Inverse::Lost("the values of a Secret are not in the journal".to_owned()),
     }
-}
-
-fn is_secret(object: &Value) -> bool {
-    object["kind"] == "Secret" && object["apiVersion"] == "v1"
 }
 
 /// An object without what the API server writes into it.

@@ -6,6 +6,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
@@ -41,6 +44,24 @@ pub(super) async fn perform(
 /// What a download gives back.
 pub(super) fn value(from: &ObjectRef, was: &Facts, path: &Path) -> Value {
     json!({"path": path, "uri": from.to_string(), "size": was.size(), "etag": was.etag()})
+}
+
+/// Bytes of an object, in order.
+pub(super) type Pieces = BoxStream<'static, Result<Bytes>>;
+
+/// An object that is still what it was, piece by piece, with its progress told.
+pub(super) fn pieces(hands: &Hands, at: &ObjectRef, was: &Facts) -> Result<Pieces> {
+    let missing = || Error::new(Kind::NotFound, format!("there is no {at}"));
+    let size = was.size().ok_or_else(missing)?;
+    let progress = hands.session().console().progress(&at.to_string(), size);
+    let etag = was.etag().map(str::to_owned);
+    let pieces = hands.s3()?.pieces(at.clone(), size, etag);
+    let told = pieces.inspect(move |piece| {
+        if let Ok(bytes) = piece {
+            progress.add(bytes.len() as u64);
+        }
+    });
+    Ok(told.boxed())
 }
 
 /// A file that is not whole.

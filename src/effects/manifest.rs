@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::payload::digest;
-use crate::clients::k8s_objects::hide;
+use crate::clients::k8s_objects::{hide, is_secret};
 use crate::error::{Error, Kind, Result};
 
 /// A manifest.
@@ -79,11 +79,6 @@ fn lost() -> Error {
         "the values of the Secret are not kept in plan and journal",
     )
     .hint("run the command again: what it has done already is found in place")
-}
-
-/// Whether a manifest describes a Secret.
-fn is_secret(manifest: &Value) -> bool {
-    manifest["kind"] == "Secret" && manifest["apiVersion"] == "v1"
 }
 
 #[cfg(test)]

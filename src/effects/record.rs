@@ -94,7 +94,7 @@ async fn kept(stac: &Stac, change: &Change, made: &Value) -> Result<Facts> {
 }
 
 /// What somebody else deleted between the look and the request is deleted.
-fn settled(deleted: Result<()>) -> Result<()> {
+pub(super) fn settled(deleted: Result<()>) -> Result<()> {
     match deleted {
         Err(error) if error.kind() == Kind::NotFound => Ok(()),
         other => other,

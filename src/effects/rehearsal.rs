@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use super::hands::{Done, Hands};
-use super::{Change, Facts};
+use super::{Change, Facts, download};
 use crate::clients::local_restore::Running;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::lake::ObjectRef;
 
 /// Restores it. Gives the program's own lines; all others are for whoever looks on.
@@ -43,18 +43,14 @@ pub(super) async fn perform(hands: &Hands, change: &Change, was: &Facts) -> Resu
             Err(error) = bringing => Err(error),
         }
     };
-    let bound = tokio::time::timeout(Duration::from_secs(*timeout), working);
-    let ended = hands
-        .session()
-        .stoppable(async { bound.await.unwrap_or_else(|_| Err(late(*timeout))) });
-    let ended = ended.await;
+    let bound = Duration::from_secs(*timeout);
+    let bounded = async { Ok(tokio::time::timeout(bound, working).await) };
+    let ended = hands.session().stoppable(bounded).await;
     running.end().await;
-    match ended {
+    match ended? {
+        Ok(worked) => worked?,
         // An answer like the program's own.
-        Err(error) if error.kind() == Kind::Timeout => {
-            told.push(Value::from(format!("@failed timeout {error}")));
-        }
-        other => other?,
+        Err(_) => told.push(Value::from(late(bound))),
     }
     Ok(Done {
         value: json!({"lines": told}),
@@ -62,30 +58,19 @@ pub(super) async fn perform(hands: &Hands, change: &Change, was: &Facts) -> Resu
     })
 }
 
-fn late(timeout: u64) -> Error {
-    let timeout = crate::time::spell(Duration::from_secs(timeout));
-    Error::new(
-        Kind::Timeout,
-        format!("the restore took longer than {timeout}"),
-    )
-    .hint("give it more time: --timeout")
+fn late(bound: Duration) -> String {
+    let bound = crate::time::spell(bound);
+    format!("@failed timeout the restore took longer than {bound}")
 }
 
 /// Brings the dump to where it is waited for; it gets its name when it is whole.
 async fn bring(hands: &Hands, dump: &ObjectRef, was: &Facts, work: &Path) -> Result<()> {
-    let size = was
-        .size()
-        .ok_or_else(|| Error::new(Kind::NotFound, format!("there is no {dump}")))?;
+    let mut pieces = download::pieces(hands, dump, was)?;
     let part = work.join("dump.part");
     let failed = |error: std::io::Error| Error::io("write", &part, &error);
     let mut file = tokio::fs::File::create(&part).await.map_err(failed)?;
-    let progress = hands.session().console().progress(&dump.to_string(), size);
-    let etag = was.etag().map(str::to_owned);
-    let mut pieces = std::pin::pin!(hands.s3()?.pieces(dump.clone(), size, etag));
     while let Some(piece) = pieces.next().await {
-        let piece = piece?;
-        file.write_all(&piece).await.map_err(failed)?;
-        progress.add(piece.len() as u64);
+        file.write_all(&piece?).await.map_err(failed)?;
     }
     file.flush().await.map_err(failed)?;
     tokio::fs::rename(&part, work.join("dump"))
