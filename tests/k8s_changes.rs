@@ -255,6 +255,13 @@ fn a_secret_is_sent_in_a_secret_and_shown_and_written_nowhere() {
             ),
         )
     };
+    for elsewhere in [
+        "k8s::apply(#{apiVersion: \"example.org/v1\", kind: \"Secret\", metadata: #{name: \"to\"}, data: #{p: k8s::secret(\"from\")}})",
+        "k8s::job(\"j\", #{image: \"any\", env: #{kind: \"Secret\", apiVersion: \"v1\", p: k8s::secret(\"from\")}})",
+    ] {
+        let refused = write(&operator, elsewhere).failure(1);
+        assert!(refused.contains("has no JSON form"), "{refused}");
+    }
     let refused = copy("ConfigMap", "data").failure(1);
     assert!(refused.contains("has no JSON form"), "{refused}");
     let made = copy("Secret", "stringData");

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rhai::{Array, Dynamic, ImmutableString, Map};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::k8s::namespace_of;
 use crate::clients::cluster::Cluster;
@@ -12,7 +12,7 @@ use crate::clients::k8s_changes::{Propagation, rehearse, rehearse_creation};
 use crate::clients::k8s_job::{JobOf, of_cron_job};
 use crate::clients::k8s_kind::KindOf;
 use crate::clients::k8s_logs::selected;
-use crate::clients::k8s_objects::get;
+use crate::clients::k8s_objects::{get, is_secret};
 use crate::clients::k8s_place::Place;
 use crate::clients::k8s_right::{Right, demand};
 use crate::effects::{Act, Change, ClusterChange, Facts, Input, Manifest, Payload};
@@ -57,7 +57,7 @@ fn manifests(ns: &mut Namespace) {
                 after: Any
             }
             {
-                let whole = of_map(manifest)?;
+                let whole = of_manifest(manifest)?;
                 let force = options.flag("force");
                 let cluster = call.session().cluster()?;
                 let namespace = namespace_of(&options);
@@ -292,9 +292,12 @@ fn job_manifest(call: &Call, name: &str, at: &Place, options: &Options) -> Resul
     let image = options.text("image").ok_or_else(|| {
         Error::usage("a Job needs an image").hint("#{image: …}, or #{from: \"cronjob/…\"}")
     })?;
-    let map = |name: &str| match options.map(name).map(of_map).transpose()? {
-        Some(Value::Object(fields)) => Ok(fields),
-        _ => Ok::<_, Error>(serde_json::Map::new()),
+    let map = |name: &str| {
+        let given = options.map(name).unwrap_or_default();
+        match to_json(&Dynamic::from_map(given))? {
+            Value::Object(fields) => Ok(fields),
+            _ => Err(Error::internal("a map that is none")),
+        }
     };
     let command = words(options.array("command").unwrap_or_default())?;
     let job = JobOf {
@@ -312,13 +315,12 @@ fn job_manifest(call: &Call, name: &str, at: &Place, options: &Options) -> Resul
     Ok(job.manifest())
 }
 
-/// A map as JSON. Only a Secret may hold secrets.
-fn of_map(map: Map) -> Result<Value> {
-    let is_secret = map
-        .get("kind")
-        .is_some_and(|kind| kind.to_string() == "Secret");
+/// A manifest as JSON. Only a Secret may hold secrets: the journal knows it for one.
+fn of_manifest(map: Map) -> Result<Value> {
+    let text = |name: &str| map.get(name).map(ToString::to_string);
+    let kind = json!({"kind": text("kind"), "apiVersion": text("apiVersion")});
     let value = Dynamic::from_map(map);
-    if is_secret {
+    if is_secret(&kind) {
         reveal_json(&value)
     } else {
         to_json(&value)
