@@ -11,6 +11,7 @@ const HOUR: i64 = 3600;
 struct Shelf {
     operator: Operator,
     url: String,
+    began: jiff::Timestamp,
     _served: Served,
 }
 
@@ -20,8 +21,15 @@ impl Shelf {
         Shelf {
             operator: served.operator(),
             url: format!("s3://backups/{}/", Lake::name("shelf")),
+            began: jiff::Timestamp::now(),
             _served: served,
         }
+    }
+
+    /// The stamp of so many hours before the shelf was there: the same one however often it is asked for.
+    fn stamp(&self, hours: i64) -> String {
+        let at = jiff::Timestamp::from_second(self.began.as_second() - hours * HOUR).unwrap();
+        at.strftime("%Y%m%dT%H%M%SZ").to_string()
     }
 
     /// Puts an archive that begins like one and has so many bytes.
@@ -42,7 +50,7 @@ impl Shelf {
     /// Puts one archive a day for so many days, the newest so many hours old.
     fn put_days(&self, label: &str, hours: i64, days: i64, size: usize) {
         for day in 0..days {
-            self.put(&format!("{label}/{}.dump", stamp(hours + 24 * day)), size);
+            self.put(&format!("{label}/{}.dump", self.stamp(hours + 24 * day)), size);
         }
     }
 
@@ -74,19 +82,12 @@ impl Shelf {
     }
 }
 
-/// The stamp of so many hours ago.
-fn stamp(hours: i64) -> String {
-    let at = jiff::Timestamp::now().as_second() - hours * HOUR;
-    let at = jiff::Timestamp::from_second(at).unwrap();
-    at.strftime("%Y%m%dT%H%M%SZ").to_string()
-}
-
 on_both_lakes! {
     fn young_backups_of_one_size_in_either_layout_are_as_they_must_be(lake) {
         let shelf = Shelf::new(lake);
         shelf.put_days("pgstac", 2, 8, 1000);
-        shelf.put(&format!("other/{}/other.dump", stamp(3)), 900);
-        shelf.put_bytes(&format!("other/{}/other.dump.sha256", stamp(3)), "0f0f", 64);
+        shelf.put(&format!("other/{}/other.dump", shelf.stamp(3)), 900);
+        shelf.put_bytes(&format!("other/{}/other.dump.sha256", shelf.stamp(3)), "0f0f", 64);
         let ran = shelf.verify(&[]);
         let shown = ran.success();
         assert!(shown.contains("pgstac") && shown.contains("other.dump ") && !shown.contains("failed"), "{shown}");
@@ -101,17 +102,17 @@ on_both_lakes! {
         shelf.put_days("pgstac", 30, 4, 1000);
         assert_eq!(shelf.reasons(&[]), ["it is 1d6h old, and may be 1d2h"]);
         assert!(shelf.reasons(&["--max-age", "31h"]).is_empty());
-        shelf.put(&format!("pgstac/{}.dump", stamp(5)), 400);
+        shelf.put(&format!("pgstac/{}.dump", shelf.stamp(5)), 400);
         assert_eq!(shelf.reasons(&[]), ["it has 400 B, less than 0.5 of 1000 B, the median of those before it"]);
         assert!(shelf.reasons(&["--min-size-ratio", "0.3"]).is_empty());
-        shelf.put_bytes(&format!("pgstac/{}.dump", stamp(4)), "no archive", 1000);
+        shelf.put_bytes(&format!("pgstac/{}.dump", shelf.stamp(4)), "no archive", 1000);
         assert_eq!(shelf.reasons(&[]), ["its first bytes are those of no archive (by its name it is a PostgreSQL archive)"]);
-        shelf.put_bytes(&format!("pgstac/{}.dump", stamp(3)), "--\n-- PostgreSQL database dump", 1000);
+        shelf.put_bytes(&format!("pgstac/{}.dump", shelf.stamp(3)), "--\n-- PostgreSQL database dump", 1000);
         assert_eq!(shelf.reasons(&[]), ["it is SQL, and by its name a PostgreSQL archive"]);
-        shelf.put(&format!("pgstac/{}.dump", stamp(2)), 0);
+        shelf.put(&format!("pgstac/{}.dump", shelf.stamp(2)), 0);
         let reasons = shelf.reasons(&[]);
         assert_eq!(reasons.last().unwrap(), "it is empty");
-        shelf.put(&format!("pgstac/{}.dump", stamp(1)), 1000);
+        shelf.put(&format!("pgstac/{}.dump", shelf.stamp(1)), 1000);
         assert!(shelf.reasons(&[]).is_empty());
     }
 
@@ -120,7 +121,7 @@ on_both_lakes! {
         shelf.put_days("pgstac", 2, 2, 1000);
         shelf.put_days("pgstac", 2 + 24 * 4, 2, 1000);
         let missing: Vec<String> = [3, 2].iter().map(|days| {
-            let stamp = stamp(2 + 24 * days);
+            let stamp = shelf.stamp(2 + 24 * days);
             format!("{}-{}-{}", &stamp[..4], &stamp[4..6], &stamp[6..8])
         }).collect();
         assert_eq!(shelf.reasons(&[]), [format!("there is none of {}", missing.join(", "))]);
