@@ -5,7 +5,7 @@
 //! (what scripts may call), `effects` (the gate before every change), `clients` (the services), `lake` (dashi's own
 //! knowledge), `inventory` (what is really there: the catalogue and the buckets, read completely and joined), `host`
 //! (commands that deal with scripts themselves), `scratch` (tables on disk for what may not fit in memory), `local_file`
-//! (what is sent to the lake), `named_paths` (what was typed as one), `sandbox` (the embedded lake), `output`, `progress`, `prompt`, `table` and `report` (what is
+//! (what is sent to the lake), `cron` (when a pattern comes next), `named_paths` (what was typed as one), `sandbox` (the embedded lake), `output`, `progress`, `prompt`, `table` and `report` (what is
 //! printed). This file runs one command and is the one place where an error is printed.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
@@ -13,6 +13,7 @@
 pub mod cli;
 pub mod clients;
 pub mod config;
+pub mod cron;
 pub mod effects;
 pub mod engine;
 pub mod error;

@@ -71,7 +71,8 @@ pub fn json(error: &Error) -> Value {
 /// Whether the place is in a command that ships with the program, and what is wrong was typed to it.
 fn is_elsewhere(detail: &Detail, trace: &Trace) -> bool {
     let is_shipped = |at: &Place| library::is_shipped(&at.source);
-    detail.kind == Kind::Usage && trace.at.as_ref().is_some_and(is_shipped)
+    !matches!(detail.kind, Kind::Script | Kind::Internal)
+        && trace.at.as_ref().is_some_and(is_shipped)
 }
 
 fn heading(kind: Kind) -> &'static str {

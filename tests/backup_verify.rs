@@ -50,7 +50,10 @@ impl Shelf {
     /// Puts one archive a day for so many days, the newest so many hours old.
     fn put_days(&self, label: &str, hours: i64, days: i64, size: usize) {
         for day in 0..days {
-            self.put(&format!("{label}/{}.dump", self.stamp(hours + 24 * day)), size);
+            self.put(
+                &format!("{label}/{}.dump", self.stamp(hours + 24 * day)),
+                size,
+            );
         }
     }
 

@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 
 use super::flows::in_time;
 use super::lakes::{Addresses, Lake};
+use super::operator::program;
 
 /// A namespace of the cluster.
 pub struct Namespace {
@@ -203,6 +204,20 @@ impl Drop for Namespace {
         let target = format!("namespace/{}", self.name);
         self.delete(&target);
     }
+}
+
+/// The image of this program: the node of the cluster runs what was built for these tests.
+pub fn image() -> &'static str {
+    static IMAGE: OnceLock<()> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let data = admin();
+        let state = data.parent().and_then(Path::parent).unwrap();
+        let images = json!({"dashictl:test": [program()]});
+        let beside = state.join(format!("images.{}", std::process::id()));
+        std::fs::write(&beside, images.to_string()).unwrap();
+        std::fs::rename(&beside, state.join("images.json")).unwrap();
+    });
+    "dashictl:test"
 }
 
 /// The kubeconfig of somebody who may do everything; its context is `test`.

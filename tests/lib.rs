@@ -92,6 +92,7 @@ mod runbooks;
 mod runs;
 mod s3_commands;
 mod sandbox;
+mod schedule;
 mod scissors;
 mod scripts;
 mod secrets;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::cluster::{Namespace, viewer};
+use super::cluster::{Namespace, image, viewer};
 use super::flows::in_time;
 use super::interrupt::stopped;
-use super::lakes::{Lake, Served, real_lake};
+use super::lakes::{Lake, Served, real_configuration, real_lake};
 use super::operator::{Operator, Ran};
 use super::wire::{Hook, Wire};
 
@@ -469,4 +469,38 @@ fn a_real_restore_on_this_machine_that_is_killed_leaves_no_server_and_no_folder(
         assert!(took < Duration::from_secs(30), "{stderr}");
         in_time("the folder is gone", || (folders() == 0).then_some(()));
     }
+}
+
+#[test]
+fn k8s_a_scheduled_restore_test_has_the_rights_that_its_header_names_and_needs_no_more() {
+    let stage = Stage::new();
+    let config = format!(
+        "{}[backup]\nurl = {:?}\nnamespace = {:?}\n",
+        real_configuration(),
+        stage.vault.url,
+        stage.namespace.name
+    );
+    stage.namespace.apply(
+        &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "dashictl-config"},
+        "stringData": {"config.toml": config}}),
+    );
+    let own = [
+        ("DASHI_KUBERNETES_NAMESPACE", stage.namespace.name.clone()),
+        ("DASHI_KUBERNETES_IMAGE", image().to_owned()),
+    ];
+    let variables = stage.variables(&own);
+    let run = |line: &[&str]| stage.vault.operator.run_in(&variables, line);
+    let line = [
+        "schedule",
+        "add",
+        "restore-weekly",
+        "--cron",
+        "0 3 * * 1",
+        "--",
+    ];
+    let command = ["backup", "restore-test", "--no-compare"];
+    let _ = run(&[&line[..], &command].concat()).success();
+    let ran = run(&["schedule", "run", "restore-weekly"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.stderr.contains("restores"), "{ran}");
 }

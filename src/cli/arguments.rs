@@ -130,6 +130,10 @@ fn value(parameter: &Parameter, matches: &ArgMatches, environment: &Environment)
         .and_then(|variable| Some((variable, environment.get(variable)?)));
     let texts = match from_variable.filter(|_| !is_typed) {
         Some((variable, text)) => vec![allowed(parameter, variable, text)?.to_owned()],
+        None if parameter.shape == Shape::Path && !is_typed => typed
+            .into_iter()
+            .map(|default| at_home(default, environment))
+            .collect(),
         None => typed.into_iter().cloned().collect(),
     };
     let values = texts
@@ -143,6 +147,14 @@ fn value(parameter: &Parameter, matches: &ArgMatches, environment: &Environment)
         Some(value) => Ok(value),
         None if parameter.required => Err(missing(parameter)),
         None => Ok(Value::Null),
+    }
+}
+
+/// A path of a header's default: no shell has read its `~/`.
+fn at_home(default: &str, environment: &Environment) -> String {
+    match (default.strip_prefix("~/"), environment.get("HOME")) {
+        (Some(below), Some(home)) => format!("{}/{below}", home.trim_end_matches('/')),
+        _ => default.to_owned(),
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Log {
     container: String,
     /// The time of the last line, and how many of that time there were.
     last: Option<(Timestamp, usize)>,
+    /// So many lines are wanted of those that there are, the last ones.
+    tail: Option<i64>,
 }
 
 /// How a stream ended.
@@ -58,7 +60,14 @@ impl Log {
             pod: pod.to_owned(),
             container: container.to_owned(),
             last: None,
+            tail: None,
         }
+    }
+
+    /// Of the lines that there are, only so many, the last ones.
+    #[must_use]
+    pub fn tail(self, tail: Option<i64>) -> Log {
+        Log { tail, ..self }
     }
 
     /// Hands in what there is, each line as `pod`, `container`, `time`, `line`.
@@ -97,6 +106,8 @@ impl Log {
             container: Some(self.container.clone()),
             follow,
             timestamps: true,
+            // What was handed in already is gone on from.
+            tail_lines: self.tail.filter(|_| self.last.is_none()),
             since_time: self.last.map(|(time, _)| since(time)),
             ..LogParams::default()
         };

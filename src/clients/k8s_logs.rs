@@ -37,6 +37,8 @@ pub struct Wanted {
     pub container: Option<String>,
     /// As they come, until what is named is over.
     pub follow: bool,
+    /// So many of each container, the last ones; all where none is said.
+    pub tail: Option<i64>,
 }
 
 /// The lines, each with `pod`, `container`, `time`, `line`. Those of one container are in order.
@@ -96,7 +98,7 @@ async fn read(cluster: Cluster, wanted: Wanted, to: &Sender<Result<Value>>) -> R
             if !is_wanted || !known.insert((pod.clone(), container.clone())) {
                 continue;
             }
-            let log = Log::of(&cluster, &place, &pod, &container);
+            let log = Log::of(&cluster, &place, &pod, &container).tail(wanted.tail);
             let (to, follow) = (to.clone(), wanted.follow);
             readers.spawn(async move {
                 if follow {

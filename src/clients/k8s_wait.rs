@@ -290,6 +290,7 @@ async fn last_lines(cluster: &Cluster, wish: &Wish) -> Vec<String> {
         namespace: wish.namespace.clone(),
         container: None,
         follow: false,
+        tail: i64::try_from(LINES).ok(),
     };
     let mut pages = k8s_logs::logs(cluster, lines);
     let mut last = Vec::new();

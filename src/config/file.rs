@@ -95,10 +95,13 @@ impl File {
     }
 }
 
+/// The mode of a file. One that root has given to a group, as a kubelet gives a Secret to the pod's, is meant to be read by it.
 #[cfg(unix)]
 fn mode(path: &Path) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(path).ok().map(|metadata| metadata.mode())
+    let metadata = std::fs::metadata(path).ok()?;
+    let is_given = metadata.uid() == 0 && metadata.gid() != 0;
+    Some(metadata.mode() & if is_given { !0o040 } else { u32::MAX })
 }
 
 #[cfg(not(unix))]

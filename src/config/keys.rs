@@ -229,6 +229,10 @@ pub static KEYS: &[Key] = keys! {
         Key::new("backup.ttl", "DASHI_BACKUP_TTL", Shape::Duration, "How long such a Job stays when it is over and nobody has removed it").or("10m"),
         Key::new("backup.postgres_bin", "DASHI_BACKUP_POSTGRES_BIN", Shape::Text, "Where the programs of PostgreSQL are on this machine; found where it is not set"),
         Key::new("backup.pull_secret", "DASHI_BACKUP_PULL_SECRET", Shape::Text, "The Secret that the image is pulled with"),
+        Key::new("kubernetes.namespace", "DASHI_KUBERNETES_NAMESPACE", Shape::Text, "The namespace of what dashictl runs in the cluster: schedules, and what is submitted").or("dashi-ops"),
+        Key::new("kubernetes.image", "DASHI_KUBERNETES_IMAGE", Shape::Text, "The image of dashictl, for what it runs in the cluster"),
+        Key::new("kubernetes.config_secret", "DASHI_KUBERNETES_CONFIG_SECRET", Shape::Text, "The Secret whose key config.toml is the configuration there").or("dashictl-config"),
+        Key::new("kubernetes.pull_secret", "DASHI_KUBERNETES_PULL_SECRET", Shape::Text, "The Secret that this image is pulled with"),
     }
     ["gc" "GC"] {
         Key::new("gc.protect", "DASHI_GC_PROTECT", Shape::Texts, "What keys begin with that garbage collection never touches, in every bucket"),
@@ -312,10 +316,18 @@ mod tests {
         let names: Vec<_> = sections().collect();
         let services = ["s3", "stac", "prefect", "loki", "ingest"];
         assert_eq!(
-            names[..6],
-            ["http", "audit", "state", "trash", "backup", "gc"]
+            names[..7],
+            [
+                "http",
+                "audit",
+                "state",
+                "trash",
+                "backup",
+                "kubernetes",
+                "gc"
+            ]
         );
-        assert_eq!(names[6..], services);
+        assert_eq!(names[7..], services);
     }
 
     #[test]

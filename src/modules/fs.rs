@@ -57,6 +57,25 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
                 call.change(Change::WriteFile { path: local(call.session(), &path)?, content }, &options)?
             }
 
+        /// Removes a file below the working folder.
+        ///
+        /// ```rhai
+        /// fs::write("gone.txt", "");
+        /// fs::remove("gone.txt");
+        /// fs::exists("gone.txt")
+        /// //=> false
+        /// ```
+        destroy fn remove(call, path: ImmutableString) -> "()"
+            options as options {
+                /// Only where this run made it.
+                own: Bool = "false",
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
+            {
+                call.change(Change::RemoveFile { path: local(call.session(), &path)? }, &options)?
+            }
+
         /// Whether there is a file or folder of that name below the working folder.
         ///
         /// ```rhai

@@ -53,7 +53,9 @@ fn logs(ns: &mut Namespace) {
                 /// Only of this container.
                 container: Text,
                 /// As they come.
-                follow: Bool = "false"
+                follow: Bool = "false",
+                /// So many of each container, the last ones. Default: all.
+                tail: Int
             }
             {
                 k8s_logs::check(&target)?;
@@ -64,6 +66,7 @@ fn logs(ns: &mut Namespace) {
                     namespace: text("namespace"),
                     container: text("container"),
                     follow: options.flag("follow"),
+                    tail: options.int("tail").map(|count| count.max(0)),
                 };
                 call.stream("log lines", k8s_logs::logs(call.session().cluster()?, wanted))
             }

@@ -2,7 +2,9 @@
 //! and prints nothing (but the question of `ask`). `ROLL` is the list of all of them, in the order of the reference.
 
 mod backup;
+mod command;
 mod control;
+mod cron;
 mod csv;
 mod ctx;
 mod env;
@@ -45,6 +47,8 @@ pub(crate) const ROLL: &[fn(&Session) -> Namespace] = &[
     ctx::namespace,
     env::namespace,
     time::namespace,
+    cron::namespace,
+    command::namespace,
     json::namespace,
     toml::namespace,
     yaml::namespace,

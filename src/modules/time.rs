@@ -84,11 +84,16 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         read fn show(call, moment: Dynamic) -> "string"
             options as options {
                 /// In UTC, which a Z says.
-                utc: Bool = "false"
+                utc: Bool = "false",
+                /// In this time zone, to the second and with its offset.
+                zone: Text
             }
             {
                 let moment = moment_of(call, &moment)?;
-                if options.flag("utc") {
+                if let Some(name) = options.text("zone") {
+                    let moment = moment.to_zoned_datetime(crate::cron::zone(&name)?);
+                    moment.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+                } else if options.flag("utc") {
                     moment.strftime("%Y-%m-%d %H:%M:%S.%3fZ").to_string()
                 } else {
                     let zone = zone(call.session().environment().get("TZ"));

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::header_lines;
 use super::shape::Shape;
 use crate::effects::Effect;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What a script says of itself.
 #[derive(Debug, Clone, Default)]
@@ -71,12 +71,41 @@ impl Parameter {
 pub struct Need {
     /// The service: `stac`, `s3`, `prefect`, `loki`, `ingest`, `k8s`.
     pub service: String,
-    /// What must be allowed there, in the service's own words.
+    /// What must be allowed there, in the service's own words. Of the cluster: verbs and resources, as in
+    /// `get|list pods, create jobs.batch`.
     pub right: Option<String>,
     /// On what.
     pub resource: Option<String>,
+    /// In which namespace of the cluster: the setting that names it. Without it, that of the option `namespace`.
+    pub namespace: Option<String>,
+    /// The setting without which it is not needed.
+    pub when: Option<String>,
     /// Why, for who grants it.
     pub why: Option<String>,
+}
+
+impl Need {
+    /// The rights in the cluster, each a verb and a resource; of another service, none.
+    pub fn cluster_rights(&self) -> Result<Vec<(String, String)>> {
+        let told = match &self.right {
+            Some(right) if self.service == "k8s" => right,
+            _ => return Ok(Vec::new()),
+        };
+        let mut rights = Vec::new();
+        for item in told.split(',') {
+            let words: Vec<&str> = item.split_whitespace().collect();
+            let [verbs, resource] = words.as_slice() else {
+                return Err(Error::usage(format!("'{}' is no right", item.trim()))
+                    .hint("write verbs and a resource, as in get|list pods, create jobs.batch"));
+            };
+            rights.extend(
+                verbs
+                    .split('|')
+                    .map(|verb| (verb.to_owned(), (*resource).to_owned())),
+            );
+        }
+        Ok(rights)
+    }
 }
 
 /// One line of the examples.
@@ -104,7 +133,6 @@ impl Header {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
 
     const GOOD: &str = "#!/usr/bin/env -S dashictl run\n//! Delete orphans.\n//!\n//! Lists them first.\n//!\n//! ```toml\n\
         //! effect = \"destroy\"\n//! confirm = \"bucket\"\n//! [args.what]\n//! required = true\n//! [options.min-age]\n\
@@ -189,6 +217,31 @@ mod tests {
                 .contains("neither")
         );
         assert_eq!(place(&fails("effect = ")), "x.rhai:3:14");
+    }
+
+    #[test]
+    fn rights_in_the_cluster_are_verbs_and_resources() {
+        let need = |right: &str| Need {
+            service: "k8s".to_owned(),
+            right: Some(right.to_owned()),
+            resource: None,
+            namespace: None,
+            when: None,
+            why: None,
+        };
+        let rights = need("get|list pods, create jobs.batch")
+            .cluster_rights()
+            .unwrap();
+        let rights: Vec<_> = rights
+            .iter()
+            .map(|(verb, resource)| format!("{verb} {resource}"))
+            .collect();
+        assert_eq!(rights, ["get pods", "list pods", "create jobs.batch"]);
+        let error = fails("[[needs]]\nservice = \"k8s\"\nright = \"create and get jobs.batch\"");
+        assert_eq!(
+            (error.to_string().as_str(), place(&error).as_str()),
+            ("'create and get jobs.batch' is no right", "x.rhai:5:14")
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::header::{Example, Header, Need, Parameter};
 use super::shape::Shape;
-use crate::config::KEYS;
+use crate::config::{KEYS, Key};
 use crate::effects::Effect;
 use crate::error::{Error, Place, Result, Trace, nearest};
 
@@ -41,7 +41,7 @@ const GLOBAL_NAMES: [&str; 12] = [
     "env-override",
 ];
 const GLOBAL_LETTERS: [char; 4] = ['v', 'y', 'h', 'V'];
-const NEED_KEYS: &[&str] = &["service", "right", "resource", "why"];
+const NEED_KEYS: &[&str] = &["service", "right", "resource", "namespace", "when", "why"];
 const EXAMPLE_KEYS: &[&str] = &["run", "about"];
 
 #[derive(Deserialize)]
@@ -107,6 +107,7 @@ pub(super) fn read(source: &str, text: &str) -> Result<Header> {
     header.confirm = lines.confirm(raw.confirm, &header)?;
     lines.check_positions(&header, &spans)?;
     lines.check_names(&header, &spans)?;
+    lines.check_rights(&header)?;
     Ok(header)
 }
 
@@ -368,6 +369,34 @@ impl<'a> HeaderLines<'a> {
                     ));
                 }
                 letters.push(letter);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rights in the cluster become a Role: they must be ones.
+    fn check_rights(&self, header: &Header) -> Result<()> {
+        for need in &header.needs {
+            if let Err(error) = need.cluster_rights() {
+                let right = need.right.as_deref().unwrap_or_default();
+                let start = self.toml.find(right).unwrap_or_default();
+                let placed = self.at_span(start..start + right.len(), &error.to_string());
+                return Err(error
+                    .detail()
+                    .hints
+                    .iter()
+                    .cloned()
+                    .fold(placed, Error::hint));
+            }
+            let unknown = |name: &&String| Key::at(name).is_none();
+            let names = need.namespace.iter().chain(&need.when);
+            if let Some(name) = names.into_iter().find(unknown) {
+                let start = self.toml.find(name.as_str()).unwrap_or_default();
+                let placed = self.at_span(
+                    start..start + name.len(),
+                    &format!("'{name}' is no setting"),
+                );
+                return Err(placed.suggest(nearest(name, KEYS.iter().map(|key| key.path))));
             }
         }
         Ok(())

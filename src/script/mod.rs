@@ -2,6 +2,7 @@
 //! `modules`; how a header becomes a command line is in `cli`.
 
 mod arity;
+pub(crate) mod bundle;
 pub mod check;
 pub mod header;
 mod header_lines;

@@ -24,7 +24,7 @@ pub(super) fn parse(engine: &Engine, session: &Session, program: &Program) -> Re
 }
 
 /// `#!/usr/bin/env -S dashictl run` on the first line is a comment, and a byte order mark nothing; line numbers stay.
-fn without_shebang(text: &str) -> String {
+pub(super) fn without_shebang(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.starts_with("#!") {
         format!("// {text}")

@@ -33,11 +33,36 @@ func (p *pod) fill(object *corev1.Pod, volume *corev1.Volume) error {
 		if err != nil {
 			return err
 		}
-		if err := content.write(folder); err != nil {
+		if err := content.write(folder, owner(object), mode(volume)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// owner is the group that a kubelet gives the files of a volume to; none where there is nobody to be given to.
+func owner(object *corev1.Pod) *int {
+	if context := object.Spec.SecurityContext; context != nil && context.FSGroup != nil && os.Geteuid() == 0 {
+		group := int(*context.FSGroup)
+		return &group
+	}
+	return nil
+}
+
+func mode(volume *corev1.Volume) os.FileMode {
+	var mode *int32
+	switch {
+	case volume.ConfigMap != nil:
+		mode = volume.ConfigMap.DefaultMode
+	case volume.Secret != nil:
+		mode = volume.Secret.DefaultMode
+	case volume.Projected != nil:
+		mode = volume.Projected.DefaultMode
+	}
+	if mode == nil {
+		return 0o644
+	}
+	return os.FileMode(*mode)
 }
 
 // sources is a volume as one projected from one or several sources.
@@ -163,14 +188,22 @@ func (f files) pick(items []corev1.KeyToPath, optional *bool, source string) (fi
 	return picked, nil
 }
 
-func (f files) write(folder string) error {
+func (f files) write(folder string, group *int, mode os.FileMode) error {
 	for name, content := range f {
 		file := filepath.Join(folder, filepath.Clean("/"+name))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(file, content, 0o644); err != nil {
+		if err := os.WriteFile(file, content, mode); err != nil {
 			return err
+		}
+		if err := os.Chmod(file, mode); err != nil { // whatever the umask is
+			return err
+		}
+		if group != nil {
+			if err := os.Chown(file, -1, *group); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

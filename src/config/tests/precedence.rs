@@ -140,6 +140,8 @@ fn what_nobody_sets_has_its_compiled_default() {
         "backup.user 999",
         "backup.room 50Gi",
         "backup.ttl 10m",
+        "kubernetes.namespace dashi-ops",
+        "kubernetes.config_secret dashictl-config",
         "s3.endpoint http://localhost:9000",
         "s3.region us-east-1",
         "s3.aliases http://rustfs.dashi-platform.svc.cluster.local:9000",

@@ -1,0 +1,490 @@
+//! `schedule`: what runs by itself in the test cluster, with the rights and files that it needs and no others; units for systemd,
+//! workflows for GitHub; and what cannot be scheduled.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::cluster::{Namespace, admin, image, viewer};
+use super::flows::in_time;
+use super::lakes::{Lake, Served, real_configuration};
+use super::operator::{Operator, Ran};
+
+/// Somebody with a namespace for schedules, whose Secret leads to the real lake.
+struct Place {
+    namespace: Namespace,
+    operator: Operator,
+    _served: Served,
+}
+
+impl Place {
+    fn new() -> Place {
+        let namespace = Namespace::new();
+        let served = Lake::Real.served();
+        let operator = served.operator();
+        operator.home_file(".kube/config", &namespace.kubeconfig());
+        namespace.apply(
+            &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "dashictl-config"},
+            "stringData": {"config.toml": real_configuration()}}),
+        );
+        Place {
+            namespace,
+            operator,
+            _served: served,
+        }
+    }
+
+    fn run(&self, words: &[&str]) -> Ran {
+        let variables = [
+            ("DASHI_KUBERNETES_NAMESPACE", self.namespace.name.clone()),
+            ("DASHI_KUBERNETES_IMAGE", image().to_owned()),
+        ];
+        self.operator.run_in(&variables, words)
+    }
+
+    fn add(&self, name: &str, flags: &[&str], command: &[&str]) -> Ran {
+        let line = [
+            &["schedule", "add", name, "--cron", "0 3 * * 1"],
+            flags,
+            &["--"],
+            command,
+        ]
+        .concat();
+        self.run(&line)
+    }
+
+    fn list(&self) -> Ran {
+        self.run(&["schedule", "list", "--json"])
+    }
+}
+
+/// The rows of a list, by the names of the schedules.
+fn row(listed: &str, name: &str) -> Option<Value> {
+    let rows: Vec<Value> = serde_json::from_str(listed).unwrap();
+    rows.into_iter().find(|row| row["name"] == name)
+}
+
+#[test]
+fn k8s_a_schedule_fires_and_is_in_the_audit_log_and_in_the_list() {
+    let place = Place::new();
+    let bucket = "landing";
+    let key = Lake::name("fired");
+    let _ = place
+        .operator
+        .run(&[
+            "eval",
+            "--effect",
+            "write",
+            &format!("s3::write(\"s3://{bucket}/{key}\", \"x\")"),
+        ])
+        .success();
+    place
+        .operator
+        .work_file("books/common/say.rhai", "fn done(key) { `swept ${key}` }");
+    place.operator.work_file(
+        "books/sweep.rhai",
+        "//! Sweeps.\n//! ```toml\n//! effect = \"destroy\"\n//! [args.key]\n//! required = true\n//! ```\nimport \"./common/say\" as say;\n\
+         fn main(args) { s3::delete(`s3://landing/${args.key}`); say::done(args.key) }\n",
+    );
+    let command = [
+        "run",
+        "./books/sweep.rhai",
+        &key,
+        "--apply",
+        "--yes",
+        "--max-delete",
+        "5",
+    ];
+    let flags = ["schedule", "add", "sweep", "--cron", "* * * * *", "--"];
+    let told = place.run(&[&flags[..], &command].concat());
+    // The next five times come before anything is written.
+    assert_eq!(told.stderr.matches(":00 +00:00").count(), 5, "{told}");
+    let _ = told.success();
+    let ended = in_time("the CronJob has fired", || {
+        let listed = place.list();
+        row(&listed.stdout, "sweep")
+            .filter(|row| row["state"] == "succeeded" || row["state"] == "failed")
+    });
+    assert_eq!(
+        (&ended["state"], &ended["exit"]),
+        (&json!("succeeded"), &json!(0)),
+        "{ended}"
+    );
+    assert!(
+        ended["last_line"].as_str().unwrap().contains("1 done"),
+        "{ended}"
+    );
+    let audit = place
+        .operator
+        .run(&["audit", "tail", "--limit", "200"])
+        .success();
+    assert!(
+        audit.contains("actor=schedule/sweep") && audit.contains(&key),
+        "{audit}"
+    );
+    assert!(
+        place
+            .operator
+            .run(&["eval", &format!("s3::try_head(\"s3://{bucket}/{key}\")")])
+            .success()
+            .trim()
+            .is_empty()
+    );
+}
+
+#[test]
+fn k8s_the_rights_of_a_header_are_enough_for_its_command_in_a_pod() {
+    let place = Place::new();
+    let name = &place.namespace.name;
+    place.namespace.serve_unprobed("web", &["sleep", "1d"], 9);
+    let commands: [&[&str]; 6] = [
+        &["k8s", "pods", "-n", name],
+        &["k8s", "logs", "deployment/web", "-n", name],
+        &["k8s", "events", "deployment/web", "-n", name],
+        &["k8s", "restart", "web", "-n", name],
+        &["k8s", "scale", "web", "2", "-n", name],
+        &["schedule", "list", "-n", name],
+    ];
+    for (index, command) in commands.iter().enumerate() {
+        let schedule = format!("right-{index}");
+        let _ = place.add(&schedule, &[], command).success();
+        let ran = place.run(&["schedule", "run", &schedule]);
+        assert_eq!(ran.code, Some(0), "{command:?}: {ran}");
+    }
+    // What needs nothing of the cluster is not even known to it.
+    let _ = place.add("plain", &[], &["domain", "list"]).success();
+    let cron_job = place.namespace.get("cronjob/dashictl-plain").unwrap();
+    let pod = &cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    assert_eq!(pod["automountServiceAccountToken"], json!(false), "{pod}");
+    assert!(place.namespace.get("role/dashictl-plain").is_none());
+    let ran = place.run(&["schedule", "run", "plain"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(!ran.stderr.contains("can be read by others"), "{ran}");
+}
+
+#[test]
+fn k8s_the_end_of_a_run_is_told_as_it_was() {
+    let place = Place::new();
+    let _ = place
+        .add("bad", &[], &["eval", "fail(\"so it goes\")"])
+        .success();
+    let ran = place.run(&["schedule", "run", "bad"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(ran.stderr.contains("so it goes"), "{ran}");
+    let listed = place.list();
+    assert_eq!(listed.code, Some(3), "{listed}");
+    let row = row(&listed.stdout, "bad").unwrap();
+    assert_eq!(
+        (&row["state"], &row["exit"]),
+        (&json!("failed"), &json!(1)),
+        "{row}"
+    );
+    let ran = place.run(&["schedule", "run", "bade"]).failure(1);
+    assert!(
+        ran.contains("there is no schedule 'bade'") && ran.contains("there are: bad"),
+        "{ran}"
+    );
+    let _ = place
+        .add(
+            "unpulled",
+            &["--image", "no-such-image"],
+            &["domain", "list"],
+        )
+        .success();
+    let ran = place.run(&["schedule", "run", "unpulled", "--no-wait"]);
+    assert!(ran.stdout.contains("running"), "{ran}");
+}
+
+#[test]
+fn k8s_a_schedule_is_changed_and_removed_with_all_that_is_its() {
+    let place = Place::new();
+    let name = &place.namespace.name;
+    let _ = place
+        .add("pods", &[], &["k8s", "pods", "-n", name])
+        .success();
+    let _ = place
+        .add(
+            "pods",
+            &["--zone", "Europe/Berlin"],
+            &["k8s", "pods", "-n", name],
+        )
+        .success();
+    let cron_job = place.namespace.get("cronjob/dashictl-pods").unwrap();
+    assert_eq!(cron_job["spec"]["timeZone"], "Europe/Berlin");
+    let other = place.add("pods", &[], &["domain", "list"]).failure(1);
+    assert!(other.contains("schedule remove pods --apply"), "{other}");
+    place.namespace.apply(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "dashictl-other"}}));
+    let planned = place.run(&["schedule", "remove", "pods"]).success();
+    for kind in ["cronjob", "serviceaccount", "role", "rolebinding"] {
+        assert!(
+            planned.contains(&format!("{kind}/dashictl-pods")),
+            "{planned}"
+        );
+    }
+    assert!(place.namespace.get("cronjob/dashictl-pods").is_some());
+    let ran = place.run(&[
+        "schedule",
+        "remove",
+        "pods",
+        "--apply",
+        "--yes",
+        "--env-override",
+    ]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    for target in ["cronjob", "serviceaccount", "role", "rolebinding"] {
+        assert!(
+            place
+                .namespace
+                .get(&format!("{target}/dashictl-pods"))
+                .is_none(),
+            "{target}"
+        );
+    }
+    assert!(
+        place
+            .namespace
+            .get("serviceaccount/dashictl-other")
+            .is_some()
+    );
+    assert!(
+        place
+            .run(&["schedule", "list"])
+            .stderr
+            .contains("no schedules in")
+    );
+}
+
+#[test]
+fn k8s_what_is_printed_is_what_the_api_server_takes() {
+    let place = Place::new();
+    place
+        .operator
+        .work_file("fix.rhai", "//! Fixes.\nfn main(args) { 1 }\n");
+    let printed = place
+        .add("fix", &["--print"], &["run", "fix.rhai"])
+        .success();
+    assert!(place.namespace.get("cronjob/dashictl-fix").is_none());
+    place.operator.work_file("printed.yaml", &printed);
+    // Each document as a dry run of the server takes it, and then as it is applied.
+    let script = "for text in fs::read(\"printed.yaml\").split(\"---\\n\") { k8s::apply(yaml::parse(text)); }";
+    let dry = place.run(&["eval", "--effect", "write", "--dry-run", script]);
+    assert!(
+        dry.stdout.contains("k8s::apply") && dry.code == Some(0),
+        "{dry}"
+    );
+    let _ = place.run(&["eval", "--effect", "write", script]).success();
+    let ran = place.run(&["schedule", "run", "fix"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.stderr.lines().any(|line| line == "1"), "{ran}");
+}
+
+#[test]
+fn k8s_nothing_is_made_of_a_schedule_that_cannot_be_whole() {
+    let place = Place::new();
+    place
+        .operator
+        .home_file(".kube/config", &place.namespace.kubeconfig_of(&viewer()));
+    let refused = place.add("check", &[], &["domain", "list"]).failure(1);
+    assert!(
+        refused.contains("you may not create serviceaccounts")
+            && refused.contains("a Role with these rules"),
+        "{refused}"
+    );
+    let listed = place.run(&["schedule", "list"]);
+    assert_eq!(listed.code, Some(0), "{listed}");
+    let refused = place.run(&["schedule", "run", "check"]).failure(1);
+    assert!(
+        refused.contains("you may not create jobs.batch"),
+        "{refused}"
+    );
+    place
+        .operator
+        .home_file(".kube/config", &place.namespace.kubeconfig_of(&admin()));
+    place.namespace.delete("secret/dashictl-config");
+    let refused = place.add("check", &[], &["domain", "list"]).failure(1);
+    assert!(
+        refused.contains("there is no Secret 'dashictl-config'")
+            && refused.contains("kubectl create secret"),
+        "{refused}"
+    );
+    assert!(
+        place
+            .namespace
+            .get("serviceaccount/dashictl-check")
+            .is_none()
+    );
+    let refused = place.run(&["schedule", "remove", "check"]).failure(1);
+    assert!(
+        refused.contains("there is no schedule 'check'"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn units_of_systemd_are_sound_and_go_again() {
+    let operator = Operator::in_context("sandbox");
+    let line = [
+        "schedule",
+        "add",
+        "check",
+        "--cron",
+        "*/30 2 1 * 1",
+        "--zone",
+        "Europe/Berlin",
+        "--to",
+        "systemd",
+        "--",
+    ];
+    let command = ["eval", "`50% of ${1 + 1} \"x\"`"];
+    let told = operator.run(&[&line[..], &command].concat());
+    assert!(
+        told.stderr
+            .contains("systemctl --user enable --now dashictl-check.timer"),
+        "{told}"
+    );
+    let units = operator.home().join(".config/systemd/user");
+    let timer = std::fs::read_to_string(units.join("dashictl-check.timer")).unwrap();
+    assert!(timer.contains("OnCalendar=*-*-01 02:00,30:00 Europe/Berlin\nOnCalendar=Mon *-*-* 02:00,30:00 Europe/Berlin\n"), "{timer}");
+    for name in ["dashictl-check.timer", "dashictl-check.service"] {
+        let mut verify = Command::new("systemd-analyze");
+        verify
+            .args(["verify", "--user"])
+            .arg(units.join(name))
+            .env("XDG_RUNTIME_DIR", operator.home());
+        let output = verify.output().unwrap();
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{name}: {output:?}"
+        );
+    }
+    let listed = operator.run(&["schedule", "list", "--systemd"]).success();
+    assert!(
+        listed.contains("check") && listed.contains("*/30 2 1 * 1"),
+        "{listed}"
+    );
+    let _ = operator
+        .run(&[
+            "schedule",
+            "remove",
+            "check",
+            "--systemd",
+            "--apply",
+            "--yes",
+        ])
+        .success();
+    assert!(
+        !units.join("dashictl-check.timer").exists()
+            && !units.join("dashictl-check.service").exists()
+    );
+}
+
+#[test]
+fn a_workflow_for_github_brings_the_runbook_along() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file("fix.rhai", "//! Fixes.\nfn main(args) { 'a' }\n");
+    let line = [
+        "schedule",
+        "add",
+        "fix",
+        "--cron",
+        "0 3 * * 1",
+        "--to",
+        "github",
+        "--image",
+        "dashictl:1",
+        "--",
+        "run",
+        "fix.rhai",
+    ];
+    let printed = operator.run(&line).success();
+    let flow: Value = serde_yaml_ng::from_str(&printed).unwrap();
+    assert_eq!(flow["on"]["schedule"], json!([{"cron": "0 3 * * 1"}]));
+    let steps = &flow["jobs"]["run"]["steps"];
+    assert!(
+        steps[0]["run"]
+            .as_str()
+            .unwrap()
+            .contains("fn main(args) { 'a' }\nEND_OF_RUNBOOK"),
+        "{printed}"
+    );
+    assert!(
+        steps[1]["run"]
+            .as_str()
+            .unwrap()
+            .ends_with("dashictl:1 --context sandbox run /etc/dashi/runbook/fix.rhai"),
+        "{printed}"
+    );
+    let zone = [
+        &line[..5],
+        &[
+            "--zone",
+            "Europe/Berlin",
+            "--to",
+            "github",
+            "--image",
+            "dashictl:1",
+            "--",
+            "domain",
+            "list",
+        ],
+    ]
+    .concat();
+    assert!(
+        operator
+            .run(&zone)
+            .failure(2)
+            .contains("GitHub runs schedules in UTC")
+    );
+}
+
+#[test]
+fn what_cannot_run_by_itself_is_refused_with_what_is_right() {
+    let operator = Operator::in_context("sandbox");
+    let add = |name: &str, cron: &str, command: &[&str]| {
+        let line = [
+            &[
+                "schedule", "add", name, "--cron", cron, "--print", "--to", "systemd", "--",
+            ],
+            command,
+        ]
+        .concat();
+        operator.run(&line).failure(2)
+    };
+    assert!(
+        add("Weekly", "0 3 * * 1", &["domain", "list"])
+            .contains("'Weekly' is no name of a schedule")
+    );
+    assert!(add("weekly", "0 3 * *", &["domain", "list"]).contains("it has not five fields"));
+    assert!(add("weekly", "0 0 30 2 *", &["domain", "list"]).contains("never comes"));
+    assert!(add("weekly", "0 3 * * 1", &["domian", "list"]).contains("domain"));
+    assert!(add("weekly", "0 3 * * 1", &["gc", "--bukket", "landing"]).contains("--bucket"));
+    assert!(add("weekly", "0 3 * * 1", &["doc"]).contains("is not run elsewhere"));
+    let unbounded = add(
+        "weekly",
+        "0 3 * * 1",
+        &["gc", "--bucket", "landing", "--apply"],
+    );
+    assert!(
+        unbounded.contains("gc --bucket landing --apply --yes --max-delete N"),
+        "{unbounded}"
+    );
+    let unbounded = add(
+        "weekly",
+        "0 3 * * 1",
+        &["gc", "--bucket", "landing", "--apply", "--yes"],
+    );
+    assert!(unbounded.contains("--max-delete N"), "{unbounded}");
+    // Without the program's image there is nothing to be run.
+    let line = [
+        "schedule",
+        "add",
+        "weekly",
+        "--cron",
+        "0 3 * * 1",
+        "--print",
+        "--",
+        "domain",
+        "list",
+    ];
+    assert!(operator.run(&line).failure(2).contains("kubernetes.image"));
+}
