@@ -168,6 +168,23 @@ impl Namespace {
             .collect()
     }
 
+    /// The names of the pods with a label that run.
+    pub fn running(&self, label: &str) -> Vec<String> {
+        let listed = self.runtime.block_on(async {
+            let kind = KindOf::meant(&self.client, "pods").await.unwrap();
+            let objects = kind.objects(&self.client, Some(&self.name));
+            let wanted = kube::api::ListParams::default()
+                .labels(label)
+                .fields("status.phase=Running");
+            objects.list(&wanted).await.unwrap()
+        });
+        listed
+            .items
+            .into_iter()
+            .filter_map(|pod| pod.metadata.name)
+            .collect()
+    }
+
     /// The address of what is served.
     pub fn url(&self, name: &str) -> String {
         format!("k8s://{}/{name}:80", self.name)

@@ -25,7 +25,7 @@ fn the_resolved_view_masks_secrets_and_says_where_values_come_from() {
         ])
         .success();
     for expected in [
-        "stac_url                 http://prod.example",
+        "stac_url                  http://prod.example",
         "~/.config/dashi/config.toml:6",
         "DASHI_LOKI_URL",
         "--s3-endpoint",

@@ -97,6 +97,7 @@ mod scissors;
 mod scripts;
 mod secrets;
 mod store;
+mod submit;
 mod taps;
 mod tls;
 mod transfers;

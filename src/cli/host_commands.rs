@@ -153,9 +153,16 @@ fn apply() -> Command {
             Arg::new("file")
                 .required(true)
                 .value_name("FILE")
-                .help("The plan, as --plan-out wrote it")
+                .help("The plan, as --plan-out wrote it: a file, or an object below state.url")
                 .value_hint(clap::ValueHint::FilePath)
                 .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(
+            Arg::new("judged")
+                .long("judged")
+                .value_name("URI")
+                .hide_short_help(true)
+                .help("Where it is said that this plan was judged with those of the other shards, as `submit` does: what only its own share looks like stops nothing then, and a run of it that was killed is gone on with"),
         )
         .arg(globals::max_delete())
         .arg(globals::env_override())
@@ -298,6 +305,7 @@ pub(super) fn action(words: &[String], matches: &ArgMatches) -> Result<Option<Ac
                 .get_one::<PathBuf>("file")
                 .cloned()
                 .unwrap_or_default(),
+            judged: matches.get_one::<String>("judged").cloned(),
         },
         ["resume"] => Action::Resume { run: text("run") },
         ["undo"] => Action::Undo { run: text("run") },

@@ -96,8 +96,10 @@ pub enum Action {
     Sandbox(SandboxAction),
     /// Do what a plan says.
     Apply {
-        /// The file of the plan.
+        /// The file of the plan, or its object.
         file: PathBuf,
+        /// The object that says that it was judged with those of other shards.
+        judged: Option<String>,
     },
     /// Do what is left of a run.
     Resume {

@@ -71,6 +71,17 @@ pub(super) enum Mode {
     Guarded,
 }
 
+/// What is known beforehand of what becomes of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nothing yet.
+    Open,
+    /// Nothing of it is done, whatever is planned.
+    Preview,
+    /// It was judged with those of other machines.
+    Judged,
+}
+
 pub(super) struct Inner {
     pub(super) mode: Mode,
     steps: usize,
@@ -81,8 +92,7 @@ pub(super) struct Inner {
     pub(super) partial: bool,
     /// The digests of the scripts that the plan was made by, where they were read by another process.
     pub(super) scripts: Option<BTreeSet<String>>,
-    /// Whether nothing is done whatever is planned.
-    is_preview: bool,
+    standing: Standing,
     /// Whether another script was read since.
     pub(super) is_stale: bool,
     /// The latest second that a planned object was written in.
@@ -123,7 +133,7 @@ impl Gate {
                 order: Order::default(),
                 partial: false,
                 scripts: None,
-                is_preview: false,
+                standing: Standing::Open,
                 is_stale: false,
                 newest: None,
                 beyond: Vec::new(),
@@ -153,7 +163,7 @@ impl Gate {
     /// Whether nothing is done in this run, whatever it plans: a dry run.
     #[must_use]
     pub fn is_preview(&self) -> bool {
-        lock(&self.inner).is_preview
+        lock(&self.inner).standing == Standing::Preview
     }
 
     /// Whether this run may end in anything being destroyed.
@@ -164,7 +174,18 @@ impl Gate {
 
     /// Makes this a run that does nothing.
     pub fn set_preview(&self) {
-        lock(&self.inner).is_preview = true;
+        lock(&self.inner).standing = Standing::Preview;
+    }
+
+    /// What speaks against the plan as a part was judged with the other parts: it is no reason to stop any more.
+    pub fn set_judged(&self) {
+        lock(&self.inner).standing = Standing::Judged;
+    }
+
+    /// Whether the plan was judged with those of other machines.
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        lock(&self.inner).standing == Standing::Judged
     }
 
     /// What was typed, for journal and plan.

@@ -136,6 +136,8 @@ pub struct Plan {
     pub header: PlanHeader,
     /// Its steps.
     pub ledger: Ledger,
+    /// What its last line says is the digest of all before, and is.
+    pub digest: String,
 }
 
 /// The last line of a plan.
@@ -214,7 +216,7 @@ impl Plan {
         })?;
         hash.update(format!("{first}\n"));
         let mut ledger = Ledger::new()?;
-        loop {
+        let digest = loop {
             let line = next()?.ok_or_else(|| damaged("its end is missing"))?;
             if let Ok(trailer) = serde_json::from_str::<Trailer>(&line) {
                 if trailer.digest != format!("sha256:{}", hex::encode(hash.finalize())) {
@@ -226,13 +228,17 @@ impl Plan {
                 if next()?.is_some() {
                     return Err(damaged("there is something after its end"));
                 }
-                break;
+                break trailer.digest;
             }
             let row: Row = serde_json::from_str(&line)
                 .map_err(|error| damaged("a line is no step").cause(error.to_string()))?;
             hash.update(format!("{line}\n"));
             ledger.add(&row.fingerprint(), &row)?;
-        }
-        Ok(Plan { header, ledger })
+        };
+        Ok(Plan {
+            header,
+            ledger,
+            digest,
+        })
     }
 }

@@ -68,17 +68,7 @@ impl Store {
     /// Writes a run's plan.
     pub async fn write_plan(&self, run: &RunId, part: i64, file: &Path) -> Result<()> {
         let at = self.object(&format!("plans/{run}-{part}.jsonl"));
-        let sent = Sent {
-            at: &at,
-            file: &LocalFile::look(file)?,
-            content_type: None,
-            metadata: &BTreeMap::new(),
-        };
-        self.s3
-            .put_file(Permit::granted(), &sent, &Condition::None)
-            .await
-            .map_err(unwritten)?;
-        Ok(())
+        self.keep_file(&at, file).await.map_err(unwritten)
     }
 
     /// Marks a plan as used. One that was used is refused.
@@ -92,6 +82,61 @@ impl Store {
             Err(error) if error.detail().status == Some(412) => Err(used(b"")),
             other => other.map_err(unwritten),
         }
+    }
+
+    /// The run that used a plan, by its nonce; none where nobody has.
+    pub async fn user_of(&self, nonce: &str) -> Result<Option<RunId>> {
+        let at = self.object(&format!("nonces/{nonce}.json"));
+        match self.s3.read(&at.bucket, &at.key, None, 4096).await {
+            Ok(bytes) => {
+                let used: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+                RunId::parse(used["run"].as_str().unwrap_or_default()).map(Some)
+            }
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Fails where an object is not below it: plans are kept nowhere else in the lake.
+    pub fn demand_below(&self, at: &ObjectRef) -> Result<()> {
+        let folder = format!("{}/", self.at.key.trim_end_matches('/'));
+        if at.bucket == self.at.bucket && at.key.starts_with(&folder) {
+            return Ok(());
+        }
+        Err(
+            Error::usage(format!("{at} is no place for a plan")).hint(format!(
+                "write a file, or what is below state.url: s3://{}/{folder}",
+                self.at.bucket
+            )),
+        )
+    }
+
+    /// Writes a file to an object below it.
+    pub async fn keep_file(&self, at: &ObjectRef, file: &Path) -> Result<()> {
+        self.demand_below(at)?;
+        let sent = Sent {
+            at,
+            file: &LocalFile::look(file)?,
+            content_type: None,
+            metadata: &BTreeMap::new(),
+        };
+        self.s3
+            .put_file(Permit::granted(), &sent, &Condition::None)
+            .await
+            .map(drop)
+    }
+
+    /// Writes a text to an object below it.
+    pub async fn keep_text(&self, at: &ObjectRef, text: &str) -> Result<()> {
+        self.demand_below(at)?;
+        self.put(at, text, &Condition::None).await
+    }
+
+    /// Brings an object below it to a file.
+    pub async fn bring(&self, at: &ObjectRef, file: &Path) -> Result<()> {
+        self.demand_below(at)?;
+        let bytes = self.s3.read(&at.bucket, &at.key, None, READ_LIMIT).await?;
+        crate::file::replace(file, &bytes)
     }
 
     async fn put(&self, at: &ObjectRef, text: &str, condition: &Condition) -> Result<()> {
@@ -173,11 +218,27 @@ impl Store {
         Ok(self.keys(&format!("runs/{run}/")).await?.len())
     }
 
+    /// Makes a plan that is kept elsewhere below it the first part of a run's plan, where that has none.
+    pub async fn adopt_plan(&self, run: &RunId, from: &ObjectRef) -> Result<()> {
+        let at = self.object(&format!("plans/{run}-1.jsonl"));
+        match self.s3.head(&at.bucket, &at.key).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == Kind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let bytes = self
+            .s3
+            .read(&from.bucket, &from.key, None, READ_LIMIT)
+            .await?;
+        self.put(&at, &String::from_utf8_lossy(&bytes), &Condition::None)
+            .await
+            .map_err(unwritten)
+    }
+
     /// Brings a part of a run's plan to a file.
     pub async fn fetch_plan(&self, run: &RunId, part: i64, file: &Path) -> Result<()> {
         let at = self.object(&format!("plans/{run}-{part}.jsonl"));
-        let bytes = self.s3.read(&at.bucket, &at.key, None, READ_LIMIT).await?;
-        crate::file::replace(file, &bytes)
+        self.bring(&at, file).await
     }
 }
 

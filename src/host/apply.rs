@@ -7,16 +7,35 @@ use super::closing::finish;
 use super::opening::prepare;
 use super::origin::Found;
 use super::passes::Passes;
-use super::{Host, confirm, plan_view};
+use super::{Host, confirm, plan_file, plan_view, shard};
 use crate::config::quoted;
-use crate::effects::{Effect, Plan, PlanHeader, State, write_plan};
+use crate::effects::{Effect, Plan, PlanHeader, State};
 use crate::error::{Error, Kind, Result};
 use crate::script::check::check;
 use crate::script::library::Library;
 
 /// Applies the plan in a file.
-pub(super) fn perform(host: &Host, library: &Library, file: &Path) -> Result<u8> {
-    let plan = Plan::read(file)?;
+pub(super) fn perform(
+    host: &Host,
+    library: &Library,
+    file: &Path,
+    judged: Option<&str>,
+) -> Result<u8> {
+    if let Some(judged) = judged {
+        return shard::perform(host, library, file, judged);
+    }
+    let plan = plan_file::read(host, file)?;
+    guarded(host, library, file, plan, false)
+}
+
+/// Runs the script of a plan with it as the guard. What was `judged` before is not judged again.
+pub(super) fn guarded(
+    host: &Host,
+    library: &Library,
+    file: &Path,
+    plan: Plan,
+    judged: bool,
+) -> Result<u8> {
     let header = plan.header;
     let found = Found::of(library, &header.order).map_err(|error| {
         Error::new(Kind::Stale, "the script of this plan is not what it was").caused_by(&error)
@@ -43,6 +62,9 @@ pub(super) fn perform(host: &Host, library: &Library, file: &Path) -> Result<u8>
         plan_view::show(session, &header, None)?;
         session.console().note("dry run: nothing was changed");
         return Ok(0);
+    }
+    if judged {
+        gate.set_judged();
     }
     confirm::refuse_too_many(&host.globals, destroyed)?;
     confirm::ask(session, &host.globals, &totals, &header.confirm)?;
@@ -85,9 +107,7 @@ fn next_part(
     let mut next = passes.header(part)?;
     next.continues = Some(run);
     let beside = place(file, part);
-    session
-        .gate()
-        .with_ledger(|ledger| write_plan(ledger, &next, &beside))?;
+    plan_file::write(session, &next, &beside)?;
     Err(Error::new(
         Kind::Partial,
         "this plan is done, and the rest could only be planned now",

@@ -12,11 +12,13 @@ mod log;
 mod opening;
 mod origin;
 mod passes;
+mod plan_file;
 mod plan_view;
 mod reader;
 mod rest;
 mod resume;
 pub mod sandbox;
+mod shard;
 mod signal;
 mod trash;
 pub mod trust;
@@ -68,7 +70,7 @@ pub fn perform(
         Action::Sandbox(action) => sandbox::perform(action, environment, console),
         Action::Check { paths } => check::perform(&host, &paths),
         Action::Doc { name, source } => doc::perform(&host, library, &name, source),
-        Action::Apply { file } => apply::perform(&host, library, &file),
+        Action::Apply { file, judged } => apply::perform(&host, library, &file, judged.as_deref()),
         Action::Resume { run } => resume::perform(&host, library, &run),
         Action::Undo { run } => undo::perform(&host, &run),
         Action::LogList { limit } => log::list(&host, limit),

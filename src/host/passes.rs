@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use super::closing::finish;
 use super::opening::{counts, keep_plan, locked, prepare};
 use super::reader::Reader;
-use super::{Host, Started, apply, confirm, plan_view};
-use crate::effects::{Audit, Effect, Order, PlanHeader, Recorder, State, write_plan};
+use super::{Host, Started, apply, confirm, plan_file, plan_view};
+use crate::effects::{Audit, Effect, Order, PlanHeader, Recorder, State};
 use crate::engine::outcome::Outcome;
 use crate::error::{Error, Kind, Result};
 use crate::script::check::with_excerpt;
@@ -85,7 +85,7 @@ impl Passes<'_> {
         let header = self.header(1)?;
         let shown = outcome.filter(|outcome| !outcome.is_unknown());
         plan_view::show(self.session(), &header, shown.as_ref())?;
-        self.tell_how(&header)?;
+        self.tell_how(&header, shown.as_ref())?;
         Ok(code)
     }
 
@@ -185,7 +185,7 @@ impl Passes<'_> {
     }
 
     /// Says on stderr what became of the plan, and how it is done.
-    fn tell_how(&self, header: &PlanHeader) -> Result<()> {
+    fn tell_how(&self, header: &PlanHeader, outcome: Option<&Outcome>) -> Result<()> {
         let session = self.session();
         let console = session.console();
         let planned = session
@@ -198,9 +198,10 @@ impl Passes<'_> {
             console.note(&format!("this is not the whole plan: {why}"));
         }
         if let Some(path) = &self.host.globals.changes.plan_out {
-            session
-                .gate()
-                .with_ledger(|ledger| write_plan(ledger, header, path))?;
+            plan_file::write(session, header, path)?;
+            if let Some(outcome) = outcome {
+                plan_file::write_result(session, path, outcome)?;
+            }
             console.note(&format!(
                 "nothing was changed. The plan is in {}: `{}` does it, once, until {}",
                 path.display(),
@@ -335,10 +336,7 @@ impl Passes<'_> {
         }
         let header = self.header(part)?;
         if let Some(path) = &globals.changes.plan_out {
-            let path = apply::place(path, part);
-            session
-                .gate()
-                .with_ledger(|ledger| write_plan(ledger, &header, &path))?;
+            plan_file::write(session, &header, &apply::place(path, part))?;
         }
         confirm::ask(session, globals, &totals, &self.confirm)?;
         match recorder {

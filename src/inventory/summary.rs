@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::knowledge::Knowledge;
 use super::sweep::{Reason, Sweep};
@@ -24,7 +24,7 @@ const RESOLVED: u64 = 99;
 const ORPHANS: u64 = 20;
 
 /// A count of objects, with their bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
     /// The objects.
     pub objects: u64,
@@ -40,7 +40,7 @@ impl Count {
 }
 
 /// The account of a bucket: all its objects by the reason for which they stay, and what its orphans are.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Summary {
     /// The bucket.
     pub bucket: String,
@@ -136,14 +136,40 @@ impl Summary {
         self.whole_buckets
             .clone_from(known.referenced.whole_buckets());
         self.relative = known.referenced.relative();
+        self.guards = self.all_guards(sweep.role == Role::Landing);
+    }
+
+    /// The accounts of all shares of a bucket as one; none where there is none. Each share has read the same catalogue.
+    #[must_use]
+    pub fn merged(accounts: Vec<Summary>) -> Option<Summary> {
+        let mut accounts = accounts.into_iter();
+        let mut whole = accounts.next()?;
+        for account in accounts {
+            for (reason, count) in account.reasons {
+                let sum = whole.reasons.entry(reason).or_default();
+                sum.objects += count.objects;
+                sum.bytes += count.bytes;
+            }
+            whole.references += account.references;
+            whole.resolved += account.resolved;
+            // Of a catalogue that was written meanwhile, the smaller one counts.
+            whole.items = whole.items.min(account.items);
+        }
+        whole.share = None;
+        Some(whole)
+    }
+
+    /// What speaks against deleting the orphans. Raw uploads are named by no item.
+    #[must_use]
+    pub fn all_guards(&self, is_landing: bool) -> Vec<String> {
+        let mut all = Vec::new();
         if self.items == 0 && self.orphans().objects > 0 {
-            self.guards
-                .push("the catalogue has no items at all".to_owned());
+            all.push("the catalogue has no items at all".to_owned());
         }
-        // Raw uploads are named by no item.
-        if sweep.role != Role::Landing {
-            self.guards.extend(self.guards());
+        if !is_landing {
+            all.extend(self.guards());
         }
+        all
     }
 
     fn guards(&self) -> Vec<String> {

@@ -92,6 +92,8 @@ impl FromStr for Share {
         let parts = text.split_once('/');
         let parts = parts.and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
         match parts {
+            // An Indexed Job counts from 0.
+            Some((0, of)) if (1..=MOST).contains(&of) => Ok(Share { index: of, of }),
             Some((index, of)) if (1..=of).contains(&index) && of <= MOST => Ok(Share { index, of }),
             _ => Err(Error::usage(format!("'{text}' is no share")).hint(format!(
                 "write i/n, from 1/n to n/n, as in 1/4; n is at most {MOST}"
@@ -137,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_is_no_share_is_refused() {
-        for text in ["", "1", "0/4", "5/4", "1/0", "a/b", "1/99999", "-1/4"] {
+        for text in ["", "1", "0/0", "5/4", "1/0", "a/b", "1/99999", "-1/4"] {
             assert!(text.parse::<Share>().is_err(), "{text}");
         }
         assert_eq!(share("3/4").to_string(), "3/4");

@@ -28,7 +28,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
     native! { ns,
         /// Reads a command line, an array of words without `dashictl`, as it would be read where no variable is set. Gives
         /// `line` (its text), `words` (with the context of this run, where none is named), `effect`, `apply`, `yes`,
-        /// `here` (the words that run it from another folder of this machine), `max_delete`, `context`, `arguments`, `needs` (`service`, `right`, `rights` in the cluster as pairs, `namespace`),
+        /// `here` (the words that run it from another folder of this machine), `planning` (the words that only plan it), `max_delete`, `context`, `arguments`, `needs` (`service`, `right`, `rights` in the cluster as pairs, `namespace`),
         /// `options` (the flags that its script takes), and of a script that does not ship with the program `files` (`path` below
         /// a configuration folder, `text`) with `file` (the path of its script here); then `words` run it from `folder`. Throws `usage` where it cannot be run.
         ///
@@ -40,12 +40,15 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         read fn parse(call, words: Array) -> "map"
             options as options {
                 /// The configuration folder of where it will be run.
-                folder: Text = "/etc/dashi"
+                folder: Text = "/etc/dashi",
+                /// Words that it is given only where it is run.
+                given: Array
             }
             {
                 let words: Result<Vec<String>> = words.iter().map(word).collect();
                 let folder = options.text("folder").map_or_else(|| "/etc/dashi".to_owned(), |text| text.to_string());
-                told(call, words?, Path::new(&folder))?
+                let given: Result<Vec<String>> = options.array("given").unwrap_or_default().iter().map(word).collect();
+                told(call, words?, &given?, Path::new(&folder))?
             }
 
         /// The file of the running program.
@@ -89,10 +92,10 @@ fn line(words: &[String]) -> String {
 }
 
 /// A command line that was read, as scripts see it.
-fn told(call: &Call, typed: Vec<String>, folder: &Path) -> Result<Value> {
+fn told(call: &Call, typed: Vec<String>, given: &[String], folder: &Path) -> Result<Value> {
     let session = call.session();
     let library = Library::find(session.environment());
-    let invocation = read(&library, &typed)?;
+    let invocation = read(&library, &[&typed, given].concat())?;
     let mut words = typed;
     let context = invocation.globals.flags.context.clone();
     let config = session.config();
@@ -115,6 +118,7 @@ fn told(call: &Call, typed: Vec<String>, folder: &Path) -> Result<Value> {
         "line": format!("dashictl {}", line(&words)),
         "words": words,
         "here": here,
+        "planning": planning(&words),
         "effect": known.effect.name(),
         "apply": changes.apply,
         "yes": invocation.globals.yes,
@@ -205,6 +209,23 @@ fn needed(call: &Call, need: &Need) -> Result<Value> {
         "rights": rights,
         "namespace": need.namespace.as_ref().map(setting),
     }))
+}
+
+/// Words without what lets a command destroy.
+fn planning(words: &[String]) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--apply" | "--yes" | "-y" => {}
+            "--max-delete" => {
+                words.next();
+            }
+            word if word.starts_with("--max-delete=") => {}
+            _ => kept.push(word.clone()),
+        }
+    }
+    kept
 }
 
 /// The words that run a script from where its files will be: its own words where that is the operator's folder, else `run` and its path.

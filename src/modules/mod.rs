@@ -20,6 +20,7 @@ mod loki;
 mod orphans;
 mod out;
 mod paths;
+mod plans;
 mod prefect;
 mod s3;
 mod stac;
@@ -44,6 +45,7 @@ pub(crate) const ROLL: &[fn(&Session) -> Namespace] = &[
     ingest::namespace,
     backup::namespace,
     lake::namespace,
+    plans::namespace,
     ctx::namespace,
     env::namespace,
     time::namespace,

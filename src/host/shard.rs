@@ -1,0 +1,47 @@
+//! One shard of a plan that several machines do together: its slice was judged with all the others, once. Whoever does it may be
+//! killed; the next one goes on with the same run.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{Host, apply, plan_file, resume};
+use crate::effects::{Effect, Plan, RunId, Store};
+use crate::error::{Error, Kind, Result};
+use crate::script::library::Library;
+
+/// What a judgement may hold.
+const LIMIT: usize = 16 << 20;
+
+/// Applies the slice in an object of the lake's state.
+pub(super) fn perform(host: &Host, library: &Library, place: &Path, judged: &str) -> Result<u8> {
+    let plan = plan_file::read(host, place)?;
+    match known(host, place, &plan, judged)? {
+        Some(run) => resume::perform(host, library, run.as_str()),
+        None => apply::guarded(host, library, place, plan, true),
+    }
+}
+
+/// The run that has begun with this plan, if one has. One that was not judged is refused.
+fn known(host: &Host, place: &Path, plan: &Plan, judged: &str) -> Result<Option<RunId>> {
+    let started = host.start(Effect::Read)?;
+    let session = &started.session;
+    let store = Store::of(session)?;
+    let at = session.lake()?.locate(judged)?;
+    store.demand_below(&at)?;
+    let bytes = session.wait(store.s3().read(&at.bucket, &at.key, None, LIMIT))?;
+    let judgement: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    if judgement["plans"][&plan.digest].is_null() {
+        let message = format!("{judged} does not know this plan: it was not judged");
+        return Err(
+            Error::new(Kind::Stale, message).hint("dashictl submit plans, judges and applies")
+        );
+    }
+    let Some(run) = session.wait(store.user_of(&plan.header.nonce))? else {
+        return Ok(None);
+    };
+    // One that was killed at once has its nonce, and may not have its plan.
+    let slice = session.lake()?.locate(&place.to_string_lossy())?;
+    session.wait(store.adopt_plan(&run, &slice))?;
+    Ok(Some(run))
+}
