@@ -108,6 +108,12 @@ fn command_line(arguments: &[OsString]) -> String {
     let mut words = vec!["dashictl".to_owned()];
     let mut typed = arguments.iter().skip(1).map(|word| word.to_string_lossy());
     while let Some(word) = typed.next() {
+        if word == "--" {
+            words.push(word.into_owned());
+            // What follows is no flag of this command.
+            words.extend(typed.map(|word| quoted(&word)));
+            break;
+        }
         let flag = word.split('=').next().unwrap_or(&word);
         match MANNERS.iter().find(|(name, _)| *name == flag) {
             Some((_, has_value)) => {

@@ -59,8 +59,8 @@ impl Pattern {
         Ok(Pattern(cron))
     }
 
-    /// The next moments after one at which it comes, in a time zone. A time that a change of clocks leaves out is passed over
-    /// or comes after it, as croner has it.
+    /// The next moments after one at which it comes, in a time zone. A time that a change of clocks leaves out is passed over,
+    /// as schedulers do; of one that comes twice the first is told.
     pub fn next(&self, after: Timestamp, zone: &TimeZone, count: usize) -> Result<Vec<Timestamp>> {
         let mut at = Wall(after.to_zoned_datetime(zone.clone()));
         let mut found = Vec::new();
@@ -73,7 +73,10 @@ impl Pattern {
                 }
                 Err(_) => break,
             };
-            found.push(at.0.timestamp());
+            // croner moves what a change of clocks leaves out behind it.
+            if self.0.is_time_matching(&at).unwrap_or(true) {
+                found.push(at.0.timestamp());
+            }
         }
         Ok(found)
     }
@@ -126,10 +129,15 @@ fn weekdays(values: &[u16]) -> String {
 
 /// A time zone by its name in the IANA database.
 pub fn zone(name: &str) -> Result<TimeZone> {
-    TimeZone::get(name).map_err(|_| {
-        Error::usage(format!("there is no time zone '{name}'"))
-            .hint("name one as Europe/Berlin or UTC")
-    })
+    let unknown = Error::usage(format!("there is no time zone '{name}'"));
+    let Ok(zone) = TimeZone::get(name) else {
+        return Err(unknown.hint("name one as Europe/Berlin or UTC"));
+    };
+    // Schedulers want its letters as they are in the database.
+    match zone.iana_name() {
+        Some(known) if known != name => Err(unknown.suggest(Some(known))),
+        _ => Ok(zone),
+    }
 }
 
 /// A moment in its time zone, for croner.
@@ -235,10 +243,11 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_clocks_neither_loses_nor_doubles_a_night() {
+    fn a_time_that_a_change_of_clocks_leaves_out_is_passed_over_and_one_that_comes_twice_is_told_once()
+     {
         // In Berlin the clocks go from 2 to 3 on 2027-03-28, and from 3 back to 2 on 2026-10-25.
         let spring = next("30 2 * * *", "Europe/Berlin", "2027-03-27T12:00:00Z");
-        assert_eq!(spring[1], "2027-03-29T00:30:00Z", "{spring:?}");
+        assert_eq!(spring[0], "2027-03-29T00:30:00Z", "{spring:?}");
         let autumn = next("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z");
         assert_eq!(
             autumn[..2],
@@ -280,5 +289,8 @@ mod tests {
                 .next(Timestamp::UNIX_EPOCH, &TimeZone::UTC, 1);
         assert!(never.unwrap_err().to_string().contains("never comes"));
         assert!(zone("Europe/Berlim").is_err());
+        let hints = zone("europe/berlin").unwrap_err().detail().hints.clone();
+        assert_eq!(hints, ["did you mean 'Europe/Berlin'?"]);
+        assert!(zone("UTC").is_ok() && zone("Etc/UTC").is_ok());
     }
 }

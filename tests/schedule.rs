@@ -357,19 +357,16 @@ fn units_of_systemd_are_sound_and_go_again() {
             "{name}: {output:?}"
         );
     }
-    let listed = operator.run(&["schedule", "list", "--systemd"]).success();
+    let listed = operator
+        .run(&["schedule", "list", "--to", "systemd"])
+        .success();
     assert!(
         listed.contains("check") && listed.contains("*/30 2 1 * 1"),
         "{listed}"
     );
     let _ = operator
         .run(&[
-            "schedule",
-            "remove",
-            "check",
-            "--systemd",
-            "--apply",
-            "--yes",
+            "schedule", "remove", "check", "--to", "systemd", "--apply", "--yes",
         ])
         .success();
     assert!(
@@ -487,4 +484,213 @@ fn what_cannot_run_by_itself_is_refused_with_what_is_right() {
         "list",
     ];
     assert!(operator.run(&line).failure(2).contains("kubernetes.image"));
+}
+
+#[test]
+fn k8s_schedules_of_one_name_in_two_namespaces_do_not_share_their_rights() {
+    let (one, other) = (Place::new(), Place::new());
+    let shared = Namespace::new();
+    let command = ["k8s", "pods", "-n", &shared.name];
+    let _ = one.add("pods", &[], &command).success();
+    let _ = other.add("pods", &[], &command).success();
+    let remove = [
+        "schedule",
+        "remove",
+        "pods",
+        "--apply",
+        "--yes",
+        "--env-override",
+    ];
+    let _ = other.run(&remove).success();
+    let ran = one.run(&["schedule", "run", "pods"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let _ = one.run(&remove).success();
+    assert_eq!(
+        (shared.count("roles"), shared.count("rolebindings")),
+        (0, 0)
+    );
+}
+
+#[test]
+fn k8s_a_schedule_that_the_api_server_would_not_take_makes_nothing() {
+    let place = Place::new();
+    let too_large = format!(
+        "//! Large.\nfn main(args) {{ 1 }}\n// {}\n",
+        "x".repeat(2 << 20)
+    );
+    place.operator.work_file("large.rhai", &too_large);
+    let refused = place.add("large", &[], &["run", "large.rhai"]).failure(1);
+    assert!(refused.contains("ConfigMap"), "{refused}");
+    assert!(
+        place
+            .namespace
+            .get("serviceaccount/dashictl-large")
+            .is_none()
+    );
+    // What is somebody else's is not taken over.
+    place.namespace.apply(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "dashictl-own"}}));
+    let refused = place.add("own", &[], &["domain", "list"]).failure(1);
+    assert!(
+        refused.contains("there is a ServiceAccount dashictl-own already"),
+        "{refused}"
+    );
+    let nowhere = place
+        .add("own", &["-n", "no-such-namespace"], &["domain", "list"])
+        .failure(1);
+    assert!(nowhere.contains("no-such-namespace"), "{nowhere}");
+    let other = place
+        .add("own", &[], &["--kube-context", "test", "k8s", "pods"])
+        .failure(2);
+    assert!(other.contains("leave --kube-context out"), "{other}");
+}
+
+#[test]
+fn k8s_a_schedule_can_be_changed_after_it_was_brought_back() {
+    let place = Place::new();
+    let _ = place.add("back", &[], &["domain", "list"]).success();
+    let ran = place.run(&[
+        "schedule",
+        "remove",
+        "back",
+        "--apply",
+        "--yes",
+        "--env-override",
+    ]);
+    let undo = ran.told("Take it back: ", "\n");
+    let _ = ran.success();
+    let words: Vec<&str> = undo
+        .split(' ')
+        .skip(1)
+        .chain(["--yes", "--env-override"])
+        .collect();
+    let _ = place.run(&words).success();
+    let _ = place
+        .add("back", &["--zone", "Europe/Berlin"], &["domain", "list"])
+        .success();
+    let cron_job = place.namespace.get("cronjob/dashictl-back").unwrap();
+    assert_eq!(cron_job["spec"]["timeZone"], "Europe/Berlin");
+    // What is left of one whose CronJob somebody has deleted goes too.
+    place.namespace.delete("cronjob/dashictl-back");
+    let _ = place
+        .run(&[
+            "schedule",
+            "remove",
+            "back",
+            "--apply",
+            "--yes",
+            "--env-override",
+        ])
+        .success();
+    assert!(
+        place
+            .namespace
+            .get("serviceaccount/dashictl-back")
+            .is_none()
+    );
+}
+
+#[test]
+fn k8s_what_keeps_a_run_from_beginning_is_told() {
+    let place = Place::new();
+    let _ = place
+        .add(
+            "unpulled",
+            &["--image", "no-such-image", "--timeout", "20s"],
+            &["domain", "list"],
+        )
+        .success();
+    let ran = place.run(&["schedule", "run", "unpulled"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(
+        ran.stderr.contains("it does not begin: ") && ran.stderr.contains("no-such-image"),
+        "{ran}"
+    );
+    let words = ["eval", "\"$$(HOME) $(HOME) $HOME %h\""];
+    let _ = place.add("words", &[], &words).success();
+    let ran = place.run(&["schedule", "run", "words"]);
+    assert!(
+        ran.stderr
+            .lines()
+            .any(|line| line == "$$(HOME) $(HOME) $HOME %h"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn words_and_zones_that_would_break_a_unit_do_not_come_into_it() {
+    let operator = Operator::in_context("sandbox");
+    let line = [
+        "schedule",
+        "add",
+        "odd",
+        "--cron",
+        "0 3 * * *",
+        "--to",
+        "systemd",
+        "--",
+        "eval",
+        "1;\nExecStartPre=/bin/false\r",
+    ];
+    let _ = operator.run(&line).success();
+    let service = operator
+        .home()
+        .join(".config/systemd/user/dashictl-odd.service");
+    let text = std::fs::read_to_string(&service).unwrap();
+    assert!(
+        !text.lines().any(|line| line.starts_with("ExecStartPre")),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#""1;\nExecStartPre=/bin/false\r""#),
+        "{text}"
+    );
+    std::fs::write(&service, "[Unit]\n").unwrap();
+    assert!(
+        operator
+            .run(&line)
+            .failure(1)
+            .contains("it is of no schedule")
+    );
+    let zone = [
+        &line[..5],
+        &[
+            "--zone",
+            "europe/berlin",
+            "--print",
+            "--to",
+            "systemd",
+            "--",
+            "domain",
+            "list",
+        ],
+    ]
+    .concat();
+    assert!(
+        operator
+            .run(&zone)
+            .failure(2)
+            .contains("did you mean 'Europe/Berlin'?")
+    );
+    // A line that is typed again does the same.
+    let dry = [
+        "schedule",
+        "add",
+        "odd2",
+        "--cron",
+        "0 3 * * *",
+        "--to",
+        "systemd",
+        "--dry-run",
+        "--",
+        "gc",
+        "--apply",
+        "--yes",
+        "--max-delete",
+        "5",
+    ];
+    let shown = operator.run(&dry);
+    assert!(
+        shown.stderr.contains("-- gc --apply --yes --max-delete 5"),
+        "{shown}"
+    );
 }

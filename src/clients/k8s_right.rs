@@ -86,6 +86,22 @@ impl Right {
     }
 }
 
+/// The rules of a Role that gives these, one for each resource.
+fn rules(rights: &[&Right]) -> Vec<Value> {
+    let mut rules: Vec<Value> = Vec::new();
+    for right in rights {
+        let rule = right.rule();
+        let known = rules.iter_mut().find(|known| {
+            known["apiGroups"] == rule["apiGroups"] && known["resources"] == rule["resources"]
+        });
+        match known.and_then(|known| known["verbs"].as_array_mut()) {
+            Some(verbs) => verbs.push(right.verb.clone().into()),
+            None => rules.push(rule),
+        }
+    }
+    rules
+}
+
 /// Fails where any of these is not held, with the rules of a Role that would give those.
 pub async fn demand(cluster: &Cluster, rights: &[Right]) -> Result<()> {
     let held = rights.iter().map(|right| right.is_held(cluster));
@@ -99,7 +115,7 @@ pub async fn demand(cluster: &Cluster, rights: &[Right]) -> Result<()> {
         return Ok(());
     }
     let told: Vec<String> = missing.iter().map(|right| right.told()).collect();
-    let rules: Vec<Value> = missing.iter().map(|right| right.rule()).collect();
+    let rules = rules(&missing);
     let message = format!("you may not {}", told.join(", nor "));
     let hint = format!(
         "a Role with these rules, bound to you, would let you: {}",
@@ -121,6 +137,11 @@ mod tests {
         assert_eq!(
             rule,
             json!({"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["patch"]})
+        );
+        let rights = ["get", "delete"].map(|verb| Right::within("ns", verb, "jobs.batch"));
+        assert_eq!(
+            rules(&rights.iter().collect::<Vec<_>>()),
+            [json!({"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "delete"]})]
         );
         let attributes = Right::within("ns", "create", "jobs.batch").attributes();
         assert_eq!(

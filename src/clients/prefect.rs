@@ -172,6 +172,35 @@ impl Prefect {
         self.sender.json(request.repeatable()).await
     }
 
+    /// The id of a flow, which is made where it is not there.
+    pub async fn ensure_flow(&self, permit: Permit, name: &str) -> Result<String> {
+        let request = Request::post(
+            permit,
+            format!("{}/", self.api(&["flows"])?),
+            json!({"name": name}),
+        );
+        let answer = self.sender.send(request.repeatable()).await?;
+        let flow = record(&answer, "a flow without an id", |found| {
+            found["id"].is_string()
+        })?;
+        Ok(flow["id"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Makes a deployment, or updates the one of that flow and name.
+    pub async fn put_deployment(&self, permit: Permit, body: Value) -> Result<Value> {
+        let request = Request::post(permit, format!("{}/", self.api(&["deployments"])?), body);
+        let answer = self.sender.send(request.repeatable()).await?;
+        record(&answer, "a deployment without an id", |found| {
+            found["id"].is_string()
+        })
+    }
+
+    /// Deletes a deployment by its id. Runs of it that have not begun go with it.
+    pub async fn delete_deployment(&self, permit: Permit, id: &str) -> Result<()> {
+        let request = Request::delete(permit, self.api(&["deployments", id])?);
+        self.sender.send(request).await.map(drop)
+    }
+
     /// Asks for a state of a flow run: what Prefect says to it, `status` (`ACCEPT`, `REJECT`, `ABORT`, `WAIT`), `state`
     /// and `details`. With `force`, its rules are passed over.
     pub async fn set_state(

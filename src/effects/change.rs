@@ -144,6 +144,22 @@ pub enum Change {
         /// Its id.
         id: String,
     },
+    /// Makes a deployment of Prefect, or makes it so.
+    PutDeployment {
+        /// Its flow.
+        flow: String,
+        /// Its name within it.
+        name: String,
+        /// What is to be set of it.
+        deployment: Value,
+    },
+    /// Deletes a deployment of Prefect.
+    DeleteDeployment {
+        /// Its flow.
+        flow: String,
+        /// Its name within it.
+        name: String,
+    },
     /// Pushes a line to Loki.
     PushLine {
         /// The labels of its stream.
@@ -263,6 +279,7 @@ impl Change {
             | Change::AbortUpload { .. }
             | Change::PurgeObject { .. }
             | Change::RemoveVersion { marker: false, .. }
+            | Change::DeleteDeployment { .. }
             | Change::RemoveFile { .. } => Effect::Destroy,
             _ => Effect::Write,
         }
@@ -285,6 +302,8 @@ impl Change {
             Change::StartFlowRun { .. } => "prefect::run",
             Change::CancelFlowRun { .. } => "prefect::cancel",
             Change::RetryFlowRun { .. } => "prefect::retry",
+            Change::PutDeployment { .. } => "prefect::put_deployment",
+            Change::DeleteDeployment { .. } => "prefect::delete_deployment",
             Change::PushLine { .. } => "loki::push",
             Change::CopyObject { .. } => "s3::copy",
             Change::DeleteObject { .. } => "s3::delete",
@@ -332,6 +351,9 @@ impl Change {
             },
             Change::CancelFlowRun { id, .. } | Change::RetryFlowRun { id } => {
                 format!("flow run {id}")
+            }
+            Change::PutDeployment { flow, name, .. } | Change::DeleteDeployment { flow, name } => {
+                format!("deployment {flow}/{name}")
             }
             Change::RehearseRestore { dump, .. } => format!("restore of {dump} on this machine"),
             Change::Cluster(change) => change.target(),
@@ -390,7 +412,11 @@ impl Change {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         let is_cluster = matches!(self, Change::Cluster(_));
-        is_cluster || self.is_record() || self.object().is_some() || self.is_ingestion()
+        is_cluster
+            || self.is_deployment()
+            || self.is_record()
+            || self.object().is_some()
+            || self.is_ingestion()
     }
 
     /// The target that its run must have made where it may do no more than write.
@@ -408,6 +434,15 @@ impl Change {
         matches!(
             self,
             Change::LandFile { .. } | Change::AbortLanding { .. } | Change::TriggerIngest { .. }
+        )
+    }
+
+    /// Whether it is a change of a deployment.
+    #[must_use]
+    pub fn is_deployment(&self) -> bool {
+        matches!(
+            self,
+            Change::PutDeployment { .. } | Change::DeleteDeployment { .. }
         )
     }
 

@@ -81,6 +81,26 @@ pub(super) async fn room(
     }
 }
 
+/// Says to Prefect what the flow run has come to that this run of the program is: a type of state and its name.
+pub async fn report_flow_run(
+    prefect: &Prefect,
+    id: &str,
+    (kind, name): (&str, &str),
+    message: &str,
+) -> Result<()> {
+    let state = json!({"type": kind, "name": name, "message": message});
+    let said = prefect
+        .set_state(Permit::granted(), id, state, false)
+        .await?;
+    match said["status"].as_str() {
+        Some("ACCEPT") => Ok(()),
+        _ => {
+            Err(Error::new(Kind::Conflict, "it did not accept that")
+                .cause(said["details"].to_string()))
+        }
+    }
+}
+
 /// Makes the change.
 pub(super) async fn perform(
     prefect: &Prefect,

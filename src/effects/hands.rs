@@ -13,8 +13,8 @@ use super::ingestion::{self, Ingestion};
 use super::many::AT_ONCE;
 use super::row::{Row, State};
 use super::{
-    Change, Facts, Manifest, Permit, RunId, download, flow_run, local, log_line, object, record,
-    rehearsal, upload,
+    Change, Facts, Manifest, Permit, RunId, deployment, download, flow_run, local, log_line,
+    object, record, rehearsal, upload,
 };
 use crate::clients::cluster::Cluster;
 use crate::clients::loki::Loki;
@@ -100,8 +100,7 @@ impl Hands {
             ingestion: needs_ingestion
                 .then(|| Ingestion::of(session, change))
                 .transpose()?,
-            prefect: change
-                .is_flow_run()
+            prefect: (change.is_flow_run() || change.is_deployment())
                 .then(|| session.prefect().cloned())
                 .transpose()?,
             loki: matches!(change, Change::PushLine { .. })
@@ -188,6 +187,8 @@ impl Hands {
             object::look(self.s3()?, change).await
         } else if change.is_flow_run() {
             flow_run::look(self.prefect()?, change).await
+        } else if change.is_deployment() {
+            deployment::look(self.prefect()?, change).await
         } else if let Change::RehearseRestore { dump, .. } = change {
             object::seen(self.s3()?, dump).await
         } else if let Change::Cluster(change) = change {
@@ -267,6 +268,7 @@ impl Hands {
                 | Change::StartFlowRun { .. }
                 | Change::CancelFlowRun { .. }
                 | Change::Cluster(_)
+                | Change::PutDeployment { .. }
                 | Change::RetryFlowRun { .. } => seen.image.clone().unwrap_or_default(),
                 Change::WriteObject { at, .. }
                 | Change::UploadFile { at, .. }
@@ -302,6 +304,8 @@ impl Hands {
             ingestion::perform(self, permit, change).await
         } else if change.is_flow_run() {
             flow_run::perform(self.prefect()?, permit, number, change).await
+        } else if change.is_deployment() {
+            deployment::perform(self.prefect()?, permit, change).await
         } else if let Change::RehearseRestore { .. } = change {
             rehearsal::perform(self, change, &seen.facts).await
         } else if let Change::Cluster(change) = change {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::account::Effected;
 use super::object::of_version;
 use super::row::State;
-use super::{Change, Facts, Payload, cluster_object};
+use super::{Change, Facts, Payload, cluster_object, deployment};
 use crate::lake::ObjectRef;
 
 /// What takes a step back.
@@ -113,6 +113,10 @@ pub fn inverse(step: &Effected) -> Inverse {
         },
         // Nothing of it is left.
         Change::RehearseRestore { .. } => Inverse::Nothing,
+        change if change.is_deployment() => match now {
+            Some(now) => deployment::inverse(change, begun.image.as_ref(), now),
+            None => Inverse::Lost("nobody knows whether it was done".to_owned()),
+        },
         Change::Cluster(change) => match now {
             Some(now) => cluster_object::inverse(change, begun.image.as_ref(), now),
             None => Inverse::Lost("nobody knows whether it was done".to_owned()),

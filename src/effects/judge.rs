@@ -2,7 +2,7 @@
 
 use super::hands::Seen;
 use super::row::{Row, State};
-use super::{Change, Facts, cluster_object, flow_run, local, object, record};
+use super::{Change, Facts, cluster_object, deployment, flow_run, local, object, record};
 use crate::error::Result;
 
 /// What is deleted must be there, where it is a record: a wrong id is a mistake. An object that is gone is gone.
@@ -103,6 +103,7 @@ fn is_made(change: &Change, seen: &Seen) -> bool {
         (Change::WriteFile { content, .. }, Facts::File { sha256 }, _) => {
             sha256 == content.sha256()
         }
+        (change, _, Some(found)) if change.is_deployment() => deployment::is_made(change, found),
         (Change::Cluster(change), _, Some(found)) => cluster_object::is_made(change, found),
         (change, _, Some(run)) if change.is_flow_run() => flow_run::is_made(change, run),
         // What they make is found only where they made it.

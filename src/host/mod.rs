@@ -7,6 +7,7 @@ mod closing;
 pub mod complete;
 mod confirm;
 pub mod doc;
+mod flow_run;
 mod lock;
 mod log;
 mod opening;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
+use self::flow_run::FlowRun;
 use self::passes::Passes;
 use self::signal::Stops;
 use crate::cli::{Action, Globals, Invocation};
@@ -62,23 +64,36 @@ pub fn perform(
         environment,
         console,
     };
+    let flow_run = FlowRun::of(&host)?;
+    if let Some(flow_run) = &flow_run {
+        flow_run.begun();
+    }
+    let ended = done(&host, library, action);
+    if let Some(flow_run) = &flow_run {
+        flow_run.ended(&ended);
+    }
+    ended
+}
+
+fn done(host: &Host, library: &Library, action: Action) -> Result<u8> {
+    let (environment, console) = (host.environment, host.console);
     match action {
         Action::Complete { shell } => complete::register(&shell, console),
         Action::Trust { folder, remove } => {
             trust::perform(folder.as_deref(), remove, environment, console)
         }
         Action::Sandbox(action) => sandbox::perform(action, environment, console),
-        Action::Check { paths } => check::perform(&host, &paths),
-        Action::Doc { name, source } => doc::perform(&host, library, &name, source),
-        Action::Apply { file, judged } => apply::perform(&host, library, &file, judged.as_deref()),
-        Action::Resume { run } => resume::perform(&host, library, &run),
-        Action::Undo { run } => undo::perform(&host, &run),
-        Action::LogList { limit } => log::list(&host, limit),
-        Action::LogShow { run } => log::show(&host, &run),
-        Action::TrashList => trash::list(&host),
-        Action::TrashPurge { run, older_than } => trash::purge(&host, run.as_deref(), &older_than),
-        Action::LockList => lock::list(&host),
-        Action::LockBreak { name } => lock::break_one(&host, &name),
+        Action::Check { paths } => check::perform(host, &paths),
+        Action::Doc { name, source } => doc::perform(host, library, &name, source),
+        Action::Apply { file, judged } => apply::perform(host, library, &file, judged.as_deref()),
+        Action::Resume { run } => resume::perform(host, library, &run),
+        Action::Undo { run } => undo::perform(host, &run),
+        Action::LogList { limit } => log::list(host, limit),
+        Action::LogShow { run } => log::show(host, &run),
+        Action::TrashList => trash::list(host),
+        Action::TrashPurge { run, older_than } => trash::purge(host, run.as_deref(), &older_than),
+        Action::LockList => lock::list(host),
+        Action::LockBreak { name } => lock::break_one(host, &name),
         Action::Eval { text, effect } => host.evaluate(
             Program::expression(&text, effect),
             Map::new(),

@@ -27,7 +27,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
     let ns = &mut namespace;
     native! { ns,
         /// Reads a command line, an array of words without `dashictl`, as it would be read where no variable is set. Gives
-        /// `line` (its text), `words` (with the context of this run, where none is named), `effect`, `apply`, `yes`,
+        /// `line` (its text), `settings` (the settings that its flags set), `words` (with the context of this run, where none is named), `effect`, `apply`, `yes`,
         /// `here` (the words that run it from another folder of this machine), `planning` (the words that only plan it), `max_delete`, `context`, `arguments`, `needs` (`service`, `right`, `rights` in the cluster as pairs, `namespace`),
         /// `options` (the flags that its script takes), and of a script that does not ship with the program `files` (`path` below
         /// a configuration folder, `text`) with `file` (the path of its script here); then `words` run it from `folder`. Throws `usage` where it cannot be run.
@@ -105,6 +105,7 @@ fn told(call: &Call, typed: Vec<String>, given: &[String], folder: &Path) -> Res
     let known = Known::of(&invocation)?;
     let mut files = Vec::new();
     let mut file = Value::Null;
+    let text = format!("dashictl {}", line(&words));
     let mut here = words.clone();
     if let Some(script) = known.script.filter(|script| script.owner != Owner::Shipped) {
         let path = session.folder().join(&script.source);
@@ -115,7 +116,8 @@ fn told(call: &Call, typed: Vec<String>, given: &[String], folder: &Path) -> Res
     }
     let changes = &invocation.globals.changes;
     Ok(json!({
-        "line": format!("dashictl {}", line(&words)),
+        "line": text,
+        "settings": invocation.globals.flags.values.iter().map(|(path, _)| *path).collect::<Vec<_>>(),
         "words": words,
         "here": here,
         "planning": planning(&words),

@@ -72,6 +72,32 @@ fn manifests(ns: &mut Namespace) {
                 changed(call, at, Act::Apply { manifest: Manifest::new(whole), force }, &options)?
             }
 
+        /// Has the API server look at a manifest as if it were applied, and gives what it would become; nothing is changed. Throws
+        /// what would be thrown then: a field that is wrong, a right that is missing, a conflict.
+        ///
+        /// ```rhai
+        /// k8s::rehearse(#{apiVersion: "v1", kind: "ConfigMap", metadata: #{name: "never"}}).metadata.name
+        /// //=> "never"
+        /// ```
+        read fn rehearse(call, manifest: Map) -> "map"
+            options as options {
+                /// The namespace, where the manifest names none. Default: that of the kubeconfig's context.
+                namespace: Text,
+                /// Also the fields that somebody else has set.
+                force: Bool = "false"
+            }
+            {
+                let whole = of_manifest(manifest)?;
+                let force = options.flag("force");
+                let cluster = call.session().cluster()?;
+                let namespace = namespace_of(&options);
+                call.wait(async {
+                    let at = Place::described(cluster, &whole, namespace.as_deref()).await?;
+                    may(cluster, &at, &["get", "create", "patch"], "").await?;
+                    rehearse(cluster, &at, &whole, force).await
+                })?
+            }
+
         /// Deletes an object, `kind/name`, if it is still the one that was looked at. What it owns is deleted after it. Throws
         /// `not_found` where there is none.
         ///

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rhai::{Dynamic, ImmutableString};
+use rhai::{Dynamic, ImmutableString, Map};
 use serde_json::{Value, json};
 
 use super::flow_runs;
 use super::flow_runs::{id_of, no_run};
 use crate::clients::prefect::{ENDS, UNDER_WAY};
 use crate::clients::prefect_logs::{Say, Wanted};
+use crate::effects::Change;
 use crate::engine::call::Call;
 use crate::engine::options::Options;
 use crate::engine::registry::{Namespace, native};
@@ -90,8 +91,50 @@ fn deployments(ns: &mut Namespace) {
                 timeout: Duration = "as configured"
             }
             {
+                call.reads(&format!("deployment {name}"))?;
                 let prefect = call.session().prefect()?.within(options.duration("timeout")?);
                 call.wait(prefect.deployment(&name)).map_err(|error| no_deployment(&name, error))?
+            }
+
+        /// Makes a deployment, `flow/name`, or makes the one that is there so; gives it as it is then. The map has what Prefect's
+        /// API takes: `schedules`, `work_pool_name`, `job_variables`, `tags`, `description`, … The flow is made where it is not there. A
+        /// deployment whose job variable `command` runs dashictl with `DASHICTL_FLOW_RUN=1` in `env` is told by that how its runs end.
+        ///
+        /// ```rhai
+        /// let made = prefect::put_deployment("dashictl/example", #{tags: ["example"], description: "an example"});
+        /// prefect::delete_deployment("dashictl/example");
+        /// made.tags
+        /// //=> ["example"]
+        /// ```
+        write fn put_deployment(call, name: ImmutableString, deployment: Map) -> "map"
+            options as options {
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
+            {
+                let (flow, name) = named(&name)?;
+                let deployment = to_json(&Dynamic::from_map(deployment))?;
+                call.change(Change::PutDeployment { flow, name, deployment }, &options)?
+            }
+
+        /// Deletes a deployment, `flow/name`. Throws `not_found` where there is none. Its flow runs stay.
+        ///
+        /// ```rhai
+        /// prefect::put_deployment("dashictl/gone", #{tags: []});
+        /// prefect::delete_deployment("dashictl/gone");
+        /// prefect::try_deployment("dashictl/gone")
+        /// //=> ()
+        /// ```
+        destroy fn delete_deployment(call, name: ImmutableString) -> "()"
+            options as options {
+                /// Only where this run made it.
+                own: Bool = "false",
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
+            {
+                let (flow, name) = named(&name)?;
+                call.change(Change::DeleteDeployment { flow, name }, &options)?
             }
 
         /// One deployment, or `()` where there is none. Any other failure throws.
@@ -106,6 +149,7 @@ fn deployments(ns: &mut Namespace) {
                 timeout: Duration = "as configured"
             }
             {
+                call.reads(&format!("deployment {name}"))?;
                 let prefect = call.session().prefect()?.within(options.duration("timeout")?);
                 match call.wait(prefect.deployment(&name)) {
                     Err(error) if error.kind() == Kind::NotFound => Value::Null,
@@ -122,6 +166,17 @@ fn deployments(ns: &mut Namespace) {
         read fn work_pools(call) -> "Stream" {
             call.stream("work pools", call.session().prefect()?.work_pools()?)
         }
+    }
+}
+
+/// The flow and the name of a deployment.
+fn named(name: &str) -> Result<(String, String)> {
+    match name.split_once('/') {
+        Some((flow, name)) if !flow.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok((flow.to_owned(), name.to_owned()))
+        }
+        _ => Err(Error::usage(format!("'{name}' is no deployment"))
+            .hint("a deployment is named flow/deployment, as in dashi-ingest/main")),
     }
 }
 

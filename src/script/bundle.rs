@@ -34,7 +34,9 @@ pub fn bundle(session: &Session, source: &str, text: &str) -> Result<Vec<Bundled
     while next < found.len() {
         let (source, text) = found[next].clone();
         for path in imports(&engine, &source, &text)? {
-            let (id, text) = resolver.read(Some(&source), &path)?;
+            let read = resolver.read(Some(&source), &path);
+            let (id, text) =
+                read.map_err(|error| error.cause(format!("{source} imports '{path}'")))?;
             if !id.starts_with("std/") && found.iter().all(|(known, _)| *known != id) {
                 found.push((id, text));
             }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{Path, State as Held};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -86,6 +86,23 @@ pub(crate) async fn read(
     let id = request::id_in_path(&id)?;
     let deployment = state.read(move |database| by_id(database, &id)).await?;
     Ok(reply::json(StatusCode::OK, &deployment.shown()))
+}
+
+/// `DELETE /api/deployments/{id}`: its flow runs stay.
+pub(crate) async fn delete(
+    Held(state): Held<Arc<State>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let id = request::id_in_path(&id)?;
+    let gone = state
+        .write(move |database| -> rusqlite::Result<usize> {
+            database.execute("DELETE FROM deployment WHERE id = ?1", [&id])
+        })
+        .await?;
+    if gone == 0 {
+        return Err(Refusal::NotFound("Deployment"));
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `POST /api/deployments/filter`

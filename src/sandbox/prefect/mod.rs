@@ -55,7 +55,10 @@ pub(crate) fn router(state: Arc<State>) -> Router {
             "/api/deployments/name/{flow}/{name}",
             get(deployments::read_by_name),
         )
-        .route("/api/deployments/{id}", get(deployments::read))
+        .route(
+            "/api/deployments/{id}",
+            get(deployments::read).delete(deployments::delete),
+        )
         .route(
             "/api/deployments/{id}/create_flow_run",
             post(flow_runs::create_from_deployment),
