@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::cluster::{Namespace, admin, image, viewer};
 use super::flows::in_time;
-use super::lakes::{Lake, Served, real_configuration};
-use super::operator::{Operator, Ran};
+use super::lakes::{Lake, Served, real_configuration, real_lake};
+use super::operator::{Operator, Ran, program};
 
 /// Somebody with a namespace for schedules, whose Secret leads to the real lake.
 struct Place {
@@ -692,5 +692,151 @@ fn words_and_zones_that_would_break_a_unit_do_not_come_into_it() {
     assert!(
         shown.stderr.contains("-- gc --apply --yes --max-delete 5"),
         "{shown}"
+    );
+}
+
+/// A work pool of the lake's Prefect, and a worker of it.
+struct Worker {
+    pool: String,
+    api: String,
+    child: std::process::Child,
+}
+
+impl Worker {
+    fn start(operator: &Operator) -> Worker {
+        let lake = real_lake();
+        let api = format!("{}/api", lake["DASHI_PREFECT_URL"]);
+        let pool = Lake::name("pool");
+        let made = prefect(&api)
+            .args(["work-pool", "create", &pool, "--type", "process"])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let programs = program().parent().unwrap().display().to_string();
+        let mut worker = prefect(&api);
+        worker
+            .args(["worker", "start", "--pool", &pool, "--type", "process"])
+            .current_dir(operator.work())
+            .env("HOME", operator.home())
+            .env("DASHI_CONFIG_HOME", operator.home().join(".config/dashi"))
+            .env(
+                "PATH",
+                format!("{programs}:{}", std::env::var("PATH").unwrap()),
+            )
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null());
+        Worker {
+            child: worker.spawn().unwrap(),
+            pool,
+            api,
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
+        let _ = self.child.wait();
+        let _ = prefect(&self.api)
+            .args(["--no-prompt", "work-pool", "delete", &self.pool])
+            .output();
+    }
+}
+
+fn prefect(api: &str) -> Command {
+    let python = std::path::Path::new(&real_lake()["LAKE_PYTHON_PREFECT"]);
+    let mut command = Command::new(python.with_file_name("prefect"));
+    command.env("PREFECT_API_URL", api);
+    command
+}
+
+#[test]
+fn a_deployment_of_the_real_prefect_says_how_its_runs_end() {
+    let served = Lake::Real.served();
+    let operator = served.operator();
+    let worker = Worker::start(&operator);
+    let (good, bad) = (Lake::name("good"), Lake::name("bad"));
+    let add = |name: &str, command: &[&str]| {
+        let line = [
+            "schedule",
+            "add",
+            name,
+            "--cron",
+            "0 3 * * 1",
+            "--to",
+            "prefect",
+            "--pool",
+            &worker.pool,
+            "--",
+        ];
+        operator.run(&[&line[..], command].concat())
+    };
+    let _ = add(&good, &["eval", "stac::collections().count() > 0"]).success();
+    let _ = add(&bad, &["eval", "fail(\"so it goes\")"]).success();
+    let run = |name: &str| operator.run(&["schedule", "run", name, "--to", "prefect", "--json"]);
+    let ran = run(&good);
+    assert_eq!(
+        (ran.code, ran.json()["state"].as_str()),
+        (Some(0), Some("Completed"))
+    );
+    let ran = run(&bad);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(
+        ran.stdout.contains("so it goes") && ran.stdout.contains("Failed"),
+        "{ran}"
+    );
+    let listed = operator.run(&["schedule", "list", "--to", "prefect", "--json"]);
+    assert_eq!(listed.code, Some(3), "{listed}");
+    assert_eq!(
+        row(&listed.stdout, &bad).unwrap()["last_line"],
+        "so it goes"
+    );
+    assert_eq!(row(&listed.stdout, &good).unwrap()["state"], "completed");
+    // Changed, and back; removed, and back.
+    let changed = operator.run(&[
+        "schedule",
+        "add",
+        &good,
+        "--cron",
+        "0 4 * * *",
+        "--to",
+        "prefect",
+        "--pool",
+        &worker.pool,
+        "--",
+        "doctor",
+    ]);
+    let _ = changed.success();
+    let remove = |name: &str| {
+        operator.run(&[
+            "schedule", "remove", name, "--to", "prefect", "--apply", "--yes",
+        ])
+    };
+    let undo = remove(&good).told("Take it back: ", "\n");
+    operator.copied(&undo).success();
+    let listed = operator.run(&["schedule", "list", "--to", "prefect", "--json"]);
+    assert_eq!(row(&listed.stdout, &good).unwrap()["cron"], "0 4 * * *");
+    for name in [&good, &bad] {
+        let _ = remove(name).success();
+    }
+    let nowhere = operator.run(&[
+        "schedule",
+        "add",
+        "x",
+        "--cron",
+        "0 4 * * *",
+        "--to",
+        "prefect",
+        "--pool",
+        "no-such-pool",
+        "--",
+        "doctor",
+    ]);
+    assert!(
+        nowhere
+            .failure(1)
+            .contains("prefect work-pool create no-such-pool")
     );
 }

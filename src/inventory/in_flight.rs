@@ -27,6 +27,10 @@ const RETRIED: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How far the clocks of two machines may be apart.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
+/// The tag of flow runs that are runs of this program (`schedule add --to prefect`): they write as anybody at a terminal does,
+/// and what they start of the lake's flows are runs of their own.
+const OWN: &str = "dashictl-command";
+
 /// Times that the runs are read, until they stand still meanwhile.
 const TRIES: usize = 3;
 
@@ -62,7 +66,7 @@ impl InFlight {
         now: Timestamp,
     ) -> Result<InFlight> {
         let uploads = s3.uploads(bucket).await?;
-        let mut reading = Reading::new(lake);
+        let mut reading = Reading::new(lake, now);
         let at_work = json!({"state": {"type": {"not_any_": ENDS}}});
         for run in runs(prefect, &at_work).await? {
             reading.add(&run, true);
@@ -114,6 +118,16 @@ fn ended(run: &Value) -> Option<Timestamp> {
     run["end_time"].as_str()?.parse().ok()
 }
 
+fn is_own(run: &Value) -> bool {
+    let tags = run["tags"].as_array();
+    tags.is_some_and(|tags| tags.iter().any(|tag| tag == OWN))
+}
+
+/// Whether a run waits for its first time, as those do that a deployment's schedule makes long before.
+fn has_never_begun(run: &Value) -> bool {
+    run["state_type"] == "SCHEDULED" && run["start_time"].is_null() && run["run_count"] == 0
+}
+
 /// What is read so far of what runs work on.
 struct Reading<'a> {
     lake: &'a Lake,
@@ -121,12 +135,14 @@ struct Reading<'a> {
     sources: Gathering<'a>,
     names: Vec<(Place, String)>,
     outputs: Vec<Output>,
+    now: Timestamp,
 }
 
 impl<'a> Reading<'a> {
-    fn new(lake: &'a Lake) -> Reading<'a> {
+    fn new(lake: &'a Lake, now: Timestamp) -> Reading<'a> {
         Reading {
             lake,
+            now,
             bare: HashSet::new(),
             sources: Gathering::new(lake, Wanted::default()),
             names: Vec::new(),
@@ -146,17 +162,23 @@ impl<'a> Reading<'a> {
             let places = references.places().iter().cloned();
             self.names.extend(places.map(|place| (place, name.clone())));
         }
-        if !is_at_work {
+        if !is_at_work || is_own(run) {
             return;
         }
         let created = run["created"].as_str().and_then(|time| time.parse().ok());
+        // One that has never begun has written nothing yet; it may begin now.
+        let began = if has_never_begun(run) {
+            Some(self.now)
+        } else {
+            created
+        };
         let domain = run["parameters"]["domain"].as_str();
         self.outputs.push(Output {
             below: domain
                 .filter(|domain| !domain.is_empty())
                 .map(|domain| format!("{domain}/")),
-            since: created
-                .and_then(|created: Timestamp| created.checked_sub(SKEW).ok())
+            since: began
+                .and_then(|began: Timestamp| began.checked_sub(SKEW).ok())
                 .unwrap_or(Timestamp::MIN),
             run: name,
         });
@@ -222,12 +244,12 @@ pub(super) mod tests {
 
     /// Nobody works on anything.
     pub(in crate::inventory) fn idle() -> InFlight {
-        Reading::new(&lake()).into_in_flight(Vec::new())
+        Reading::new(&lake(), at("2026-11-20T12:00:00Z")).into_in_flight(Vec::new())
     }
 
     fn working(run: &Value, is_at_work: bool) -> InFlight {
         let lake = lake();
-        let mut reading = Reading::new(&lake);
+        let mut reading = Reading::new(&lake, at("2026-11-20T12:00:00Z"));
         reading.add(run, is_at_work);
         reading.into_in_flight(Vec::new())
     }
@@ -271,6 +293,26 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_run_that_has_never_begun_has_written_nothing_and_one_of_this_program_writes_nothing() {
+        let mut waiting = run(json!({}));
+        (waiting["state_type"], waiting["run_count"]) = (json!("SCHEDULED"), json!(0));
+        let keeps = |run: &Value, time| {
+            working(run, true)
+                .keeps("processed", "x", at(time))
+                .is_some()
+        };
+        let (soon, now) = ("2026-11-02T00:00:00Z", "2026-11-20T11:56:00Z");
+        assert!(!keeps(&waiting, soon) && keeps(&waiting, now));
+        // One that waits to be tried again has.
+        let mut again = waiting.clone();
+        again["run_count"] = json!(1);
+        assert!(keeps(&again, soon));
+        let mut own = run(json!({}));
+        own["tags"] = json!([OWN]);
+        assert!(!keeps(&own, now));
+    }
+
+    #[test]
     fn a_run_of_unknown_age_may_have_written_anything_below_its_domain() {
         let mut run = run(json!({"domain": "klima"}));
         run["created"] = Value::Null;
@@ -286,7 +328,8 @@ pub(super) mod tests {
             id: "u".to_owned(),
             begun: None,
         };
-        let in_flight = Reading::new(&lake()).into_in_flight(vec![upload]);
+        let in_flight =
+            Reading::new(&lake(), at("2026-11-20T12:00:00Z")).into_in_flight(vec![upload]);
         let now = Timestamp::now();
         assert!(in_flight.keeps("landing", "a/b", now).is_some());
         assert!(in_flight.keeps("landing", "a/b/c", now).is_none());
