@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::cluster::{Namespace, viewer};
 use super::folder::Folder;
 use super::lakes::{Lake, Tapped, on_both_lakes};
 use super::operator::{Operator, Ran};
@@ -171,13 +172,18 @@ fn a_lock_is_broken_after_its_name_was_typed() {
     let _ = tapped.operator.ended(child);
 }
 
-#[test]
-fn a_store_that_ignores_conditions_is_found_out_and_runs_here_are_kept_apart_all_the_same() {
-    let (tapped, folder, other) = holding(Lake::Sandbox, "ignoring");
+/// Has the store take conditions, and ignore them.
+fn ignoring(tapped: &Tapped) {
     tapped.s3.answering(|request| {
         let ignored = request.method == "PUT" && request.target.contains("/probes/");
         ignored.then(|| "HTTP/1.1 200 OK\r\netag: \"0\"\r\ncontent-length: 0\r\n\r\n".to_owned())
     });
+}
+
+#[test]
+fn a_store_that_ignores_conditions_is_found_out_and_runs_here_are_kept_apart_all_the_same() {
+    let (tapped, folder, other) = holding(Lake::Sandbox, "ignoring");
+    ignoring(&tapped);
     let child = deleting(&tapped, &folder);
     assert_eq!(held(&other), json!([]));
     let second = destroy(&tapped.operator, &folder.delete(&["b"]));
@@ -215,4 +221,65 @@ fn a_store_that_fails_the_test_of_its_conditions_keeps_nothing_of_it_and_nothing
     assert_eq!(folder.names(&other), ["a", "b"]);
     let probes = format!("s3::list(\"{}\").count()", folder.state("probes/"));
     assert_eq!(other.run(&["eval", &probes]).success(), "0\n");
+}
+
+#[test]
+fn k8s_where_the_store_cannot_lock_a_lease_of_the_cluster_does() {
+    let namespace = Namespace::new();
+    let in_cluster = |operator: Operator| {
+        operator.home_file(".kube/config", &namespace.kubeconfig());
+        operator
+            .with("DASHI_KUBE_CONTEXT", "test")
+            .with("DASHI_KUBERNETES_NAMESPACE", &namespace.name)
+    };
+    let (mut tapped, folder, other) = holding(Lake::Sandbox, "leased");
+    tapped.operator = in_cluster(tapped.operator);
+    let other = in_cluster(other);
+    ignoring(&tapped);
+    let child = deleting(&tapped, &folder);
+    let holder = held(&other)[0].clone();
+    assert_eq!(
+        (&holder["lock"], &holder["pid"]),
+        (&json!("landing"), &json!(child.id()))
+    );
+    let second = destroy(&tapped.operator, &folder.delete(&["b"])).failure(1);
+    assert!(second.contains("'landing' is locked by run"), "{second}");
+    assert_eq!(namespace.count("leases"), 1);
+    tapped.s3.release();
+    let ran = tapped.operator.ended(child);
+    assert!(
+        !ran.stderr.contains("does not keep two runs apart"),
+        "{ran}"
+    );
+    let _ = ran.success();
+    assert_eq!(folder.names(&other), [""; 0]);
+    assert_eq!(namespace.count("leases"), 0);
+
+    // One that is broken stops its run.
+    let (mut tapped, folder, other) = holding(Lake::Sandbox, "broken");
+    tapped.operator = in_cluster(tapped.operator);
+    let other = in_cluster(other);
+    ignoring(&tapped);
+    let child = deleting(&tapped, &folder);
+    let broken = other.run(&["lock", "break", "landing", "--yes"]);
+    assert!(
+        broken.stderr.contains("the lock 'landing' of run"),
+        "{broken}"
+    );
+    thread::sleep(Duration::from_millis(1100));
+    tapped.s3.release();
+    let ran = tapped.operator.ended(child);
+    assert!(ran.stderr.contains("somebody broke it"), "{ran}");
+    let _ = ran.failure(4);
+    assert_eq!(folder.names(&other), ["b"]);
+
+    // Who may keep no Lease is told, and locks this machine alone.
+    let kubeconfig = namespace.kubeconfig_of(&viewer());
+    tapped.operator.home_file(".kube/config", &kubeconfig);
+    let ran = destroy(&tapped.operator, &folder.delete(&["b"]));
+    assert!(
+        ran.stderr.contains("no Lease can be kept in its cluster"),
+        "{ran}"
+    );
+    let _ = ran.success();
 }

@@ -13,6 +13,7 @@ pub mod k8s_events;
 pub mod k8s_exec;
 pub mod k8s_job;
 pub mod k8s_kind;
+pub mod k8s_leases;
 pub mod k8s_log;
 pub mod k8s_logs;
 pub mod k8s_objects;

@@ -1,19 +1,16 @@
-//! A lock as an object in the lake's state: taken, renewed, looked at, let go. Whether the store can be trusted with it is
-//! tried out first.
+//! A lock in the hands of a run: taken, renewed, looked at, let go. Where it is kept is `board`'s. Whether the store can be trusted
+//! with it is tried out first.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
+use super::board::{Board, content};
 use super::lock::{Holder, LASTS};
 use super::{Permit, Run, Store};
-use crate::clients::s3::S3;
-use crate::clients::s3_changes::{Condition, Content};
+use crate::clients::s3_changes::Condition;
 use crate::error::{Error, Kind, Result};
-use crate::lake::ObjectRef;
 use crate::session::Session;
 
 /// How often it is renewed.
@@ -28,17 +25,16 @@ pub(super) const RIGHTS: &str = "destructive runs keep lock and journal in the l
 
 /// A lock in the lake that is this run's. It is renewed while it is held.
 pub(super) struct Lease {
-    s3: S3,
+    board: Board,
     state: Arc<Mutex<Held>>,
     renewal: JoinHandle<()>,
 }
 
 /// What the run knows of its lock.
 struct Held {
-    at: ObjectRef,
     holder: Holder,
-    /// The ETag of the lock as it was last written.
-    etag: Option<String>,
+    /// The version of the lock as it was last written.
+    version: Option<String>,
     renewed: Instant,
     looked: Instant,
 }
@@ -85,83 +81,39 @@ fn is_refused<T>(put: Result<T>) -> Result<bool> {
     }
 }
 
-fn content(text: String) -> Content {
-    Content {
-        bytes: text.into_bytes().into(),
-        content_type: Some("application/json".to_owned()),
-        ..Content::default()
-    }
-}
-
-/// Where the lock of this name is.
-pub(super) fn place(store: &Store, name: &str) -> ObjectRef {
-    store.object(&format!("locks/{name}.json"))
-}
-
-/// The names of the locks that there are.
-pub(super) async fn names(store: &Store) -> Result<Vec<String>> {
-    let below = place(store, "");
-    let prefix = below.key.trim_end_matches(".json");
-    let mut pages = store.s3().list(&below.bucket, prefix, None);
-    let mut names = Vec::new();
-    while let Some(page) = pages.next().await {
-        for object in page? {
-            let key = object["key"].as_str().unwrap_or_default();
-            let name = key
-                .strip_prefix(prefix)
-                .and_then(|name| name.strip_suffix(".json"));
-            names.extend(name.map(str::to_owned));
-        }
-    }
-    Ok(names)
-}
-
 /// Takes a lock, and renews it from then on.
-pub(super) fn take(session: &Session, store: &Store, name: &str, run: &Run) -> Result<Lease> {
-    let at = place(store, name);
+pub(super) fn take(session: &Session, board: &Board, name: &str, run: &Run) -> Result<Lease> {
     let holder = Holder::new(name, run);
-    let etag = session.wait(acquire(session, store.s3(), &at, &holder))?;
+    let version = session.wait(acquire(session, board, &holder))?;
     let now = Instant::now();
     let state = Arc::new(Mutex::new(Held {
-        at,
         holder,
-        etag,
+        version,
         renewed: now,
         looked: now,
     }));
-    let (s3, renewed) = (store.s3().clone(), Arc::clone(&state));
+    let (renewing, renewed) = (board.clone(), Arc::clone(&state));
     let renewal = session.runtime().spawn(async move {
         loop {
             tokio::time::sleep(RENEWED).await;
             // A renewal that fails is tried again; the check before each batch knows how old the last one is.
-            let _ = renew(&s3, &renewed).await;
+            let _ = renew(&renewing, &renewed).await;
         }
     });
     Ok(Lease {
-        s3: store.s3().clone(),
+        board: board.clone(),
         state,
         renewal,
     })
 }
 
 /// Writes the lock where there is none, or over one whose holder is gone.
-async fn acquire(
-    session: &Session,
-    s3: &S3,
-    at: &ObjectRef,
-    holder: &Holder,
-) -> Result<Option<String>> {
-    let text = serde_json::to_string(holder).unwrap_or_default();
-    let put = async |condition: Condition| {
-        s3.put(Permit::granted(), at, &content(text.clone()), &condition)
-            .await
-    };
-    match put(Condition::Absent).await {
-        Ok(written) => return Ok(written.etag),
-        Err(error) if matches!(error.detail().status, Some(409 | 412)) => {}
-        Err(error) => return Err(error.hint(RIGHTS)),
+async fn acquire(session: &Session, board: &Board, holder: &Holder) -> Result<Option<String>> {
+    let new = board.write_new(holder).await;
+    if let Some(version) = new.map_err(|error| error.hint(RIGHTS))? {
+        return Ok(version);
     }
-    let (found, etag, age) = read(s3, at).await?;
+    let (found, version, age) = board.read(&holder.lock).await?;
     // A run that is resumed finds its own lock.
     let is_over = found.run == holder.run && found.pid == holder.pid
         || age > LASTS
@@ -169,52 +121,21 @@ async fn acquire(
     if !is_over {
         return Err(found.refusal(session.config()));
     }
-    match put(etag.map_or(Condition::Absent, Condition::Matches)).await {
-        Ok(written) => Ok(written.etag),
-        Err(error) if matches!(error.detail().status, Some(404 | 409 | 412)) => {
-            Err(found.refusal(session.config()))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// A lock as it stands: its holder, its ETag, and how long ago it was written, by the store's own clock.
-pub(super) async fn read(s3: &S3, at: &ObjectRef) -> Result<(Holder, Option<String>, Duration)> {
-    let head = s3.head(&at.bucket, &at.key).await?;
-    let bytes = s3.read(&at.bucket, &at.key, None, 65_536).await?;
-    let holder: Holder = serde_json::from_slice(&bytes).map_err(|error| {
-        Error::new(Kind::Protocol, format!("{at} is no lock of dashictl"))
-            .cause(error.to_string())
-            .hint("look at it, and remove it if nobody runs anything")
-    })?;
-    let written: Option<Timestamp> = head["last_modified"]
-        .as_str()
-        .and_then(|time| time.parse().ok());
-    let now = Timestamp::try_from(s3.date().await?).unwrap_or_else(|_| Timestamp::now());
-    let age = written.map_or(jiff::SignedDuration::ZERO, |written| {
-        now.duration_since(written)
-    });
-    Ok((
-        holder,
-        head["etag"].as_str().map(str::to_owned),
-        Duration::try_from(age).unwrap_or_default(),
-    ))
+    let written = board.replace(holder, version.as_deref()).await?;
+    written.ok_or_else(|| found.refusal(session.config()))
 }
 
 /// Writes the lock again, if it is as this run last wrote it.
-async fn renew(s3: &S3, state: &Mutex<Held>) -> Result<()> {
-    let (at, holder, etag) = {
+async fn renew(board: &Board, state: &Mutex<Held>) -> Result<()> {
+    let (holder, version) = {
         let held = state.lock().unwrap_or_else(PoisonError::into_inner);
-        (held.at.clone(), held.holder.renewed(), held.etag.clone())
+        (held.holder.renewed(), held.version.clone())
     };
-    let text = serde_json::to_string(&holder).unwrap_or_default();
-    let condition = etag.map_or(Condition::None, Condition::Matches);
-    let written = s3
-        .put(Permit::granted(), &at, &content(text), &condition)
-        .await?;
+    let written = board.replace(&holder, version.as_deref()).await?;
+    let written = written.ok_or_else(|| Error::new(Kind::Conflict, "somebody else holds it"))?;
     let mut held = state.lock().unwrap_or_else(PoisonError::into_inner);
     held.holder = holder;
-    held.etag = written.etag;
+    held.version = written;
     held.renewed = Instant::now();
     Ok(())
 }
@@ -222,11 +143,10 @@ async fn renew(s3: &S3, state: &Mutex<Held>) -> Result<()> {
 impl Lease {
     /// Fails unless the lock is still this run's.
     pub(super) async fn check(&self) -> Result<()> {
-        let (at, etag, renewed, looked, lock) = {
+        let (version, renewed, looked, lock) = {
             let held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             (
-                held.at.clone(),
-                held.etag.clone(),
+                held.version.clone(),
                 held.renewed,
                 held.looked,
                 held.holder.lock.clone(),
@@ -243,12 +163,12 @@ impl Lease {
             .hint("nothing more was changed; `dashictl lock list` shows who holds it")
         };
         if renewed.elapsed() > TRUSTED {
-            renew(&self.s3, &self.state)
+            renew(&self.board, &self.state)
                 .await
                 .map_err(|error| lost(error.to_string()))?;
         }
-        let head = match self.s3.head(&at.bucket, &at.key).await {
-            Ok(head) => head,
+        let now = match self.board.version(&lock).await {
+            Ok(now) => now,
             Err(error) if error.kind() == Kind::NotFound => {
                 return Err(lost("somebody broke it".to_owned()));
             }
@@ -256,9 +176,7 @@ impl Lease {
         };
         let mut held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // It may have been renewed between the two looks.
-        let is_ours = head["etag"].as_str() == held.etag.as_deref()
-            || head["etag"].as_str() == etag.as_deref();
-        if !is_ours {
+        if now != held.version && now != version {
             return Err(lost("somebody else holds it".to_owned()));
         }
         held.looked = Instant::now();
@@ -268,15 +186,12 @@ impl Lease {
     /// Lets the lock go, if it is still this run's.
     pub(super) async fn release(&self) -> Result<()> {
         self.renewal.abort();
-        let (at, etag) = {
+        let (lock, version) = {
             let held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            (held.at.clone(), held.etag.clone())
+            (held.holder.lock.clone(), held.version.clone())
         };
-        let head = self.s3.head(&at.bucket, &at.key).await?;
-        if head["etag"].as_str() == etag.as_deref() {
-            self.s3
-                .delete(Permit::granted(), &at, None, etag.as_deref())
-                .await?;
+        if self.board.version(&lock).await? == version {
+            self.board.remove(&lock, version.as_deref()).await?;
         }
         Ok(())
     }

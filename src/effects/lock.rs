@@ -1,6 +1,6 @@
 //! One destructive run per bucket of a lake at a time. The lock is an object in the lake's state, written only where
-//! there is none, on stores that a test shows to honour that; on others it is a file on this machine, which keeps only
-//! this machine's runs apart, and says so.
+//! there is none, on stores that a test shows to honour that; on others a Lease of the lake's cluster, where one is named, or
+//! else a file on this machine, which keeps only this machine's runs apart, and says so.
 //!
 //! It is renewed while the run lives and looked at before each batch: a run that cannot show that it still holds its
 //! lock stops.
@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::abilities::Abilities;
+use super::board::Board;
 use super::lease::{self, Lease};
-use super::{Permit, Run, Store};
+use super::{Run, Store};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::lake::Share;
@@ -109,7 +110,7 @@ pub struct Locks {
 }
 
 enum Kept {
-    InLake(Lease),
+    Shared(Lease),
     OnMachine { _file: File },
 }
 
@@ -127,26 +128,18 @@ impl Locks {
             kept: Vec::new(),
             session: session.clone(),
         };
-        let abilities = session.wait(Abilities::of(session, store))?;
-        let in_lake = abilities.keeps_writers_apart;
-        if !in_lake {
-            warn(
-                "this store does not keep two runs apart (it ignores If-None-Match): only runs on this machine are locked out",
-            );
-        }
+        let board = board(session, store, warn)?;
         for name in names {
-            let kept = if in_lake {
-                Kept::InLake(lease::take(session, store, name, run)?)
-            } else {
-                Kept::OnMachine {
+            locks.kept.push(match &board {
+                Some(board) => Kept::Shared(lease::take(session, board, name, run)?),
+                None => Kept::OnMachine {
                     _file: take_on_machine(session, name)?,
-                }
-            };
-            locks.kept.push(kept);
+                },
+            });
         }
-        if in_lake {
+        if let Some(board) = &board {
             // Where it refuses, what was taken is dropped, and so let go.
-            refuse_overlap(session, store, names, run)?;
+            refuse_overlap(session, board, names, run)?;
         }
         Ok(locks)
     }
@@ -167,7 +160,7 @@ impl Locks {
     /// Fails unless every lock is still this run's. Asked before each batch of changes.
     pub fn check(&self) -> Result<()> {
         for kept in &self.kept {
-            if let Kept::InLake(lock) = kept {
+            if let Kept::Shared(lock) = kept {
                 self.session.finish(lock.check())?;
             }
         }
@@ -178,12 +171,47 @@ impl Locks {
 impl Drop for Locks {
     fn drop(&mut self) {
         for kept in &self.kept {
-            if let Kept::InLake(lock) = kept {
+            if let Kept::Shared(lock) = kept {
                 // What could not be let go ends by itself.
                 let _ = self.session.finish(lock.release());
             }
         }
     }
+}
+
+/// Where this lake's locks are kept. None where nothing keeps the runs of several machines apart: then `warn` is told.
+fn board(session: &Session, store: &Store, warn: impl Fn(&str)) -> Result<Option<Board>> {
+    if session
+        .wait(Abilities::of(session, store))?
+        .keeps_writers_apart
+    {
+        return Ok(Some(Board::Objects(store.clone())));
+    }
+    let ignores = "this store does not keep two runs apart (it ignores If-None-Match)";
+    match Board::in_cluster(session) {
+        Ok(Some(board)) => return Ok(Some(board)),
+        Ok(None) => warn(&format!(
+            "{ignores}: only runs on this machine are locked out"
+        )),
+        Err(error) => warn(&format!(
+            "{ignores}, and no Lease can be kept in its cluster: only runs on this machine are locked out: {error}"
+        )),
+    }
+    Ok(None)
+}
+
+/// All places where locks of this lake may be: another machine may have found its store wanting.
+fn boards(session: &Session, store: &Store) -> Vec<Board> {
+    let mut boards = vec![Board::Objects(store.clone())];
+    match Board::in_cluster(session) {
+        Ok(board) => boards.extend(board),
+        // Who may keep none there has none there.
+        Err(error) if error.kind() == Kind::Forbidden => {}
+        Err(error) => session
+            .console()
+            .warn(&format!("locks in the cluster are not known: {error}")),
+    }
+    boards
 }
 
 fn take_on_machine(session: &Session, name: &str) -> Result<File> {
@@ -213,11 +241,11 @@ fn take_on_machine(session: &Session, name: &str) -> Result<File> {
 
 /// Refuses locks whose objects somebody else holds by another: of a bucket, and of shares of it. Both may be refused where
 /// they come at once, never neither.
-fn refuse_overlap(session: &Session, store: &Store, names: &[String], run: &Run) -> Result<()> {
-    let others = session.wait(lease::names(store))?;
+fn refuse_overlap(session: &Session, board: &Board, names: &[String], run: &Run) -> Result<()> {
+    let others = session.wait(board.names())?;
     let overlaps = |other: &&String| names.iter().any(|name| Share::overlap(name, other));
     for other in others.iter().filter(overlaps) {
-        match session.wait(lease::read(store.s3(), &lease::place(store, other))) {
+        match session.wait(board.read(other)) {
             Ok((holder, _, age))
                 if holder.run != run.id.as_str() && age <= LASTS && !holder.is_dead(&run.host) =>
             {
@@ -230,41 +258,46 @@ fn refuse_overlap(session: &Session, store: &Store, names: &[String], run: &Run)
     Ok(())
 }
 
-/// The locks that are held in the lake.
-pub async fn held(store: &Store) -> Result<Vec<Holder>> {
+/// The locks that are held.
+pub fn held(session: &Session, store: &Store) -> Result<Vec<Holder>> {
     let mut holders = Vec::new();
-    for name in lease::names(store).await? {
-        match lease::read(store.s3(), &lease::place(store, &name)).await {
-            Ok((holder, _, _)) => holders.push(holder),
-            // Let go between the listing and the look.
-            Err(error) if error.kind() == Kind::NotFound => {}
-            Err(error) => return Err(error),
+    for board in boards(session, store) {
+        for name in session.wait(board.names())? {
+            match session.wait(board.read(&name)) {
+                Ok((holder, _, _)) => holders.push(holder),
+                // Let go between the listing and the look.
+                Err(error) if error.kind() == Kind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(holders)
 }
 
-/// Who holds a lock. One that is not held is an error.
-pub async fn holder_of(store: &Store, name: &str) -> Result<Holder> {
-    match lease::read(store.s3(), &lease::place(store, name)).await {
-        Ok((holder, _, _)) => Ok(holder),
-        Err(error) if error.kind() == Kind::NotFound => Err(Error::new(
-            Kind::NotFound,
-            format!("'{name}' is not locked"),
-        )
-        .hint("`dashictl lock list` shows what is")),
-        Err(error) => Err(error),
+/// Who holds a lock, and where it is kept. One that is not held is an error.
+fn found(session: &Session, store: &Store, name: &str) -> Result<(Holder, Board)> {
+    for board in boards(session, store) {
+        match session.wait(board.read(name)) {
+            Ok((holder, _, _)) => return Ok((holder, board)),
+            Err(error) if error.kind() == Kind::NotFound => {}
+            Err(error) => return Err(error),
+        }
     }
+    Err(
+        Error::new(Kind::NotFound, format!("'{name}' is not locked"))
+            .hint("`dashictl lock list` shows what is"),
+    )
+}
+
+/// Who holds a lock. One that is not held is an error.
+pub fn holder_of(session: &Session, store: &Store, name: &str) -> Result<Holder> {
+    found(session, store, name).map(|(holder, _)| holder)
 }
 
 /// Breaks a lock, whoever holds it. Gives who held it.
-pub async fn break_lock(store: &Store, name: &str) -> Result<Holder> {
-    let at = lease::place(store, name);
-    let holder = holder_of(store, name).await?;
-    store
-        .s3()
-        .delete(Permit::granted(), &at, None, None)
-        .await?;
+pub fn break_lock(session: &Session, store: &Store, name: &str) -> Result<Holder> {
+    let (holder, board) = found(session, store, name)?;
+    session.wait(board.remove(name, None))?;
     Ok(holder)
 }
 

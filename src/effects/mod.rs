@@ -26,6 +26,7 @@ mod abilities;
 mod account;
 mod audit;
 mod batch;
+mod board;
 mod call;
 mod change;
 mod cluster_change;

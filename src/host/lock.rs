@@ -13,7 +13,7 @@ pub(super) fn list(host: &Host) -> Result<u8> {
     let started = host.start(Effect::Read)?;
     let session = &started.session;
     let store = Store::of(session)?;
-    let holders = session.wait(held(&store))?;
+    let holders = held(session, &store)?;
     let columns = [
         "lock", "run", "actor", "host", "pid", "since", "expires", "command",
     ];
@@ -25,7 +25,7 @@ pub(super) fn break_one(host: &Host, name: &str) -> Result<u8> {
     if host.globals.dry_run {
         let started = host.start(Effect::Read)?;
         let session = &started.session;
-        let holder = session.wait(holder_of(&Store::of(session)?, name))?;
+        let holder = holder_of(session, &Store::of(session)?, name)?;
         session.console().note(&format!(
             "dry run: nothing was changed. The lock '{name}' is held by run {} ({} on {})",
             holder.run, holder.actor, holder.host
@@ -47,7 +47,7 @@ pub(super) fn break_one(host: &Host, name: &str) -> Result<u8> {
         );
         prompt::demand(session, &question, name, name)?;
     }
-    let holder = session.wait(break_lock(&store, name))?;
+    let holder = break_lock(session, &store, name)?;
     session.console().note(&format!(
         "the lock '{name}' of run {} ({} on {}) is broken; what it did: {}",
         holder.run,

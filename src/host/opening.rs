@@ -36,7 +36,7 @@ pub(super) fn prepare_run(
         .transpose()?;
     // A run that is still at it holds locks of more than it has changed so far.
     if let (Some(undone), Some(store)) = (&run.undoes, &store) {
-        let held = session.wait(held(store))?.into_iter();
+        let held = held(session, store)?.into_iter();
         places.extend(
             held.filter(|holder| holder.run == undone.as_str())
                 .map(|holder| holder.lock),

@@ -64,7 +64,7 @@ pub(super) fn holds_lock(session: &Session, run: &RunId) -> Result<bool> {
     if !has_store(session)? {
         return Ok(false);
     }
-    let holders = session.wait(held(&Store::of(session)?))?;
+    let holders = held(session, &Store::of(session)?)?;
     Ok(holders.iter().any(|holder| holder.run == run.as_str()))
 }
 
