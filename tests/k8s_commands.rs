@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::cluster::{Namespace, admin, viewer};
+use super::flows::in_time;
 use super::operator::Operator;
 
 fn operator(kubeconfig: &std::path::Path) -> Operator {
@@ -147,5 +148,30 @@ fn a_right_that_is_missing_is_a_warning_of_doctor() {
             .unwrap()
             .contains("you may not create jobs.batch"),
         "{rights}"
+    );
+}
+
+#[test]
+fn the_log_before_a_restart_is_shown_where_it_is_asked_for() {
+    let namespace = Namespace::new();
+    let own = operator(&viewer());
+    namespace.apply(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "again"}, "spec": {"restartPolicy": "OnFailure",
+        "terminationGracePeriodSeconds": 0, "volumes": [{"name": "kept", "emptyDir": {}}], "containers": [{"name": "main", "image": "any",
+        "volumeMounts": [{"name": "kept", "mountPath": "/run/kept"}],
+        "command": ["sh", "-c", "[ -e /run/kept/x ] && { echo second; sleep 600; }; touch /run/kept/x; echo first; exit 1"]}]}}));
+    in_time("it was restarted", || {
+        let pod = namespace.get("pod/again")?;
+        let status = &pod["status"]["containerStatuses"][0];
+        (status["restartCount"] == 1 && !status["state"]["running"].is_null()).then_some(())
+    });
+    let logs = |flags: &[&str]| {
+        own.run(&[&["k8s", "logs", "again", "-n", &namespace.name], flags].concat())
+    };
+    assert_eq!(logs(&["--previous"]).success(), "again/main first\n");
+    assert_eq!(logs(&["--tail", "1"]).success(), "again/main second\n");
+    assert!(
+        logs(&["-p", "-f"])
+            .failure(2)
+            .contains("what ended does not go on")
     );
 }

@@ -30,6 +30,8 @@ pub struct Log {
     last: Option<(Timestamp, usize)>,
     /// So many lines are wanted of those that there are, the last ones.
     tail: Option<i64>,
+    /// Whether it is that of the run before the last restart.
+    previous: bool,
 }
 
 /// How a stream ended.
@@ -61,6 +63,7 @@ impl Log {
             container: container.to_owned(),
             last: None,
             tail: None,
+            previous: false,
         }
     }
 
@@ -68,6 +71,12 @@ impl Log {
     #[must_use]
     pub fn tail(self, tail: Option<i64>) -> Log {
         Log { tail, ..self }
+    }
+
+    /// That of the run before the container's last restart.
+    #[must_use]
+    pub fn previous(self, previous: bool) -> Log {
+        Log { previous, ..self }
     }
 
     /// Hands in what there is, each line as `pod`, `container`, `time`, `line`.
@@ -106,6 +115,7 @@ impl Log {
             container: Some(self.container.clone()),
             follow,
             timestamps: true,
+            previous: self.previous,
             // What was handed in already is gone on from.
             tail_lines: self.tail.filter(|_| self.last.is_none()),
             since_time: self.last.map(|(time, _)| since(time)),

@@ -39,6 +39,8 @@ pub struct Wanted {
     pub follow: bool,
     /// So many of each container, the last ones; all where none is said.
     pub tail: Option<i64>,
+    /// Of the run of each container before its last restart.
+    pub previous: bool,
 }
 
 /// The lines, each with `pod`, `container`, `time`, `line`. Those of one container are in order.
@@ -98,7 +100,9 @@ async fn read(cluster: Cluster, wanted: Wanted, to: &Sender<Result<Value>>) -> R
             if !is_wanted || !known.insert((pod.clone(), container.clone())) {
                 continue;
             }
-            let log = Log::of(&cluster, &place, &pod, &container).tail(wanted.tail);
+            let log = Log::of(&cluster, &place, &pod, &container)
+                .tail(wanted.tail)
+                .previous(wanted.previous);
             let (to, follow) = (to.clone(), wanted.follow);
             readers.spawn(async move {
                 if follow {

@@ -291,6 +291,7 @@ async fn last_lines(cluster: &Cluster, wish: &Wish) -> Vec<String> {
         container: None,
         follow: false,
         tail: i64::try_from(LINES).ok(),
+        previous: false,
     };
     let mut pages = k8s_logs::logs(cluster, lines);
     let mut last = Vec::new();

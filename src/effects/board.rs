@@ -11,6 +11,7 @@ use super::payload::digest;
 use super::{Permit, Store};
 use crate::clients::k8s_leases::Leases;
 use crate::clients::s3_changes::{Condition, Content};
+use crate::config::Setting;
 use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
 use crate::session::Session;
@@ -21,7 +22,15 @@ pub enum Board {
     /// Objects of the lake's state.
     Objects(Store),
     /// Leases of the lake's cluster.
-    Leases(Leases),
+    Leases(Box<Leases>),
+}
+
+/// What became of a write of a lock.
+pub(super) enum Write {
+    /// It was written, and is of this version.
+    Done(Option<String>),
+    /// There is one already, or it is of another version by now.
+    Refused,
 }
 
 /// A lock as it stands: its holder, its version, and how long ago it was written, by the keeper's own clock.
@@ -36,17 +45,17 @@ impl Board {
         }
         let namespace = config
             .setting("kubernetes.namespace")
-            .map(|setting| setting.display())
+            .map(Setting::display)
             .unwrap_or_default();
         // Machines may reach one store by several names; its state is in one place.
         let lake = digest(config.state_url()?.as_bytes());
         let leases = Leases::of(session.cluster()?, &namespace, &lake[..12]);
         let leases = session.wait(leases)?;
-        Ok(Some(Board::Leases(leases)))
+        Ok(Some(Board::Leases(Box::new(leases))))
     }
 
-    /// Writes a lock where there is none. None where there is one; else its version.
-    pub(super) async fn write_new(&self, holder: &Holder) -> Result<Option<Option<String>>> {
+    /// Writes a lock where there is none.
+    pub(super) async fn write_new(&self, holder: &Holder) -> Result<Write> {
         let text = text(holder);
         let written = match self {
             Board::Objects(store) => {
@@ -65,12 +74,8 @@ impl Board {
         unless_refused(written)
     }
 
-    /// Writes a lock over the version that was seen. None where it is another by now.
-    pub(super) async fn replace(
-        &self,
-        holder: &Holder,
-        version: Option<&str>,
-    ) -> Result<Option<Option<String>>> {
+    /// Writes a lock over the version that was seen.
+    pub(super) async fn replace(&self, holder: &Holder, version: Option<&str>) -> Result<Write> {
         let text = text(holder);
         let written = match self {
             Board::Objects(store) => {
@@ -176,11 +181,11 @@ fn text(holder: &Holder) -> String {
     serde_json::to_string(holder).unwrap_or_default()
 }
 
-/// What was written; none where somebody else was first.
-fn unless_refused(written: Result<Option<String>>) -> Result<Option<Option<String>>> {
+/// What became of a write.
+fn unless_refused(written: Result<Option<String>>) -> Result<Write> {
     match written {
-        Ok(version) => Ok(Some(version)),
-        Err(error) if matches!(error.detail().status, Some(404 | 409 | 412)) => Ok(None),
+        Ok(version) => Ok(Write::Done(version)),
+        Err(error) if matches!(error.detail().status, Some(404 | 409 | 412)) => Ok(Write::Refused),
         Err(error) => Err(error),
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use super::board::{Board, content};
+use super::board::{Board, Write, content};
 use super::lock::{Holder, LASTS};
 use super::{Permit, Run, Store};
 use crate::clients::s3_changes::Condition;
@@ -110,7 +110,7 @@ pub(super) fn take(session: &Session, board: &Board, name: &str, run: &Run) -> R
 /// Writes the lock where there is none, or over one whose holder is gone.
 async fn acquire(session: &Session, board: &Board, holder: &Holder) -> Result<Option<String>> {
     let new = board.write_new(holder).await;
-    if let Some(version) = new.map_err(|error| error.hint(RIGHTS))? {
+    if let Write::Done(version) = new.map_err(|error| error.hint(RIGHTS))? {
         return Ok(version);
     }
     let (found, version, age) = board.read(&holder.lock).await?;
@@ -121,8 +121,10 @@ async fn acquire(session: &Session, board: &Board, holder: &Holder) -> Result<Op
     if !is_over {
         return Err(found.refusal(session.config()));
     }
-    let written = board.replace(holder, version.as_deref()).await?;
-    written.ok_or_else(|| found.refusal(session.config()))
+    match board.replace(holder, version.as_deref()).await? {
+        Write::Done(version) => Ok(version),
+        Write::Refused => Err(found.refusal(session.config())),
+    }
 }
 
 /// Writes the lock again, if it is as this run last wrote it.
@@ -131,8 +133,9 @@ async fn renew(board: &Board, state: &Mutex<Held>) -> Result<()> {
         let held = state.lock().unwrap_or_else(PoisonError::into_inner);
         (held.holder.renewed(), held.version.clone())
     };
-    let written = board.replace(&holder, version.as_deref()).await?;
-    let written = written.ok_or_else(|| Error::new(Kind::Conflict, "somebody else holds it"))?;
+    let Write::Done(written) = board.replace(&holder, version.as_deref()).await? else {
+        return Err(Error::new(Kind::Conflict, "somebody else holds it"));
+    };
     let mut held = state.lock().unwrap_or_else(PoisonError::into_inner);
     held.holder = holder;
     held.version = written;

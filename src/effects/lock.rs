@@ -110,7 +110,7 @@ pub struct Locks {
 }
 
 enum Kept {
-    Shared(Lease),
+    Shared(Box<Lease>),
     OnMachine { _file: File },
 }
 
@@ -131,7 +131,7 @@ impl Locks {
         let board = board(session, store, warn)?;
         for name in names {
             locks.kept.push(match &board {
-                Some(board) => Kept::Shared(lease::take(session, board, name, run)?),
+                Some(board) => Kept::Shared(Box::new(lease::take(session, board, name, run)?)),
                 None => Kept::OnMachine {
                     _file: take_on_machine(session, name)?,
                 },

@@ -55,7 +55,9 @@ fn logs(ns: &mut Namespace) {
                 /// As they come.
                 follow: Bool = "false",
                 /// So many of each container, the last ones. Default: all.
-                tail: Int
+                tail: Int,
+                /// Those of the run of each container before its last restart; of one that was never restarted, none.
+                previous: Bool = "false"
             }
             {
                 k8s_logs::check(&target)?;
@@ -67,6 +69,7 @@ fn logs(ns: &mut Namespace) {
                     container: text("container"),
                     follow: options.flag("follow"),
                     tail: options.int("tail").map(|count| count.max(0)),
+                    previous: options.flag("previous"),
                 };
                 call.stream("log lines", k8s_logs::logs(call.session().cluster()?, wanted))
             }
