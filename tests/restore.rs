@@ -13,7 +13,7 @@ use super::flows::in_time;
 use super::interrupt::stopped;
 use super::lakes::{Lake, Served, real_configuration, real_lake};
 use super::operator::{Operator, Ran};
-use super::wire::{Hook, Wire};
+use super::wire::{Hook, Request, Wire};
 
 /// Somebody with a folder of backups of their own in the real lake, and a namespace for the Jobs.
 struct Vault {
@@ -503,4 +503,37 @@ fn k8s_a_scheduled_restore_test_has_the_rights_that_its_header_names_and_needs_n
     let ran = run(&["schedule", "run", "restore-weekly"]);
     assert_eq!(ran.code, Some(0), "{ran}");
     assert!(ran.stderr.contains("restores"), "{ran}");
+}
+
+#[test]
+fn a_byte_of_a_real_dump_that_is_another_when_it_comes_is_told() {
+    let vault = Vault::new();
+    vault.put("pgstac/20260101T000000Z.dump", &vault.dump("postgres"));
+    let s3 = Wire::before(&vault.served.addresses.s3);
+    let of_the_dump =
+        |request: &Request| request.method == "GET" && request.target.contains(".dump?");
+    s3.counting(of_the_dump).at_change(0, Hook::Flip);
+    let through = [("DASHI_S3_ENDPOINT", s3.url().to_owned())];
+    let line = [
+        "backup",
+        "restore-test",
+        "--json",
+        "--local",
+        "--no-compare",
+    ];
+    let ran = vault.operator.run_in(&vault.variables(&through), &line);
+    let (code, told) = verdict(&ran);
+    assert_eq!(
+        (code, &told["verdict"]),
+        (Some(3), &json!("does_not_restore")),
+        "{ran}"
+    );
+    assert_eq!(told["reason"], "checksum", "{ran}");
+    // The same through nothing that flips.
+    let (code, told) = verdict(&vault.operator.run_in(&vault.variables(&through), &line));
+    assert_eq!(
+        (code, &told["verdict"]),
+        (Some(0), &json!("restores")),
+        "{told:#}"
+    );
 }

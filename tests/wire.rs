@@ -109,6 +109,8 @@ pub enum Hook {
     Drop,
     /// The service does it, and the connection closes without the answer.
     ForwardThenDrop,
+    /// One bit of the body of its answer is another, as on a wire that nothing checks.
+    Flip,
     /// This runs, then it is forwarded.
     Run(Box<dyn FnOnce() + Send>),
 }
@@ -387,6 +389,8 @@ struct Pending {
     change: bool,
     /// The answer is for nobody.
     lost: bool,
+    /// A bit of its body is to be another.
+    flipped: bool,
 }
 
 /// Serves one connection to its end.
@@ -444,6 +448,7 @@ impl Connection {
         };
         let (request, hook) = self.shared.record(Request::of(head, opening.data));
         let lost = matches!(hook, Some(Hook::ForwardThenDrop));
+        let flipped = matches!(hook, Some(Hook::Flip));
         match hook {
             Some(Hook::Drop) => {
                 self.shared.settle(request.order, None);
@@ -451,7 +456,7 @@ impl Connection {
             }
             Some(Hook::Hold) => self.shared.hold(),
             Some(Hook::Run(run)) => run(),
-            Some(Hook::ForwardThenDrop) | None => {}
+            Some(Hook::ForwardThenDrop | Hook::Flip) | None => {}
         }
         let answering = Arc::clone(&self.shared.lock().answering);
         if let Some(answer) = answering(&request) {
@@ -462,6 +467,7 @@ impl Connection {
             change: request.is_change(),
             method: request.method,
             lost,
+            flipped,
         });
         (&self.service).write_all(&[head.raw.as_slice(), &opening.raw].concat())?;
         let carried = self.carry_body(request.order, body, reader);
@@ -548,7 +554,7 @@ impl Connection {
         reader: &mut BufReader<&TcpStream>,
     ) -> io::Result<Body> {
         let mut body = Body::of_answer(head, &pending.method);
-        let mut bytes = head.raw.clone();
+        let (mut bytes, mut flips) = (head.raw.clone(), pending.flipped);
         loop {
             if body.is_over() {
                 self.shared.settle(pending.order, head.status());
@@ -557,6 +563,10 @@ impl Connection {
             match body.next(reader)? {
                 Some(piece) => bytes = piece.raw,
                 None => break,
+            }
+            if std::mem::take(&mut flips) {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
             }
         }
         self.shared.settle(pending.order, head.status());
