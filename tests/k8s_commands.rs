@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::cluster::{Namespace, admin, viewer};
 use super::flows::in_time;
+use super::lakes::Lake;
 use super::operator::Operator;
 
 fn operator(kubeconfig: &std::path::Path) -> Operator {
@@ -174,4 +175,88 @@ fn the_log_before_a_restart_is_shown_where_it_is_asked_for() {
             .failure(2)
             .contains("what ended does not go on")
     );
+}
+
+#[test]
+fn whoever_may_only_look_is_told_the_missing_right_before_anything_is_made() {
+    let namespace = Namespace::new();
+    pod(&namespace, "web", "any", "sleep 600");
+    namespace.apply(&json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": 0,
+        "selector": {"matchLabels": {"app": "web"}}, "template": {"metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "main", "image": "any"}]}}}}));
+    let served = Lake::Sandbox.served();
+    let own = served.operator();
+    own.home_file(".kube/config", &namespace.kubeconfig_of(&viewer()));
+    let variables = ["DASHI_BACKUP_NAMESPACE", "DASHI_KUBERNETES_NAMESPACE"]
+        .map(|name| (name, namespace.name.clone()));
+    let name = namespace.name.as_str();
+    let commands: [(&[&str], &str); 8] = [
+        (
+            &["k8s", "restart", "web", "-n", name],
+            "patch deployments.apps",
+        ),
+        (
+            &["k8s", "scale", "web", "3", "-n", name],
+            "patch deployments.apps/scale",
+        ),
+        (&["backup", "restore-test"], "create jobs.batch"),
+        (
+            &[
+                "schedule",
+                "add",
+                "x",
+                "--cron",
+                "0 3 * * *",
+                "--image",
+                "i",
+                "--",
+                "doctor",
+            ],
+            "create serviceaccounts",
+        ),
+        (&["schedule", "run", "x"], "create jobs.batch"),
+        (
+            &[
+                "schedule",
+                "remove",
+                "x",
+                "--apply",
+                "--yes",
+                "--env-override",
+            ],
+            "delete cronjobs.batch",
+        ),
+        (
+            &["submit", "--shards", "2", "--image", "i", "--", "gc"],
+            "create jobs.batch",
+        ),
+        (
+            &[
+                "eval",
+                "--effect",
+                "destroy",
+                "--apply",
+                "--yes",
+                "k8s::exec(\"pod/web\", [\"true\"])",
+            ],
+            "create pods/exec",
+        ),
+    ];
+    let before = ["jobs", "cronjobs", "serviceaccounts", "configmaps", "pods"]
+        .map(|kind| namespace.count(kind));
+    for (command, right) in commands {
+        let ran = own.run_in(&variables, command);
+        let told = ran.to_string();
+        assert!(
+            ran.code != Some(0) && told.contains("you may not ") && told.contains(right),
+            "{command:?}: {ran}"
+        );
+        assert!(
+            told.contains("a Role with these rules"),
+            "{command:?}: {ran}"
+        );
+    }
+    let after = ["jobs", "cronjobs", "serviceaccounts", "configmaps", "pods"]
+        .map(|kind| namespace.count(kind));
+    assert_eq!(before, after);
 }
