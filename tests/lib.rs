@@ -76,6 +76,7 @@ mod k8s_changes;
 mod k8s_commands;
 mod k8s_logs;
 mod k8s_wait;
+mod k8s_watch;
 mod kill;
 mod large;
 mod locks;

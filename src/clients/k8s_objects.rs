@@ -96,7 +96,7 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 /// Where that is, as it ends a sentence.
-fn place(namespace: Option<&str>) -> String {
+pub(super) fn place(namespace: Option<&str>) -> String {
     match namespace {
         Some("*") => " of all namespaces".to_owned(),
         Some(namespace) => format!(" in the namespace {namespace}"),

@@ -23,6 +23,7 @@ pub mod k8s_right;
 pub mod k8s_secret;
 pub mod k8s_trace;
 pub mod k8s_wait;
+pub mod k8s_watch;
 pub mod local_restore;
 pub mod loki;
 pub mod loki_bell;

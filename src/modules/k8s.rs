@@ -13,6 +13,7 @@ use crate::clients::k8s_place::Place;
 use crate::clients::k8s_right::{Right, demand};
 use crate::clients::k8s_secret;
 use crate::clients::k8s_wait::{self, Wish};
+use crate::clients::k8s_watch;
 use crate::effects::known_as;
 use crate::engine::call::Call;
 use crate::engine::options::Options;
@@ -244,6 +245,32 @@ fn objects(ns: &mut Namespace) {
                     fields: text("fields"),
                 };
                 call.stream("objects", k8s_objects::list(call.session().cluster()?, kind.to_string(), wanted))
+            }
+
+        /// The objects of a kind as they come, change and go, without end: maps of `type` (`added`, also for what is there already,
+        /// `modified`, `deleted`) and `object`. A stream that breaks off is gone on with. `break` ends it.
+        ///
+        /// ```rhai
+        /// for event in k8s::watch("namespaces", #{fields: "metadata.name=dashi-catalog"}) { return event.type; }
+        /// //=> "added"
+        /// ```
+        read fn watch(call, kind: ImmutableString) -> "Stream"
+            options as options {
+                /// The namespace; `*` for all. Default: that of the kubeconfig's context.
+                namespace: Text,
+                /// Only with these labels: `app=stac,tier!=cache`.
+                labels: Text,
+                /// Only with these fields: `status.phase=Running`.
+                fields: Text
+            }
+            {
+                let text = |name: &str| options.text(name).map(|text| text.to_string());
+                let wanted = Selection {
+                    namespace: text("namespace"),
+                    labels: text("labels"),
+                    fields: text("fields"),
+                };
+                call.stream("events", k8s_watch::watch(call.session().cluster()?, kind.to_string(), wanted))
             }
 
         /// One object, `kind/name`. Throws `not_found` where there is none.
