@@ -297,3 +297,78 @@ fn what_cannot_be_shared_is_refused_with_what_is_right() {
     // The embedded lake has no Kubernetes, and says so.
     assert!(submit(&["gc"]).contains("the embedded lake has no Kubernetes"));
 }
+
+#[test]
+fn k8s_shards_of_a_runbook_that_destroys_are_not_in_each_others_way() {
+    let site = Site::new(1);
+    let keys: Vec<String> = (1..=6).map(|n| format!("own/{n}.txt")).collect();
+    site.bucket.put(&keys);
+    site.bucket.operator.work_file(
+        "sweep.rhai",
+        &format!(
+            "//! Sweeps.\n//! ```toml\n//! effect = \"destroy\"\n//! [options.shard]\n//! required = true\n//! ```\n\
+             fn main(args) {{ let n = parse_int(args.shard.split(\"/\")[0]); s3::delete(`s3://{}/own/${{if n == 0 {{ 6 }} else {{ n }}}}.txt`) }}\n",
+            site.bucket.name
+        ),
+    );
+    let line = [
+        "submit",
+        "--shards",
+        "6",
+        "--json",
+        "--",
+        "run",
+        "sweep.rhai",
+        "--apply",
+        "--yes",
+        "--max-delete",
+        "6",
+    ];
+    let ran = site.bucket.operator.run_in(&site.variables(), &line);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let rows = rows(&ran);
+    assert!(
+        rows.iter()
+            .all(|row| row["tries"] == 1 && row["done"] == 1 && row["outcome"] == "done"),
+        "{ran}"
+    );
+    assert!(
+        site.bucket
+            .keys()
+            .iter()
+            .all(|key| !key.starts_with("own/")),
+        "{ran}"
+    );
+    assert!(ran.stderr.contains("take it back: dashictl undo "), "{ran}");
+}
+
+#[test]
+fn k8s_what_keeps_shards_from_their_end_is_told_once_and_the_job_goes() {
+    let site = Site::new(1);
+    let unpulled = site.submit(&["--image", "no-such-image"], &site.gc(&[]));
+    assert_eq!(unpulled.code, Some(1), "{unpulled}");
+    assert!(
+        unpulled.stderr.contains("no-such-image") && !unpulled.stderr.contains("goes on"),
+        "{unpulled}"
+    );
+    assert_eq!(site.namespace.count("jobs"), 0);
+    site.bucket.operator.work_file("bad.rhai", "//! Fails.\n//! ```toml\n//! [options.shard]\n//! ```\nfn main(args) { fail(\"this one breaks\", #{kind: \"conflict\", hint: \"mend it\"}) }\n");
+    let ran = site.submit(&["--timeout", "8s"], &["run", "bad.rhai"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(
+        ran.stderr.contains("(try 1): error: this one breaks")
+            && ran.stderr.contains("its time was up (--timeout)"),
+        "{ran}"
+    );
+    for inner in [&["gc", "--plan-out", "x"][..], &["gc", "--shard", "1/2"]] {
+        let refused = site.submit(&[], inner).failure(2);
+        assert!(refused.contains("leave it out"), "{refused}");
+    }
+    let nowhere = site
+        .submit(&["-n", "no-such-namespace"], &site.gc(&[]))
+        .failure(1);
+    assert!(
+        nowhere.contains("there is no namespace 'no-such-namespace'"),
+        "{nowhere}"
+    );
+}

@@ -17,6 +17,7 @@ use super::row::{Row, State};
 use super::run::Order;
 use super::{Audit, Change, Effect, Facts, Ledger, Recorder, Run};
 use crate::error::{Error, Kind, Result};
+use crate::lake::Share;
 use crate::session::Session;
 
 /// Of what was asked for beyond the plan, so many are named.
@@ -78,8 +79,8 @@ enum Standing {
     Open,
     /// Nothing of it is done, whatever is planned.
     Preview,
-    /// It was judged with those of other machines.
-    Judged,
+    /// It was judged with those of other machines, each of which does a share.
+    Judged(Option<Share>),
 }
 
 pub(super) struct Inner {
@@ -178,14 +179,23 @@ impl Gate {
     }
 
     /// What speaks against the plan as a part was judged with the other parts: it is no reason to stop any more.
-    pub fn set_judged(&self) {
-        lock(&self.inner).standing = Standing::Judged;
+    pub fn set_judged(&self, share: Option<Share>) {
+        lock(&self.inner).standing = Standing::Judged(share);
+    }
+
+    /// The share that is done here of a plan that was judged as a whole.
+    #[must_use]
+    pub fn judged_share(&self) -> Option<Share> {
+        match lock(&self.inner).standing {
+            Standing::Judged(share) => share,
+            _ => None,
+        }
     }
 
     /// Whether the plan was judged with those of other machines.
     #[must_use]
     pub fn is_judged(&self) -> bool {
-        lock(&self.inner).standing == Standing::Judged
+        matches!(lock(&self.inner).standing, Standing::Judged(_))
     }
 
     /// What was typed, for journal and plan.

@@ -11,6 +11,7 @@ use super::{Host, confirm, plan_file, plan_view, shard};
 use crate::config::quoted;
 use crate::effects::{Effect, Plan, PlanHeader, State};
 use crate::error::{Error, Kind, Result};
+use crate::lake::Share;
 use crate::script::check::check;
 use crate::script::library::Library;
 
@@ -25,7 +26,13 @@ pub(super) fn perform(
         return shard::perform(host, library, file, judged);
     }
     let plan = plan_file::read(host, file)?;
-    guarded(host, library, file, plan, false)
+    guarded(host, library, file, plan, None)
+}
+
+/// What is known of a plan that was judged with those of other machines.
+pub(super) struct Judged {
+    /// The share that is done here.
+    pub(super) share: Option<Share>,
 }
 
 /// Runs the script of a plan with it as the guard. What was `judged` before is not judged again.
@@ -34,7 +41,7 @@ pub(super) fn guarded(
     library: &Library,
     file: &Path,
     plan: Plan,
-    judged: bool,
+    judged: Option<Judged>,
 ) -> Result<u8> {
     let header = plan.header;
     let found = Found::of(library, &header.order).map_err(|error| {
@@ -63,8 +70,8 @@ pub(super) fn guarded(
         session.console().note("dry run: nothing was changed");
         return Ok(0);
     }
-    if judged {
-        gate.set_judged();
+    if let Some(judged) = judged {
+        gate.set_judged(judged.share);
     }
     confirm::refuse_too_many(&host.globals, destroyed)?;
     confirm::ask(session, &host.globals, &totals, &header.confirm)?;

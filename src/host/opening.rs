@@ -8,6 +8,7 @@ use crate::effects::{
     write_plan,
 };
 use crate::error::Result;
+use crate::lake::Share;
 use crate::session::Session;
 
 /// What stands before the first change of a confirmed plan: its locks, its journal here and in the lake, its nonce, its
@@ -25,10 +26,11 @@ pub(super) fn prepare_run(
     header: &PlanHeader,
     run: Run,
 ) -> Result<Arc<Recorder>> {
-    let (mut places, totals) = session
+    let (places, totals) = session
         .gate()
         .with_ledger(|ledger| Ok((locked(ledger)?, ledger.totals(false)?)))?
         .unwrap_or_default();
+    let mut places = of_share(places, session.gate().judged_share());
     let id = run.id.clone();
     // What stays on this machine asks nothing of the lake.
     let store = (!places.is_empty())
@@ -70,6 +72,15 @@ pub(super) fn locked(ledger: &mut Ledger) -> Result<Vec<String>> {
         places.retain(|place| place != CATALOGUE);
     }
     Ok(places)
+}
+
+/// The locks of one share of what was judged as a whole: the other shares are no strangers to it.
+pub(super) fn of_share(places: Vec<String>, share: Option<Share>) -> Vec<String> {
+    let lock = |place: String| match share {
+        Some(share) if !Share::is_lock(&place) => share.lock(&place),
+        _ => place,
+    };
+    places.into_iter().map(lock).collect()
 }
 
 /// What a run is about to change, for its audit line.

@@ -161,7 +161,8 @@ pub(super) fn go_on(
     command: &str,
 ) -> Result<Arc<Recorder>> {
     let run = account.run()?;
-    let places = super::opening::locked(ledger)?;
+    let share = session.gate().judged_share();
+    let places = super::opening::of_share(super::opening::locked(ledger)?, share);
     // What changes nothing of the lake's own needs no keys for its store.
     let store = (!places.is_empty() || has_store(session)?)
         .then(|| Store::of(session))

@@ -9,10 +9,21 @@ use super::passes::Passes;
 use super::{Host, confirm, rest};
 use crate::effects::{Effect, Row, RunId, State};
 use crate::error::{Error, Kind, Result};
+use crate::lake::Share;
 use crate::script::library::Library;
 
 /// Resumes a run.
 pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
+    of_share(host, library, run, None)
+}
+
+/// Resumes a run that does a share of what was judged as a whole.
+pub(super) fn of_share(
+    host: &Host,
+    library: &Library,
+    run: &str,
+    share: Option<Share>,
+) -> Result<u8> {
     let id = RunId::parse(run)?;
     if host.globals.dry_run {
         return Err(Error::usage("resume has no dry run").hint(format!(
@@ -21,6 +32,9 @@ pub(super) fn perform(host: &Host, library: &Library, run: &str) -> Result<u8> {
     }
     let started = host.start(Effect::Destroy)?;
     let session = &started.session;
+    if share.is_some() {
+        session.gate().set_judged(share);
+    }
     session.endpoints()?;
     let account = rest::account(session, &id)?;
     let run = account.run()?.clone();

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::apply::Judged;
 use super::{Host, apply, plan_file, resume};
 use crate::effects::{Effect, Plan, RunId, Store};
 use crate::error::{Error, Kind, Result};
+use crate::lake::Share;
 use crate::script::library::Library;
 
 /// What a judgement may hold.
@@ -16,10 +18,22 @@ const LIMIT: usize = 16 << 20;
 /// Applies the slice in an object of the lake's state.
 pub(super) fn perform(host: &Host, library: &Library, place: &Path, judged: &str) -> Result<u8> {
     let plan = plan_file::read(host, place)?;
+    let share = share(&plan);
     match known(host, place, &plan, judged)? {
-        Some(run) => resume::perform(host, library, run.as_str()),
-        None => apply::guarded(host, library, place, plan, true),
+        Some(run) => resume::of_share(host, library, run.as_str(), share),
+        None => apply::guarded(host, library, place, plan, Some(Judged { share })),
     }
+}
+
+/// The share that a plan is of, as its command was told.
+fn share(plan: &Plan) -> Option<Share> {
+    plan.header
+        .order
+        .arguments
+        .get("shard")?
+        .as_str()?
+        .parse()
+        .ok()
 }
 
 /// The run that has begun with this plan, if one has. One that was not judged is refused.

@@ -17,6 +17,9 @@ const SAMPLES: usize = 10;
 /// Domains that are told apart; the rest is one.
 const DOMAINS: usize = 1000;
 
+/// What keys of this program's own begin with.
+const OWN: &str = ".dashi-";
+
 /// Of the references of a bucket, so many percent at least must lead to an object.
 const RESOLVED: u64 = 99;
 
@@ -70,6 +73,9 @@ pub struct Summary {
     pub whole_buckets: BTreeMap<String, String>,
     /// Hrefs that are relative: keys that end like them are kept.
     pub relative: u64,
+    /// Among the objects those of this program itself: what was put aside, journals, locks.
+    #[serde(default)]
+    pub own: Count,
     /// Why nothing may be deleted, each a sentence.
     pub guards: Vec<String>,
 }
@@ -91,6 +97,7 @@ impl Summary {
             strangers: BTreeMap::new(),
             whole_buckets: BTreeMap::new(),
             relative: 0,
+            own: Count::default(),
             guards: Vec::new(),
         }
     }
@@ -106,6 +113,9 @@ impl Summary {
 
     pub(super) fn add(&mut self, object: &Listed, reason: Reason) {
         self.reasons.entry(reason).or_default().add(object.size);
+        if object.key.starts_with(OWN) {
+            self.own.add(object.size);
+        }
         if reason != Reason::Orphan {
             return;
         }
@@ -150,6 +160,8 @@ impl Summary {
                 sum.objects += count.objects;
                 sum.bytes += count.bytes;
             }
+            whole.own.objects += account.own.objects;
+            whole.own.bytes += account.own.bytes;
             whole.references += account.references;
             whole.resolved += account.resolved;
             // Of a catalogue that was written meanwhile, the smaller one counts.
@@ -181,6 +193,11 @@ impl Summary {
                 objects: all.objects + count.objects,
                 bytes: all.bytes + count.bytes,
             });
+        // What earlier runs have put aside would make every sweep a small one.
+        let all = Count {
+            objects: all.objects.saturating_sub(self.own.objects),
+            bytes: all.bytes.saturating_sub(self.own.bytes),
+        };
         let bucket = match self.share {
             Some(share) => format!("share {share} of '{}'", self.bucket),
             None => format!("'{}'", self.bucket),

@@ -58,6 +58,12 @@ impl Share {
         }
     }
 
+    /// Whether a lock is that of a share.
+    #[must_use]
+    pub fn is_lock(name: &str) -> bool {
+        Share::of_lock(name).is_some()
+    }
+
     fn of_lock(name: &str) -> Option<(&str, Share)> {
         let (bucket, share) = name.rsplit_once('.')?;
         let (index, of) = share.split_once("-of-")?;

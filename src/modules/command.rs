@@ -28,7 +28,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
     native! { ns,
         /// Reads a command line, an array of words without `dashictl`, as it would be read where no variable is set. Gives
         /// `line` (its text), `settings` (the settings that its flags set), `words` (with the context of this run, where none is named), `effect`, `apply`, `yes`,
-        /// `here` (the words that run it from another folder of this machine), `planning` (the words that only plan it), `max_delete`, `context`, `arguments`, `needs` (`service`, `right`, `rights` in the cluster as pairs, `namespace`),
+        /// `here` (the words that run it from another folder of this machine), `planning` (the words that only plan it), `max_delete`, `plan_out` (whether a plan is to be written), `context`, `arguments`, `needs` (`service`, `right`, `rights` in the cluster as pairs, `namespace`),
         /// `options` (the flags that its script takes), and of a script that does not ship with the program `files` (`path` below
         /// a configuration folder, `text`) with `file` (the path of its script here); then `words` run it from `folder`. Throws `usage` where it cannot be run.
         ///
@@ -124,6 +124,7 @@ fn told(call: &Call, typed: Vec<String>, given: &[String], folder: &Path) -> Res
         "effect": known.effect.name(),
         "apply": changes.apply,
         "yes": invocation.globals.yes,
+        "plan_out": changes.plan_out.is_some(),
         "max_delete": changes.max_delete,
         "context": context.unwrap_or_else(|| config.context().to_owned()),
         "arguments": known.arguments,

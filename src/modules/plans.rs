@@ -42,6 +42,17 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             told(call.session(), &uri)?
         }
 
+        /// What came of a plan that was applied: `run`, `outcome` (`done`, `partly`, `interrupted`, `failed`, or `()` while it is at it or was
+        /// killed), `done`, `left`, `failed` (targets). `()` where nobody has begun with it.
+        ///
+        /// ```rhai
+        /// try { plan::outcome(plan::place("submissions/none/1.jsonl")) } catch (e) { return e.kind; }
+        /// //=> "not_found"
+        /// ```
+        read fn outcome(call, uri: ImmutableString) -> "map or ()" {
+            outcome(call.session(), &uri)?
+        }
+
         /// What speaks against deleting orphans, each a sentence, where several machines have each swept a share of one bucket: `accounts`
         /// are those of `lake::orphans`. None where nothing does, or where exactly so many were `expected`.
         ///
@@ -66,16 +77,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
 fn told(session: &Session, uri: &str) -> Result<Value> {
     let store = Store::of(session)?;
     let at = session.lake()?.locate(uri)?;
-    let folder = tempfile::tempdir().map_err(|error| {
-        Error::io(
-            "make",
-            std::path::Path::new("a folder for the plan"),
-            &error,
-        )
-    })?;
-    let file = folder.path().join("plan.jsonl");
-    session.wait(store.bring(&at, &file))?;
-    let plan = Plan::read(&file)?;
+    let plan = fetched(session, &store, uri)?;
     let totals = plan.ledger.totals(false)?;
     let beside = at.key.strip_suffix(".jsonl").unwrap_or(&at.key);
     let beside = format!("{beside}.result.json");
@@ -97,6 +99,38 @@ fn told(session: &Session, uri: &str) -> Result<Value> {
         "steps": totals,
         "result": result,
     }))
+}
+
+fn outcome(session: &Session, uri: &str) -> Result<Option<Value>> {
+    let store = Store::of(session)?;
+    let plan = fetched(session, &store, uri)?;
+    let Some(run) = session.wait(store.user_of(&plan.header.nonce))? else {
+        return Ok(None);
+    };
+    let account = session.wait(store.read(&run))?;
+    let [done, left, failed, unknown] = account.counts()?;
+    let ended = account
+        .finished
+        .as_ref()
+        .map(|(outcome, _)| outcome.as_str());
+    Ok(Some(json!({
+        "run": run.as_str(), "outcome": ended, "done": done, "left": left, "failed": failed + unknown,
+    })))
+}
+
+/// The plan in an object of the lake's state.
+fn fetched(session: &Session, store: &Store, uri: &str) -> Result<Plan> {
+    let at = session.lake()?.locate(uri)?;
+    let folder = tempfile::tempdir().map_err(|error| {
+        Error::io(
+            "make",
+            std::path::Path::new("a folder for the plan"),
+            &error,
+        )
+    })?;
+    let file = folder.path().join("plan.jsonl");
+    session.wait(store.bring(&at, &file))?;
+    Plan::read(&file)
 }
 
 fn account_of(account: &Value) -> Result<Summary> {
