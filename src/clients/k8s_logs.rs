@@ -4,12 +4,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::Value;
-use tokio::sync::mpsc::{self, Sender};
+use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -17,6 +16,7 @@ use super::Pages;
 use super::cluster::Cluster;
 use super::k8s_log::Log;
 use super::k8s_objects::{get, split};
+use super::relayed::relayed;
 use crate::error::{Error, Kind, Result};
 
 /// How often it is looked for new pods.
@@ -47,27 +47,10 @@ pub struct Wanted {
 #[must_use]
 pub fn logs(cluster: &Cluster, wanted: Wanted) -> Pages {
     let cluster = cluster.clone();
-    let begun = stream::once(async move {
-        let (to, from) = mpsc::channel(WAITING);
-        // The reader ends with whoever takes the lines: nobody else holds the other end.
-        let mut reader = JoinSet::new();
-        reader.spawn(async move {
-            if let Err(error) = read(cluster, wanted, &to).await {
-                let _ = to.send(Err(error)).await;
-            }
-        });
-        (from, reader)
-    });
-    let pages = begun.flat_map(|state| {
-        stream::unfold(state, |(mut from, reader)| async move {
-            let mut some = Vec::new();
-            let count = from.recv_many(&mut some, WAITING).await;
-            (count > 0).then_some((some, (from, reader)))
-        })
-    });
-    pages
-        .map(|some: Vec<Result<Value>>| some.into_iter().collect())
-        .boxed()
+    relayed(
+        WAITING,
+        |to| async move { read(cluster, wanted, &to).await },
+    )
 }
 
 async fn read(cluster: Cluster, wanted: Wanted, to: &Sender<Result<Value>>) -> Result<()> {

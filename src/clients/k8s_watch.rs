@@ -6,17 +6,16 @@ use std::collections::btree_map::Entry;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures::StreamExt;
 use kube::api::{DynamicObject, ListParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{self, Sender};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::Pages;
 use super::cluster::Cluster;
 use super::k8s_kind::KindOf;
 use super::k8s_objects::{Selection, place, shown};
+use super::relayed::{To, relayed};
 use crate::error::{Error, Kind, Result};
 
 /// A stream that broke off is opened again after so long.
@@ -35,30 +34,10 @@ const GONE: u16 = 410;
 #[must_use]
 pub fn watch(cluster: &Cluster, kind: String, wanted: Selection) -> Pages {
     let cluster = cluster.clone();
-    let begun = stream::once(async move {
-        let (to, from) = mpsc::channel(WAITING);
-        // The reader ends with whoever takes the events: nobody else holds the other end.
-        let mut reader = JoinSet::new();
-        reader.spawn(async move {
-            if let Err(error) = read(cluster, &kind, wanted, &to).await {
-                let _ = to.send(Err(error)).await;
-            }
-        });
-        (from, reader)
-    });
-    let pages = begun.flat_map(|state| {
-        stream::unfold(state, |(mut from, reader)| async move {
-            let mut some = Vec::new();
-            let count = from.recv_many(&mut some, WAITING).await;
-            (count > 0).then_some((some, (from, reader)))
-        })
-    });
-    pages
-        .map(|some: Vec<Result<Value>>| some.into_iter().collect())
-        .boxed()
+    relayed(WAITING, |to| async move {
+        read(cluster, &kind, wanted, &to).await
+    })
 }
-
-type To = Sender<Result<Value>>;
 
 /// What is watched, and what is known of it.
 struct Watching {

@@ -38,6 +38,7 @@ pub mod prefect;
 pub mod prefect_logs;
 pub mod prefect_runs;
 pub mod presigned;
+mod relayed;
 pub mod request;
 pub mod retry;
 pub mod s3;

@@ -15,6 +15,7 @@ use super::many::{BATCH, Many};
 use super::plan::other_scripts;
 use super::row::{Row, State};
 use super::run::Order;
+use super::standing::Standing;
 use super::{Audit, Change, Effect, Facts, Ledger, Recorder, Run};
 use crate::error::{Error, Kind, Result};
 use crate::lake::Share;
@@ -70,17 +71,6 @@ pub(super) enum Mode {
     Planning,
     /// Performs what is noted.
     Guarded,
-}
-
-/// What is known beforehand of what becomes of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// Nothing yet.
-    Open,
-    /// Nothing of it is done, whatever is planned.
-    Preview,
-    /// It was judged with those of other machines, each of which does a share.
-    Judged(Option<Share>),
 }
 
 pub(super) struct Inner {
@@ -193,7 +183,6 @@ impl Gate {
     }
 
     /// Whether the plan was judged with those of other machines.
-    #[must_use]
     pub fn is_judged(&self) -> bool {
         matches!(lock(&self.inner).standing, Standing::Judged(_))
     }

@@ -65,6 +65,7 @@ mod recorder;
 mod rehearsal;
 mod row;
 mod run;
+mod standing;
 mod store;
 mod submission;
 mod unknown;

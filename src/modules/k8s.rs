@@ -238,13 +238,7 @@ fn objects(ns: &mut Namespace) {
                 fields: Text
             }
             {
-                let text = |name: &str| options.text(name).map(|text| text.to_string());
-                let wanted = Selection {
-                    namespace: text("namespace"),
-                    labels: text("labels"),
-                    fields: text("fields"),
-                };
-                call.stream("objects", k8s_objects::list(call.session().cluster()?, kind.to_string(), wanted))
+                call.stream("objects", k8s_objects::list(call.session().cluster()?, kind.to_string(), selection(&options)))
             }
 
         /// The objects of a kind as they come, change and go, without end: maps of `type` (`added`, also for what is there already,
@@ -264,13 +258,7 @@ fn objects(ns: &mut Namespace) {
                 fields: Text
             }
             {
-                let text = |name: &str| options.text(name).map(|text| text.to_string());
-                let wanted = Selection {
-                    namespace: text("namespace"),
-                    labels: text("labels"),
-                    fields: text("fields"),
-                };
-                call.stream("events", k8s_watch::watch(call.session().cluster()?, kind.to_string(), wanted))
+                call.stream("events", k8s_watch::watch(call.session().cluster()?, kind.to_string(), selection(&options)))
             }
 
         /// One object, `kind/name`. Throws `not_found` where there is none.
@@ -310,6 +298,16 @@ fn objects(ns: &mut Namespace) {
                     Err(error) => return Err(error.into()),
                 }
             }
+    }
+}
+
+/// Which objects are wanted.
+fn selection(options: &Options) -> Selection {
+    let text = |name: &str| options.text(name).map(|text| text.to_string());
+    Selection {
+        namespace: text("namespace"),
+        labels: text("labels"),
+        fields: text("fields"),
     }
 }
 

@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::header::{Example, Header, Need, Parameter};
+use super::prose::flowing;
 use super::shape::Shape;
 use crate::config::{KEYS, Key};
 use crate::effects::Effect;
@@ -376,11 +377,13 @@ impl<'a> HeaderLines<'a> {
 
     /// Rights in the cluster become a Role: they must be ones.
     fn check_rights(&self, header: &Header) -> Result<()> {
+        let at = |text: &str, message: String| {
+            let start = self.toml.find(text).unwrap_or_default();
+            self.at_span(start..start + text.len(), &message)
+        };
         for need in &header.needs {
             if let Err(error) = need.cluster_rights() {
-                let right = need.right.as_deref().unwrap_or_default();
-                let start = self.toml.find(right).unwrap_or_default();
-                let placed = self.at_span(start..start + right.len(), &error.to_string());
+                let placed = at(need.right.as_deref().unwrap_or_default(), error.to_string());
                 return Err(error
                     .detail()
                     .hints
@@ -388,15 +391,12 @@ impl<'a> HeaderLines<'a> {
                     .cloned()
                     .fold(placed, Error::hint));
             }
-            let unknown = |name: &&String| Key::at(name).is_none();
-            let names = need.namespace.iter().chain(&need.when);
-            if let Some(name) = names.into_iter().find(unknown) {
-                let start = self.toml.find(name.as_str()).unwrap_or_default();
-                let placed = self.at_span(
-                    start..start + name.len(),
-                    &format!("'{name}' is no setting"),
+            let mut names = need.namespace.iter().chain(&need.when);
+            if let Some(name) = names.find(|name| Key::at(name).is_none()) {
+                let known = KEYS.iter().map(|key| key.path);
+                return Err(
+                    at(name, format!("'{name}' is no setting")).suggest(nearest(name, known))
                 );
-                return Err(placed.suggest(nearest(name, KEYS.iter().map(|key| key.path))));
             }
         }
         Ok(())
@@ -470,34 +470,4 @@ fn spelt(value: &toml::Value, shape: Shape) -> std::result::Result<String, Strin
         .check(&text)
         .map_err(|error| format!("the default does not fit its type: {error}"))?;
     Ok(text)
-}
-
-/// Prose whose paragraphs are one line each, for who wraps it to the width there is. A line that begins with a space, a
-/// dash or a star (a list, an example) stays a line of its own.
-fn flowing(text: &str) -> String {
-    let mut flowing = String::new();
-    for line in text.trim().lines() {
-        let goes_on = !flowing.is_empty()
-            && !flowing.ends_with('\n')
-            && !line.is_empty()
-            && !line.starts_with([' ', '-', '*']);
-        if goes_on {
-            flowing.push(' ');
-        } else if !flowing.is_empty() {
-            flowing.push('\n');
-        }
-        flowing.push_str(line.trim_end());
-    }
-    flowing
-}
-
-#[cfg(test)]
-mod tests {
-    use super::flowing;
-
-    #[test]
-    fn a_paragraph_is_one_line_and_a_list_is_not() {
-        let text = "One\ntwo.\n\nThree\n- a\n- b\n  code\n";
-        assert_eq!(flowing(text), "One two.\n\nThree\n- a\n- b\n  code");
-    }
 }

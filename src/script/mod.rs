@@ -11,6 +11,7 @@ pub mod library;
 mod literal;
 mod parse;
 pub mod program;
+mod prose;
 pub mod run;
 pub mod shape;
 pub mod trust;
