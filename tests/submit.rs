@@ -169,6 +169,32 @@ fn k8s_what_looks_wrong_is_judged_over_all_shards() {
         "{refused}"
     );
     assert_eq!(site.bucket.keys().len(), 12);
+    // The pods would sweep another bucket than is meant here.
+    let another = [("DASHI_PROCESSED_BUCKET", "another".to_owned())];
+    let elsewhere = [&site.variables()[..], &another].concat();
+    let line = [
+        "submit",
+        "--shards",
+        "2",
+        "--",
+        "gc",
+        "--bucket",
+        "processed",
+        "--min-age-hours",
+        "0",
+        "--apply",
+        "--yes",
+        "--max-delete",
+        "100",
+    ];
+    let refused = site.bucket.operator.run_in(&elsewhere, &line).failure(1);
+    assert!(
+        refused.contains(&format!(
+            "the pods sweep '{}', and 'another' is meant",
+            site.bucket.name
+        )),
+        "{refused}"
+    );
     let ran = site.submit(
         &[],
         &site.gc(&[
