@@ -68,7 +68,8 @@ pub fn json(error: &Error) -> Value {
     }})
 }
 
-/// Whether the place is in a command that ships with the program, and what is wrong was typed to it.
+/// Whether the place is in a command that ships with the program, and what is wrong is not the command: whoever called it has not
+/// written it.
 fn is_elsewhere(detail: &Detail, trace: &Trace) -> bool {
     let is_shipped = |at: &Place| library::is_shipped(&at.source);
     !matches!(detail.kind, Kind::Script | Kind::Internal)

@@ -734,10 +734,9 @@ impl Worker {
 }
 
 impl Drop for Worker {
+    /// A worker that is asked to end may wait for ever.
     fn drop(&mut self) {
-        let _ = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status();
+        let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = prefect(&self.api)
             .args(["--no-prompt", "work-pool", "delete", &self.pool])

@@ -110,7 +110,7 @@ fn what_keeps_a_tunnel_from_being_dug_is_told_with_what_to_do() {
         "{stderr}"
     );
     assert!(
-        stderr.contains(r#""resources":["pods/portforward"],"verbs":["create"]"#),
+        stderr.contains(r#""resources":["pods/portforward"],"verbs":["get","create"]"#),
         "{stderr}"
     );
 }
