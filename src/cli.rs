@@ -105,26 +105,42 @@ const MANNERS: [(&str, bool); 10] = [
 
 /// The command line as one would type it again, without what only says how it is run.
 fn command_line(arguments: &[OsString]) -> String {
-    let mut words = vec!["dashictl".to_owned()];
-    let mut typed = arguments.iter().skip(1).map(|word| word.to_string_lossy());
-    while let Some(word) = typed.next() {
+    let typed = arguments
+        .iter()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned());
+    let words = without_flags(typed, &MANNERS);
+    let words = words.iter().map(|word| quoted(word));
+    std::iter::once("dashictl".to_owned())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Words without some flags, each with whether a value follows it. What stands behind `--` is no flag of the command.
+pub(crate) fn without_flags(
+    words: impl IntoIterator<Item = String>,
+    flags: &[(&str, bool)],
+) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
         if word == "--" {
-            words.push(word.into_owned());
-            // What follows is no flag of this command.
-            words.extend(typed.map(|word| quoted(&word)));
+            kept.push(word);
+            kept.extend(words);
             break;
         }
         let flag = word.split('=').next().unwrap_or(&word);
-        match MANNERS.iter().find(|(name, _)| *name == flag) {
+        match flags.iter().find(|(name, _)| *name == flag) {
             Some((_, has_value)) => {
                 if *has_value && !word.contains('=') {
-                    typed.next();
+                    words.next();
                 }
             }
-            None => words.push(quoted(&word)),
+            None => kept.push(word),
         }
     }
-    words.join(" ")
+    kept
 }
 
 /// The whole tree of commands.

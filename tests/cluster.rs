@@ -17,7 +17,8 @@ use tokio::runtime::Runtime;
 
 use super::flows::in_time;
 use super::lakes::{Addresses, Lake};
-use super::operator::program;
+use super::operator::{Operator, program};
+use super::scissors::Scissors;
 
 /// A namespace of the cluster.
 pub struct Namespace {
@@ -240,6 +241,20 @@ pub fn image() -> &'static str {
 /// The kubeconfig of somebody who may do everything; its context is `test`.
 pub fn admin() -> PathBuf {
     of("CLUSTER_KUBECONFIG")
+}
+
+/// Somebody who may do everything, through a way to the API server that can be cut.
+pub fn admin_through_scissors() -> (Operator, Scissors) {
+    let text = std::fs::read_to_string(admin()).unwrap();
+    let server = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("server: "))
+        .unwrap();
+    let scissors = Scissors::before(&server.replace("https://", "http://"));
+    let operator = Operator::new();
+    let address = scissors.url().replace("http://", "https://");
+    operator.home_file(".kube/config", &text.replace(server, &address));
+    (operator, scissors)
 }
 
 /// That of somebody who may look at most things.

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::cluster::{Namespace, admin};
+use super::cluster::{Namespace, admin, admin_through_scissors};
 use super::operator::Operator;
-use super::scissors::Scissors;
 
 /// A Job whose containers run scripts of a shell.
 fn job(namespace: &Namespace, name: &str, pods: usize, scripts: &[(&str, &str)]) {
@@ -39,15 +38,7 @@ fn texts<'a>(lines: &'a [Value], container: &str) -> Vec<&'a str> {
 #[test]
 fn each_line_comes_once_and_in_order_while_the_stream_is_cut() {
     let namespace = Namespace::new();
-    let text = std::fs::read_to_string(admin()).unwrap();
-    let server = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("server: "))
-        .unwrap();
-    let scissors = Scissors::before(&server.replace("https://", "http://"));
-    let operator = Operator::new();
-    let address = scissors.url().replace("http://", "https://");
-    operator.home_file(".kube/config", &text.replace(server, &address));
+    let (operator, scissors) = admin_through_scissors();
     let count = 100_000;
     let script = format!(
         "sleep 1; i=0; while [ $i -lt 10 ]; do seq $((i * {p} + 1)) $((i * {p} + {p})); i=$((i + 1)); sleep 0.4; done",

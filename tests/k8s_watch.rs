@@ -2,22 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::cluster::{Namespace, admin};
-use super::operator::Operator;
-use super::scissors::Scissors;
+use super::cluster::{Namespace, admin_through_scissors};
 
 #[test]
 fn what_comes_changes_and_goes_is_told_also_while_the_stream_is_cut() {
     let namespace = Namespace::new();
-    let text = std::fs::read_to_string(admin()).unwrap();
-    let server = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("server: "))
-        .unwrap();
-    let scissors = Scissors::before(&server.replace("https://", "http://"));
-    let operator = Operator::new();
-    let address = scissors.url().replace("http://", "https://");
-    operator.home_file(".kube/config", &text.replace(server, &address));
+    let (operator, scissors) = admin_through_scissors();
     let map = |name: &str, value: u32| {
         namespace.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": {"watched": "yes"}},
             "data": {"value": value.to_string()}}));

@@ -94,6 +94,7 @@ mod runs;
 mod s3_commands;
 mod sandbox;
 mod schedule;
+mod schedule_elsewhere;
 mod scissors;
 mod scripts;
 mod secrets;

@@ -6,7 +6,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 use kube::client::Body;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::cluster::Cluster;
 use super::k8s_changes::MANAGER;
@@ -26,6 +26,19 @@ pub struct Leases {
     api: Api<Lease>,
     namespace: String,
     of: String,
+}
+
+/// A Lease that is to be written.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// Its name among the others.
+    pub name: &'a str,
+    /// Who holds it.
+    pub holder: &'a str,
+    /// Its text.
+    pub text: &'a str,
+    /// It is good for so many seconds, as those see it who know Leases and not what this text means.
+    pub seconds: u64,
 }
 
 /// A Lease as it stands.
@@ -60,43 +73,25 @@ impl Leases {
     }
 
     /// Writes one where there is none; of two at once only one succeeds. Throws `conflict` where there is one. Gives its version.
-    pub async fn create(
-        &self,
-        _: Permit,
-        name: &str,
-        text: &str,
-        seconds: u64,
-    ) -> Result<Option<String>> {
-        let lease = self.lease(name, text, seconds, None)?;
-        let how = PostParams {
-            field_manager: Some(MANAGER.to_owned()),
-            ..PostParams::default()
-        };
-        let made = self
-            .cluster
-            .answer(&self.told(name), self.api.create(&how, &lease))
-            .await?;
-        Ok(made.metadata.resource_version)
+    pub async fn create(&self, _: Permit, entry: &Entry<'_>) -> Result<Option<String>> {
+        let lease = self.lease(entry, None)?;
+        let (how, what) = (how(), self.told(entry.name));
+        let made = self.cluster.answer(&what, self.api.create(&how, &lease));
+        Ok(made.await?.metadata.resource_version)
     }
 
     /// Writes one over the version that was seen. Throws `conflict` where it is another by now.
     pub async fn replace(
         &self,
         _: Permit,
-        name: &str,
-        text: &str,
-        seconds: u64,
+        entry: &Entry<'_>,
         version: Option<&str>,
     ) -> Result<Option<String>> {
-        let lease = self.lease(name, text, seconds, version)?;
-        let how = PostParams {
-            field_manager: Some(MANAGER.to_owned()),
-            ..PostParams::default()
-        };
-        let object = self.object(name);
+        let lease = self.lease(entry, version)?;
+        let (how, what, object) = (how(), self.told(entry.name), self.object(entry.name));
         let replacing = self.api.replace(&object, &how, &lease);
-        let made = self.cluster.answer(&self.told(name), replacing).await?;
-        Ok(made.metadata.resource_version)
+        let made = self.cluster.answer(&what, replacing);
+        Ok(made.await?.metadata.resource_version)
     }
 
     /// One of them.
@@ -193,19 +188,25 @@ impl Leases {
         format!("dashictl-{}-{name}", self.of)
     }
 
-    fn lease(&self, name: &str, text: &str, seconds: u64, version: Option<&str>) -> Result<Lease> {
+    fn lease(&self, entry: &Entry, version: Option<&str>) -> Result<Lease> {
         let now = Timestamp::now()
             .strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
             .to_string();
-        let holder: Value = serde_json::from_str(text).unwrap_or_default();
         let lease = json!({
             "metadata": {
-                "name": self.object(name), "namespace": self.namespace, "resourceVersion": version,
+                "name": self.object(entry.name), "namespace": self.namespace, "resourceVersion": version,
                 "labels": {"app.kubernetes.io/managed-by": "dashictl", OF: self.of},
-                "annotations": {TEXT: text},
+                "annotations": {TEXT: entry.text},
             },
-            "spec": {"holderIdentity": holder["run"], "leaseDurationSeconds": seconds, "renewTime": now},
+            "spec": {"holderIdentity": entry.holder, "leaseDurationSeconds": entry.seconds, "renewTime": now},
         });
         serde_json::from_value(lease).map_err(|error| Error::internal(error.to_string()))
+    }
+}
+
+fn how() -> PostParams {
+    PostParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PostParams::default()
     }
 }

@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::lock::{Holder, LASTS};
 use super::payload::digest;
 use super::{Permit, Store};
-use crate::clients::k8s_leases::Leases;
+use crate::clients::k8s_leases::{Entry, Leases};
 use crate::clients::s3_changes::{Condition, Content};
 use crate::config::Setting;
 use crate::error::{Error, Kind, Result};
@@ -67,11 +66,11 @@ impl Board {
             }
             Board::Leases(leases) => {
                 leases
-                    .create(Permit::granted(), &holder.lock, &text, LASTS.as_secs())
+                    .create(Permit::granted(), &entry(holder, &text))
                     .await
             }
         };
-        unless_refused(written)
+        unless_refused(written, &[409, 412])
     }
 
     /// Writes a lock over the version that was seen.
@@ -87,18 +86,12 @@ impl Board {
                 put.await.map(|written| written.etag)
             }
             Board::Leases(leases) => {
-                leases
-                    .replace(
-                        Permit::granted(),
-                        &holder.lock,
-                        &text,
-                        LASTS.as_secs(),
-                        version,
-                    )
-                    .await
+                let entry = entry(holder, &text);
+                leases.replace(Permit::granted(), &entry, version).await
             }
         };
-        unless_refused(written)
+        // One that was let go meanwhile is no more what was seen.
+        unless_refused(written, &[404, 409, 412])
     }
 
     /// A lock as it stands.
@@ -181,11 +174,28 @@ fn text(holder: &Holder) -> String {
     serde_json::to_string(holder).unwrap_or_default()
 }
 
-/// What became of a write.
-fn unless_refused(written: Result<Option<String>>) -> Result<Write> {
+/// A lock as a Lease.
+fn entry<'a>(holder: &'a Holder, text: &'a str) -> Entry<'a> {
+    Entry {
+        name: &holder.lock,
+        holder: &holder.run,
+        text,
+        seconds: LASTS.as_secs(),
+    }
+}
+
+/// What became of a write, which these answers refuse.
+fn unless_refused(written: Result<Option<String>>, refusals: &[u16]) -> Result<Write> {
     match written {
         Ok(version) => Ok(Write::Done(version)),
-        Err(error) if matches!(error.detail().status, Some(404 | 409 | 412)) => Ok(Write::Refused),
+        Err(error)
+            if error
+                .detail()
+                .status
+                .is_some_and(|status| refusals.contains(&status)) =>
+        {
+            Ok(Write::Refused)
+        }
         Err(error) => Err(error),
     }
 }
@@ -204,18 +214,10 @@ fn place(store: &Store, name: &str) -> ObjectRef {
 }
 
 async fn objects(store: &Store) -> Result<Vec<String>> {
-    let below = place(store, "");
-    let prefix = below.key.trim_end_matches(".json");
-    let mut pages = store.s3().list(&below.bucket, prefix, None);
-    let mut names = Vec::new();
-    while let Some(page) = pages.next().await {
-        for object in page? {
-            let key = object["key"].as_str().unwrap_or_default();
-            let name = key
-                .strip_prefix(prefix)
-                .and_then(|name| name.strip_suffix(".json"));
-            names.extend(name.map(str::to_owned));
-        }
-    }
-    Ok(names)
+    let keys = store.keys("locks/").await?;
+    let names = keys.iter().filter_map(|key| {
+        let (_, name) = key.rsplit_once('/')?;
+        name.strip_suffix(".json").map(str::to_owned)
+    });
+    Ok(names.collect())
 }

@@ -47,18 +47,7 @@ pub(super) async fn look(cluster: &Cluster, change: &ClusterChange) -> Result<Se
         // Each run of a command is one of its own, and nothing tells whether it was run.
         return Ok(Seen::default());
     }
-    match found(cluster, change).await {
-        Ok(object) => Ok(Seen {
-            facts: facts(&object),
-            image: Some(object),
-            ..Seen::default()
-        }),
-        Err(error) if error.kind() == Kind::NotFound => Ok(Seen {
-            missing: Some(error),
-            ..Seen::default()
-        }),
-        Err(error) => Err(error),
-    }
+    Seen::of(found(cluster, change).await, facts)
 }
 
 async fn found(cluster: &Cluster, change: &ClusterChange) -> Result<Value> {

@@ -3,13 +3,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::facts::without_server_links;
 use super::hands::{Done, Seen};
 use super::inverse::Inverse;
 use super::record::{holds, settled};
 use super::{Change, Facts, Permit};
 use crate::clients::prefect::Prefect;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// What a client may set (Prefect 3.9, `DeploymentCreate`), beside flow and name.
 const SET: [&str; 12] = [
@@ -32,21 +31,8 @@ const SCHEDULE: [&str; 3] = ["schedule", "active", "parameters"];
 /// What the deployment is that a change is about.
 pub(super) async fn look(prefect: &Prefect, change: &Change) -> Result<Seen> {
     let (flow, name) = named(change)?;
-    match prefect.deployment(&format!("{flow}/{name}")).await {
-        Ok(found) => {
-            let image = settable(&found);
-            Ok(Seen {
-                facts: facts(&image),
-                image: Some(image),
-                ..Seen::default()
-            })
-        }
-        Err(error) if error.kind() == Kind::NotFound => Ok(Seen {
-            missing: Some(error),
-            ..Seen::default()
-        }),
-        Err(error) => Err(error),
-    }
+    let found = prefect.deployment(&format!("{flow}/{name}")).await;
+    Seen::of(found.map(|found| settable(&found)), Facts::of_record)
 }
 
 /// Makes the change.
@@ -64,7 +50,7 @@ pub(super) async fn perform(prefect: &Prefect, permit: Permit, change: &Change) 
     body["flow_id"] = json!(flow_id);
     let made = prefect.put_deployment(permit, body).await?;
     Ok(Done {
-        after: facts(&settable(&made)),
+        after: Facts::of_record(&settable(&made)),
         value: made,
         ..Done::default()
     })
@@ -104,10 +90,6 @@ fn named(change: &Change) -> Result<(&str, &str)> {
     }
 }
 
-fn facts(image: &Value) -> Facts {
-    Facts::of_record(image)
-}
-
 /// What a client may set of a deployment.
 fn settable(found: &Value) -> Value {
     let kept = |value: &Value, names: &[&str]| {
@@ -116,7 +98,7 @@ fn settable(found: &Value) -> Value {
             .filter_map(|name| Some(((*name).to_owned(), value.get(*name)?.clone())));
         Value::Object(fields.collect::<Map<String, Value>>())
     };
-    let mut image = kept(&without_server_links(found), &SET);
+    let mut image = kept(found, &SET);
     if let Some(schedules) = image["schedules"].as_array() {
         image["schedules"] = schedules
             .iter()

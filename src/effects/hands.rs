@@ -21,7 +21,7 @@ use crate::clients::loki::Loki;
 use crate::clients::prefect::Prefect;
 use crate::clients::s3::S3;
 use crate::clients::stac::Stac;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
 use crate::session::Session;
 
@@ -44,6 +44,24 @@ impl Default for Seen {
             image: None,
             missing: None,
             source: None,
+        }
+    }
+}
+
+impl Seen {
+    /// What was found, with what it is known by; what is not there is missing.
+    pub(super) fn of(found: Result<Value>, facts: impl FnOnce(&Value) -> Facts) -> Result<Seen> {
+        match found {
+            Ok(image) => Ok(Seen {
+                facts: facts(&image),
+                image: Some(image),
+                ..Seen::default()
+            }),
+            Err(error) if error.kind() == Kind::NotFound => Ok(Seen {
+                missing: Some(error),
+                ..Seen::default()
+            }),
+            Err(error) => Err(error),
         }
     }
 }

@@ -113,14 +113,12 @@ pub fn inverse(step: &Effected) -> Inverse {
         },
         // Nothing of it is left.
         Change::RehearseRestore { .. } => Inverse::Nothing,
-        change if change.is_deployment() => match now {
-            Some(now) => deployment::inverse(change, begun.image.as_ref(), now),
-            None => Inverse::Lost("nobody knows whether it was done".to_owned()),
-        },
-        Change::Cluster(change) => match now {
-            Some(now) => cluster_object::inverse(change, begun.image.as_ref(), now),
-            None => Inverse::Lost("nobody knows whether it was done".to_owned()),
-        },
+        change if change.is_deployment() => since(now, |now| {
+            deployment::inverse(change, begun.image.as_ref(), now)
+        }),
+        Change::Cluster(change) => since(now, |now| {
+            cluster_object::inverse(change, begun.image.as_ref(), now)
+        }),
         change => Inverse::Lost(for_good(change, &ended.value)),
     }
 }
@@ -167,8 +165,13 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 /// What takes a step back that left its target as this.
 fn by(change: Change, now: Option<Facts>) -> Inverse {
+    since(now, |now| Inverse::Change(Box::new(change), now))
+}
+
+/// What takes back a step whose target is known to have become this.
+fn since(now: Option<Facts>, back: impl FnOnce(Facts) -> Inverse) -> Inverse {
     match now {
-        Some(now) => Inverse::Change(Box::new(change), now),
+        Some(now) => back(now),
         None => Inverse::Lost("nobody knows whether it was done".to_owned()),
     }
 }

@@ -23,18 +23,10 @@ pub(super) async fn look(stac: &Stac, change: &Change) -> Result<Seen> {
         Change::DeleteItem { collection, id } => stac.item(collection, id).await,
         _ => return Err(Error::internal("this is no change of a record")),
     };
-    match found {
-        Ok(record) => Ok(Seen {
-            facts: Facts::of_record(&record),
-            image: Some(without_server_links(&record)),
-            ..Seen::default()
-        }),
-        Err(error) if error.kind() == Kind::NotFound => Ok(Seen {
-            missing: Some(error),
-            ..Seen::default()
-        }),
-        Err(error) => Err(error),
-    }
+    Seen::of(
+        found.map(|record| without_server_links(&record)),
+        Facts::of_record,
+    )
 }
 
 /// A collection is deleted with its items by the server: one that has any is refused.

@@ -9,7 +9,7 @@ use std::path::Path;
 use futures::StreamExt;
 use serde_json::json;
 
-use super::{Account, Permit, RunId};
+use super::{Account, Permit, Plan, RunId};
 use crate::clients::s3::S3;
 use crate::clients::s3_changes::{Condition, Content};
 use crate::clients::s3_upload::Sent;
@@ -168,7 +168,8 @@ impl Store {
         Ok(runs)
     }
 
-    async fn keys(&self, below: &str) -> Result<Vec<String>> {
+    /// The keys of all objects below a name.
+    pub(super) async fn keys(&self, below: &str) -> Result<Vec<String>> {
         let prefix = self.object(below);
         let mut pages = self.s3.list(&prefix.bucket, &prefix.key, None);
         let mut keys = Vec::new();
@@ -216,6 +217,16 @@ impl Store {
     /// How many pieces of a run's journal there are.
     pub async fn segments(&self, run: &RunId) -> Result<usize> {
         Ok(self.keys(&format!("runs/{run}/")).await?.len())
+    }
+
+    /// The plan in an object below it.
+    pub async fn plan(&self, at: &ObjectRef) -> Result<Plan> {
+        let folder = tempfile::tempdir();
+        let folder = folder
+            .map_err(|error| Error::io("make", Path::new("a folder for the plan"), &error))?;
+        let file = folder.path().join("plan.jsonl");
+        self.bring(at, &file).await?;
+        Plan::read(&file)
     }
 
     /// Makes a plan that is kept elsewhere below it the first part of a run's plan, where that has none.

@@ -16,7 +16,8 @@ fn is_object(place: &Path) -> bool {
         .is_some_and(|place| place.starts_with("s3://"))
 }
 
-fn object(session: &Session, place: &Path) -> Result<ObjectRef> {
+/// The object that a place names.
+pub(super) fn object(session: &Session, place: &Path) -> Result<ObjectRef> {
     session.lake()?.locate(&place.to_string_lossy())
 }
 
@@ -28,7 +29,9 @@ pub(super) fn write(session: &Session, header: &PlanHeader, place: &Path) -> Res
             .with_ledger(|ledger| write_plan(ledger, header, place))
             .map(drop);
     }
-    let folder = scratch()?;
+    let folder = tempfile::tempdir();
+    let folder =
+        folder.map_err(|error| Error::io("make", Path::new("a folder for the plan"), &error))?;
     let file = folder.path().join("plan.jsonl");
     gate.with_ledger(|ledger| write_plan(ledger, header, &file))?;
     let at = object(session, place)?;
@@ -54,14 +57,5 @@ pub(super) fn read(host: &Host, place: &Path) -> Result<Plan> {
     }
     let started = host.start(Effect::Read)?;
     let session = &started.session;
-    let folder = scratch()?;
-    let file = folder.path().join("plan.jsonl");
-    let at = object(session, place)?;
-    session.wait(Store::of(session)?.bring(&at, &file))?;
-    Plan::read(&file)
-}
-
-fn scratch() -> Result<tempfile::TempDir> {
-    tempfile::tempdir()
-        .map_err(|error| Error::io("make", Path::new("a folder for the plan"), &error))
+    session.wait(Store::of(session)?.plan(&object(session, place)?))
 }

@@ -2,6 +2,7 @@
 //! deleting them.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -37,8 +38,14 @@ pub struct Count {
 
 impl Count {
     fn add(&mut self, bytes: u64) {
-        self.objects += 1;
-        self.bytes += bytes;
+        *self += Count { objects: 1, bytes };
+    }
+}
+
+impl AddAssign for Count {
+    fn add_assign(&mut self, other: Count) {
+        self.objects += other.objects;
+        self.bytes += other.bytes;
     }
 }
 
@@ -156,17 +163,21 @@ impl Summary {
         let mut whole = accounts.next()?;
         for account in accounts {
             for (reason, count) in account.reasons {
-                let sum = whole.reasons.entry(reason).or_default();
-                sum.objects += count.objects;
-                sum.bytes += count.bytes;
+                *whole.reasons.entry(reason).or_default() += count;
             }
-            whole.own.objects += account.own.objects;
-            whole.own.bytes += account.own.bytes;
+            for (domain, count) in account.domains {
+                *whole.domains.entry(domain).or_default() += count;
+            }
+            whole.oldest = whole.oldest.into_iter().chain(account.oldest).min();
+            whole.newest = whole.newest.max(account.newest);
+            whole.samples.extend(account.samples);
+            whole.own += account.own;
             whole.references += account.references;
             whole.resolved += account.resolved;
             // Of a catalogue that was written meanwhile, the smaller one counts.
             whole.items = whole.items.min(account.items);
         }
+        whole.samples.truncate(SAMPLES);
         whole.share = None;
         Some(whole)
     }
@@ -186,13 +197,8 @@ impl Summary {
 
     fn guards(&self) -> Vec<String> {
         let orphans = self.orphans();
-        let all = self
-            .reasons
-            .values()
-            .fold(Count::default(), |all, count| Count {
-                objects: all.objects + count.objects,
-                bytes: all.bytes + count.bytes,
-            });
+        let mut all = Count::default();
+        self.reasons.values().for_each(|count| all += *count);
         // What earlier runs have put aside would make every sweep a small one.
         let all = Count {
             objects: all.objects.saturating_sub(self.own.objects),

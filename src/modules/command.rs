@@ -18,6 +18,14 @@ use crate::script::header::{Header, Need};
 use crate::script::library::{Library, Owner, Script};
 use crate::session::Session;
 
+/// What lets a command destroy, and whether a value follows.
+const DESTROYING: [(&str, bool); 4] = [
+    ("--apply", false),
+    ("--yes", false),
+    ("-y", false),
+    ("--max-delete", true),
+];
+
 pub(crate) fn namespace(session: &Session) -> Namespace {
     let mut namespace = Namespace::new(
         session,
@@ -120,7 +128,7 @@ fn told(call: &Call, typed: Vec<String>, given: &[String], folder: &Path) -> Res
         "settings": invocation.globals.flags.values.iter().map(|(path, _)| *path).collect::<Vec<_>>(),
         "words": words,
         "here": here,
-        "planning": planning(&words),
+        "planning": cli::without_flags(words.iter().cloned(), &DESTROYING),
         "effect": known.effect.name(),
         "apply": changes.apply,
         "yes": invocation.globals.yes,
@@ -212,23 +220,6 @@ fn needed(call: &Call, need: &Need) -> Result<Value> {
         "rights": rights,
         "namespace": need.namespace.as_ref().map(setting),
     }))
-}
-
-/// Words without what lets a command destroy.
-fn planning(words: &[String]) -> Vec<String> {
-    let mut kept = Vec::new();
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--apply" | "--yes" | "-y" => {}
-            "--max-delete" => {
-                words.next();
-            }
-            word if word.starts_with("--max-delete=") => {}
-            _ => kept.push(word.clone()),
-        }
-    }
-    kept
 }
 
 /// The words that run a script from where its files will be: its own words where that is the operator's folder, else `run` and its path.

@@ -4,7 +4,7 @@
 use rhai::{Array, ImmutableString};
 use serde_json::{Value, json};
 
-use crate::effects::{Plan, Store};
+use crate::effects::{Store, Totals};
 use crate::engine::registry::{Namespace, native};
 use crate::engine::value::to_json;
 use crate::error::{Error, Kind, Result};
@@ -30,7 +30,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             store.object(&name).to_string()
         }
 
-        /// What a plan that `--plan-out` has written there says: `command`, `digest`, `expires`, `partial`, `steps` (one for each
+        /// What a plan that `--plan-out` has written there says: `command`, `nonce` (it is good for one use), `digest`, `expires`, `partial`, `steps` (one for each
         /// call, with `targets`, `bytes`, `first`, `last`), `targets`, `bytes`, `destroyed` (targets), and `result`, what its script gave
         /// back. Throws `not_found` where there is none, `stale` where it is damaged.
         ///
@@ -42,15 +42,15 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             told(call.session(), &uri)?
         }
 
-        /// What came of a plan that was applied: `run`, `outcome` (`done`, `partly`, `interrupted`, `failed`, or `()` while it is at it or was
-        /// killed), `done`, `left`, `failed` (targets). `()` where nobody has begun with it.
+        /// What came of a plan that was applied, by its `nonce`: `run`, `outcome` (`done`, `partly`, `interrupted`, `failed`, or `()` while it is
+        /// at it or was killed), `done`, `left`, `failed` (targets). `()` where nobody has begun with it.
         ///
         /// ```rhai
-        /// try { plan::outcome(plan::place("submissions/none/1.jsonl")) } catch (e) { return e.kind; }
-        /// //=> "not_found"
+        /// plan::outcome("01M8E1DTV8RN9CTJ1FG6SCWKS2")
+        /// //=> ()
         /// ```
-        read fn outcome(call, uri: ImmutableString) -> "map or ()" {
-            outcome(call.session(), &uri)?
+        read fn outcome(call, nonce: ImmutableString) -> "map or ()" {
+            outcome(call.session(), &nonce)?
         }
 
         /// What speaks against deleting orphans, each a sentence, where several machines have each swept a share of one bucket: `accounts`
@@ -77,7 +77,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
 fn told(session: &Session, uri: &str) -> Result<Value> {
     let store = Store::of(session)?;
     let at = session.lake()?.locate(uri)?;
-    let plan = fetched(session, &store, uri)?;
+    let plan = session.wait(store.plan(&at))?;
     let totals = plan.ledger.totals(false)?;
     let beside = at.key.strip_suffix(".jsonl").unwrap_or(&at.key);
     let beside = format!("{beside}.result.json");
@@ -87,9 +87,10 @@ fn told(session: &Session, uri: &str) -> Result<Value> {
         Err(error) if error.kind() == Kind::NotFound => Value::Null,
         Err(error) => return Err(error),
     };
-    let sum = |of: fn(&crate::effects::Totals) -> u64| totals.iter().map(of).sum::<u64>();
+    let sum = |of: fn(&Totals) -> u64| totals.iter().map(of).sum::<u64>();
     Ok(json!({
         "command": plan.header.order.command,
+        "nonce": plan.header.nonce,
         "digest": plan.digest,
         "expires": plan.header.expires.to_string(),
         "partial": plan.header.partial,
@@ -101,10 +102,9 @@ fn told(session: &Session, uri: &str) -> Result<Value> {
     }))
 }
 
-fn outcome(session: &Session, uri: &str) -> Result<Option<Value>> {
+fn outcome(session: &Session, nonce: &str) -> Result<Option<Value>> {
     let store = Store::of(session)?;
-    let plan = fetched(session, &store, uri)?;
-    let Some(run) = session.wait(store.user_of(&plan.header.nonce))? else {
+    let Some(run) = session.wait(store.user_of(nonce))? else {
         return Ok(None);
     };
     let account = session.wait(store.read(&run))?;
@@ -116,21 +116,6 @@ fn outcome(session: &Session, uri: &str) -> Result<Option<Value>> {
     Ok(Some(json!({
         "run": run.as_str(), "outcome": ended, "done": done, "left": left, "failed": failed + unknown,
     })))
-}
-
-/// The plan in an object of the lake's state.
-fn fetched(session: &Session, store: &Store, uri: &str) -> Result<Plan> {
-    let at = session.lake()?.locate(uri)?;
-    let folder = tempfile::tempdir().map_err(|error| {
-        Error::io(
-            "make",
-            std::path::Path::new("a folder for the plan"),
-            &error,
-        )
-    })?;
-    let file = folder.path().join("plan.jsonl");
-    session.wait(store.bring(&at, &file))?;
-    Plan::read(&file)
 }
 
 fn account_of(account: &Value) -> Result<Summary> {
