@@ -186,7 +186,7 @@ impl Addresses {
 
     /// The configuration file that leads there. A request may take long: tests hold some, on machines as slow as may be,
     /// and what is given up is asked for again.
-    fn configuration(&self) -> String {
+    pub fn configuration(&self) -> String {
         let keys = match self.access_key.as_str() {
             "" => String::new(),
             access_key => {

@@ -10,20 +10,20 @@ use super::cluster::{Namespace, image, viewer};
 use super::deletes::deletes_many;
 use super::gc::fill;
 use super::interrupt::stopped;
-use super::lakes::{Lake, real_configuration};
+use super::lakes::{Lake, on_both_lakes};
 use super::operator::{Operator, Ran};
 use super::wire::Hook;
 
-/// A bucket of the real lake, and a namespace whose Secret leads to it.
+/// A bucket of a lake, and a namespace whose Secret leads to it.
 struct Site {
     bucket: Bucket,
     namespace: Namespace,
 }
 
 impl Site {
-    fn new(domains: usize) -> Site {
+    fn new(lake: Lake, domains: usize) -> Site {
         let site = Site {
-            bucket: Bucket::new(Lake::Real, domains),
+            bucket: Bucket::new(lake, domains),
             namespace: Namespace::new(),
         };
         let kubeconfig = site.namespace.kubeconfig();
@@ -35,7 +35,10 @@ impl Site {
     /// Has the pods reach the store at a URL.
     fn lead_to(&self, s3: &str) {
         let (name, plain) = (&self.bucket.name, &self.bucket.tapped.served.addresses.s3);
-        let config = real_configuration()
+        let served = &self.bucket.tapped.served;
+        let config = served
+            .addresses
+            .configuration()
             .replace("[s3]\n", &format!("[s3]\nprocessed_bucket = {name:?}\n"))
             .replace(
                 &format!("endpoint = {plain:?}"),
@@ -80,80 +83,135 @@ fn rows(ran: &Ran) -> Vec<Value> {
     serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran}"))
 }
 
-#[test]
-fn k8s_shards_delete_together_what_one_run_would_and_each_is_undone() {
-    let site = Site::new(6);
-    let orphans = fill(&site.bucket);
-    let before = site.bucket.keys();
-    let count = orphans.len();
-    let preview = site.submit(&["--json"], &site.gc(&[]));
-    assert_eq!(preview.code, Some(0), "{preview}");
-    let told: Value = serde_json::from_str(&preview.stdout).unwrap();
-    assert_eq!(told["steps"][0]["targets"], count, "{preview}");
-    assert_eq!(site.bucket.keys(), before);
-
-    let too_few = (count - 1).to_string();
-    let refused = site
-        .submit(
-            &[],
-            &site.gc(&["--apply", "--yes", "--max-delete", &too_few]),
-        )
-        .failure(2);
-    assert!(
-        refused.contains(&format!(
-            "destroy {count} things, and --max-delete is {too_few}"
-        )),
-        "{refused}"
-    );
-    assert_eq!(site.bucket.keys(), before);
-
-    let ran = site.submit(
-        &["--json"],
-        &site.gc(&["--apply", "--yes", "--max-delete", &count.to_string()]),
-    );
-    assert_eq!(ran.code, Some(0), "{ran}");
-    let rows = rows(&ran);
-    assert_eq!(rows.len(), 8);
-    assert!(
-        rows.iter()
-            .all(|row| row["state"] == "succeeded" && row["tries"] == 1),
-        "{ran}"
-    );
-    assert_eq!(
-        rows.iter()
-            .map(|row| row["targets"].as_u64().unwrap())
-            .sum::<u64>(),
-        count as u64
-    );
-    let kept: BTreeSet<String> = before.difference(&orphans).cloned().collect();
-    assert_eq!(site.bucket.keys(), kept);
-    let runs = site.bucket.run(&["log", "list", "--json"]).json();
-    for run in runs
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|run| run["command"].as_str().unwrap().contains("--shard"))
-    {
-        let undo = [
-            "undo",
-            run["run"].as_str().unwrap(),
-            "--yes",
-            "--env-override",
-        ];
-        let _ = site.bucket.run(&undo).success();
+/// Each shard ended at its first try. On the real lake other tests change the catalogue: a shard that could not read it whole
+/// because of that says so, and is tried again.
+fn assert_at_once(lake: Lake, ran: &Ran) {
+    for row in rows(ran) {
+        let unread = format!(
+            "shard {} (try 1): error: the catalogue could not be read",
+            row["shard"]
+        );
+        let is_excused = lake == Lake::Real && ran.stderr.contains(&unread);
+        assert!(row["tries"] == 1 || is_excused, "{ran}");
     }
-    let after = site.bucket.keys().into_iter();
-    assert_eq!(
-        after
-            .filter(|key| !key.starts_with(".dashi-"))
-            .collect::<BTreeSet<_>>(),
-        before
-    );
+}
+
+on_both_lakes! {
+    fn k8s_shards_delete_together_what_one_run_would_and_each_is_undone(lake) {
+        let site = Site::new(lake, 6);
+        let orphans = fill(&site.bucket);
+        let before = site.bucket.keys();
+        let count = orphans.len();
+        let preview = site.submit(&["--json"], &site.gc(&[]));
+        assert_eq!(preview.code, Some(0), "{preview}");
+        let told: Value = serde_json::from_str(&preview.stdout).unwrap();
+        assert_eq!(told["steps"][0]["targets"], count, "{preview}");
+        assert_eq!(site.bucket.keys(), before);
+
+        let too_few = (count - 1).to_string();
+        let refused = site
+            .submit(
+                &[],
+                &site.gc(&["--apply", "--yes", "--max-delete", &too_few]),
+            )
+            .failure(2);
+        assert!(
+            refused.contains(&format!(
+                "destroy {count} things, and --max-delete is {too_few}"
+            )),
+            "{refused}"
+        );
+        assert_eq!(site.bucket.keys(), before);
+
+        let ran = site.submit(
+            &["--json"],
+            &site.gc(&["--apply", "--yes", "--max-delete", &count.to_string()]),
+        );
+        assert_eq!(ran.code, Some(0), "{ran}");
+        let rows = rows(&ran);
+        assert_eq!(rows.len(), 8);
+        assert!(rows.iter().all(|row| row["state"] == "succeeded"), "{ran}");
+        assert_at_once(lake, &ran);
+        assert_eq!(
+            rows.iter()
+                .map(|row| row["targets"].as_u64().unwrap())
+                .sum::<u64>(),
+            count as u64
+        );
+        let kept: BTreeSet<String> = before.difference(&orphans).cloned().collect();
+        assert_eq!(site.bucket.keys(), kept);
+        let runs = site.bucket.run(&["log", "list", "--json"]).json();
+        for run in runs
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|run| run["command"].as_str().unwrap().contains("--shard"))
+        {
+            let undo = [
+                "undo",
+                run["run"].as_str().unwrap(),
+                "--yes",
+                "--env-override",
+            ];
+            let _ = site.bucket.run(&undo).success();
+        }
+        let after = site.bucket.keys().into_iter();
+        assert_eq!(
+            after
+                .filter(|key| !key.starts_with(".dashi-"))
+                .collect::<BTreeSet<_>>(),
+            before
+        );
+    }
+
+    fn k8s_shards_of_a_runbook_that_destroys_are_not_in_each_others_way(lake) {
+        let site = Site::new(lake, 1);
+        let keys: Vec<String> = (1..=6).map(|n| format!("own/{n}.txt")).collect();
+        site.bucket.put(&keys);
+        site.bucket.operator.work_file(
+            "sweep.rhai",
+            &format!(
+                "//! Sweeps.\n//! ```toml\n//! effect = \"destroy\"\n//! [options.shard]\n//! required = true\n//! ```\n\
+                 fn main(args) {{ let n = parse_int(args.shard.split(\"/\")[0]); s3::delete(`s3://{}/own/${{if n == 0 {{ 6 }} else {{ n }}}}.txt`) }}\n",
+                site.bucket.name
+            ),
+        );
+        let line = [
+            "submit",
+            "--shards",
+            "6",
+            "--json",
+            "--",
+            "run",
+            "sweep.rhai",
+            "--apply",
+            "--yes",
+            "--max-delete",
+            "6",
+        ];
+        let ran = site.bucket.operator.run_in(&site.variables(), &line);
+        assert_eq!(ran.code, Some(0), "{ran}");
+        assert_at_once(lake, &ran);
+        let rows = rows(&ran);
+        assert!(
+            rows.iter()
+                .all(|row| row["done"] == 1 && row["outcome"] == "done"),
+            "{ran}"
+        );
+        assert!(
+            site.bucket
+                .keys()
+                .iter()
+                .all(|key| !key.starts_with("own/")),
+            "{ran}"
+        );
+        assert!(ran.stderr.contains("take it back: dashictl undo "), "{ran}");
+    }
 }
 
 #[test]
 fn k8s_what_looks_wrong_is_judged_over_all_shards() {
-    let site = Site::new(1);
+    let site = Site::new(Lake::Real, 1);
     let domain = &site.bucket.domains[0];
     let keys: Vec<String> = (0..12).map(|n| format!("{domain}/set-{n}/a.tif")).collect();
     site.bucket.put_items(
@@ -212,7 +270,7 @@ fn k8s_what_looks_wrong_is_judged_over_all_shards() {
 
 #[test]
 fn k8s_a_shard_that_is_killed_goes_on_to_the_same_end() {
-    let site = Site::new(4);
+    let site = Site::new(Lake::Real, 4);
     let orphans = fill(&site.bucket);
     let before = site.bucket.keys();
     site.lead_to(site.bucket.tapped.s3.url());
@@ -249,7 +307,7 @@ fn k8s_a_shard_that_is_killed_goes_on_to_the_same_end() {
 
 #[test]
 fn k8s_a_runbook_that_takes_a_shard_is_shared_as_well() {
-    let site = Site::new(1);
+    let site = Site::new(Lake::Real, 1);
     site.bucket
         .operator
         .work_file("lib/share.rhai", "fn told(share) { `this is ${share}` }");
@@ -277,7 +335,7 @@ fn k8s_a_runbook_that_takes_a_shard_is_shared_as_well() {
 
 #[test]
 fn k8s_ctrl_c_leaves_the_job_and_says_where_it_is() {
-    let site = Site::new(1);
+    let site = Site::new(Lake::Real, 1);
     site.bucket.operator.work_file("wait.rhai", "//! Waits.\n//! ```toml\n//! [options.shard]\n//! ```\nfn main(args) { sleep(\"60s\"); }\n");
     let line = ["submit", "--shards", "2", "--", "run", "wait.rhai"];
     let mut command = site.bucket.operator.command(&line);
@@ -294,7 +352,7 @@ fn k8s_ctrl_c_leaves_the_job_and_says_where_it_is() {
 
 #[test]
 fn k8s_nothing_is_submitted_that_cannot_be_ended() {
-    let site = Site::new(1);
+    let site = Site::new(Lake::Real, 1);
     let kubeconfig = site.namespace.kubeconfig_of(&viewer());
     site.bucket.operator.home_file(".kube/config", &kubeconfig);
     let refused = site.submit(&[], &site.gc(&[])).failure(1);
@@ -325,52 +383,8 @@ fn what_cannot_be_shared_is_refused_with_what_is_right() {
 }
 
 #[test]
-fn k8s_shards_of_a_runbook_that_destroys_are_not_in_each_others_way() {
-    let site = Site::new(1);
-    let keys: Vec<String> = (1..=6).map(|n| format!("own/{n}.txt")).collect();
-    site.bucket.put(&keys);
-    site.bucket.operator.work_file(
-        "sweep.rhai",
-        &format!(
-            "//! Sweeps.\n//! ```toml\n//! effect = \"destroy\"\n//! [options.shard]\n//! required = true\n//! ```\n\
-             fn main(args) {{ let n = parse_int(args.shard.split(\"/\")[0]); s3::delete(`s3://{}/own/${{if n == 0 {{ 6 }} else {{ n }}}}.txt`) }}\n",
-            site.bucket.name
-        ),
-    );
-    let line = [
-        "submit",
-        "--shards",
-        "6",
-        "--json",
-        "--",
-        "run",
-        "sweep.rhai",
-        "--apply",
-        "--yes",
-        "--max-delete",
-        "6",
-    ];
-    let ran = site.bucket.operator.run_in(&site.variables(), &line);
-    assert_eq!(ran.code, Some(0), "{ran}");
-    let rows = rows(&ran);
-    assert!(
-        rows.iter()
-            .all(|row| row["tries"] == 1 && row["done"] == 1 && row["outcome"] == "done"),
-        "{ran}"
-    );
-    assert!(
-        site.bucket
-            .keys()
-            .iter()
-            .all(|key| !key.starts_with("own/")),
-        "{ran}"
-    );
-    assert!(ran.stderr.contains("take it back: dashictl undo "), "{ran}");
-}
-
-#[test]
 fn k8s_what_keeps_shards_from_their_end_is_told_once_and_the_job_goes() {
-    let site = Site::new(1);
+    let site = Site::new(Lake::Real, 1);
     let unpulled = site.submit(&["--image", "no-such-image"], &site.gc(&[]));
     assert_eq!(unpulled.code, Some(1), "{unpulled}");
     assert!(
