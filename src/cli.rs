@@ -374,6 +374,7 @@ fn run_action(
         return Ok(Err(Printed {
             text,
             warnings: Vec::new(),
+            was_asked_for: true,
         }));
     }
     let script = library::read(PathBuf::from(&file).as_path())?;
@@ -417,19 +418,18 @@ fn leaf(matches: &ArgMatches) -> (Vec<String>, &ArgMatches) {
     (words, matches)
 }
 
-/// Help is printed; anything else that clap says is an error of usage, in our own form.
+/// Help is printed, also where a command is missing; anything else that clap says is an error of usage, in our own form.
 fn printed(error: &clap::Error, warnings: &[String]) -> Result<Parsed> {
     use clap::error::ErrorKind;
     let text = error.render().to_string();
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Parsed::Printed(Printed {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Ok(Parsed::Printed(Printed {
             text,
             warnings: warnings.to_vec(),
+            was_asked_for: error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
         })),
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let usage = Error::usage("which command? Here is what there is:");
-            Err(usage.cause(text.trim().to_owned()))
-        }
         // A command may be missing because its script was passed over.
         ErrorKind::InvalidSubcommand => {
             Err(warnings.iter().fold(usage_error(&text), |error, warning| {

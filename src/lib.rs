@@ -92,17 +92,28 @@ fn perform(arguments: &[OsString], environment: &Environment, console: &Console)
     }
     let library = Library::find(environment);
     match cli::parse(&library, arguments, environment)? {
-        Parsed::Printed(Printed { text, warnings }) => {
-            for warning in &warnings {
-                console.warn(warning);
-            }
-            console.print(&text)?;
-            Ok(0)
-        }
+        Parsed::Printed(printed) => help(&printed, console),
         Parsed::Invocation(invocation) => {
             host::perform(*invocation, &library, environment, console)
         }
     }
+}
+
+/// Help is data where it was asked for, and the answer to a wrong command line where it was not.
+fn help(printed: &Printed, console: &Console) -> Result<u8> {
+    for warning in &printed.warnings {
+        console.warn(warning);
+    }
+    if printed.was_asked_for {
+        console.print(&printed.text)?;
+        return Ok(0);
+    }
+    let usage = Error::usage("which command? The command line ends before it");
+    if console.json() {
+        return Err(usage.hint("the same command line with --help lists what there is"));
+    }
+    console.say(printed.text.trim_end());
+    Ok(usage.kind().exit_code())
 }
 
 /// The one place where an error is printed. Gives the exit code.

@@ -129,6 +129,30 @@ fn a_catalogue_that_fails_on_the_third_page_is_refused() {
     );
 }
 
+/// What pgstac answers to a page's token once the item that it names is deleted.
+#[test]
+fn a_page_whose_token_has_lost_its_place_once_is_read_from_the_start() {
+    for items in [0, 5_001] {
+        let (swept, times) = (Swept::new(), AtomicUsize::new(0));
+        let catalogue = Catalogue::of(
+            &swept,
+            |_, _| (),
+            move |ask, answer| match (ask.what, ask.page) {
+                (What::Items, 2) if times.fetch_add(1, Ordering::SeqCst) == 0 => {
+                    reply("500 Internal Server Error", r#"{"detail": "token"}"#)
+                }
+                _ => plain(ask, answer),
+            },
+        );
+        for n in 0..items {
+            let mut holding = catalogue.holding();
+            holding.page = 1000;
+            holding.put("bulk", &format!("{n:05}"), &[]);
+        }
+        swept.done(swept.gc(&[]));
+    }
+}
+
 #[test]
 fn a_page_that_breaks_off_is_refused() {
     refused(

@@ -426,6 +426,8 @@ fn k8s_wherever_it_is_stopped_nothing_is_left() {
             stage.namespace.count(stage_of) > 0
         });
         assert_eq!(code, Some(130), "{stage_of}: {stderr}");
+        // What it made is gone: there is nothing that could be taken back.
+        assert!(!stderr.contains("dashictl undo"), "{stderr}");
         assert_eq!(stage.left(), 0, "{stage_of}: {stderr}");
     }
     // While the dump is on its way: by Ctrl-C, and by a kill, after which the Job goes by itself.

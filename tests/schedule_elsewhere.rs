@@ -164,6 +164,17 @@ fn what_cannot_run_by_itself_is_refused_with_what_is_right() {
         &["gc", "--bucket", "landing", "--apply", "--yes"],
     );
     assert!(unbounded.contains("--max-delete N"), "{unbounded}");
+    let elsewhere = add("weekly", "0 3 * * 1", &["ingest", "-d", "raw", "a.geojson"]);
+    assert!(elsewhere.contains("write its whole path"), "{elsewhere}");
+    let flags = ["--print", "--image", "dashictl"];
+    let line = adding(
+        "weekly",
+        "0 3 * * 1",
+        &flags,
+        &["ingest", "-d", "raw", "/srv/a.geojson"],
+    );
+    let refused = operator.run(&line).failure(2);
+    assert!(refused.contains("which no pod has"), "{refused}");
     // Without the program's image there is nothing to be run.
     let line = adding("weekly", "0 3 * * 1", &["--print"], &["domain", "list"]);
     assert!(operator.run(&line).failure(2).contains("kubernetes.image"));

@@ -100,3 +100,16 @@ fn every_function_of_a_shipped_library_has_a_text_and_an_example() {
         );
     }
 }
+
+#[test]
+fn a_group_without_its_command_is_answered_with_what_there_is() {
+    let operator = Operator::new();
+    for group in ["backup", "schedule", "lock"] {
+        let asked = operator.run(&[group, "-h"]);
+        let ran = operator.run(&[group]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran}");
+        assert_eq!(asked.stdout.trim_end(), ran.stderr.trim_end());
+        let refused = operator.run(&[group, "--json"]).failure(2);
+        assert!(refused.contains("which command?"), "{refused}");
+    }
+}

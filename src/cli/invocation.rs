@@ -167,4 +167,6 @@ pub struct Printed {
     pub text: String,
     /// Scripts that were passed over.
     pub warnings: Vec<String>,
+    /// Whether somebody asked for it; else it is what there is to say to a command line without its command.
+    pub was_asked_for: bool,
 }

@@ -90,7 +90,8 @@ pub fn split(target: &str) -> Result<(&str, &str)> {
 }
 
 /// Whether it can be the name of anything in a cluster.
-pub(super) fn is_name(name: &str) -> bool {
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     let is_fit = |letter: char| letter.is_ascii_alphanumeric() || "-._:@".contains(letter);
     !name.is_empty() && name.chars().all(is_fit)
 }

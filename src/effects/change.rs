@@ -245,7 +245,8 @@ pub enum Change {
 }
 
 /// The functions whose changes nothing takes back.
-pub const FOR_GOOD: [&str; 10] = [
+pub const FOR_GOOD: [&str; 11] = [
+    "backup::rehearse",
     "k8s::restart",
     "k8s::exec",
     "prefect::run",

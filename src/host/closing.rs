@@ -1,7 +1,9 @@
 //! The end of a run that changed something: what was not done is told and written down, the locks are let go, and what
 //! came of it all becomes the exit code.
 
-use crate::effects::{Effect, FOR_GOOD, Recorder, Run, State};
+use std::collections::HashSet;
+
+use crate::effects::{Effect, FOR_GOOD, Ledger, Recorder, Row, Run, State};
 use crate::error::{Error, Kind, Result};
 use crate::prompt;
 use crate::session::Session;
@@ -9,7 +11,7 @@ use crate::session::Session;
 /// The end of a run that changed something: what was not done is told, written down, and the exit code.
 pub(super) fn finish(session: &Session, recorder: &Recorder, ended: Result<u8>) -> Result<u8> {
     let run = recorder.run();
-    let mut account = Accounted::of(session)?;
+    let mut account = Accounted::of(session, run.order.effect)?;
     if ended.is_ok() {
         account.unasked = recorder.leave_unasked(session)?;
     }
@@ -102,6 +104,31 @@ fn ways_on(
     error.hint(format!("take it back: {}", line("undo")))
 }
 
+/// Whether a run did anything that can be taken back. What a run that may only write takes away again it has made itself:
+/// nothing of that is left.
+fn leaves_something(ledger: &Ledger, most: Effect) -> Result<bool> {
+    let is_for_good = |function: &str| FOR_GOOD.contains(&function);
+    if most != Effect::Write {
+        let groups = ledger.totals(true)?;
+        return Ok(groups.iter().any(|group| !is_for_good(&group.function)));
+    }
+    let is_done = |row: &Row| row.state == State::Done;
+    let (mut gone, mut leaves) = (HashSet::new(), false);
+    ledger.rows(true, |row| {
+        if is_done(&row) && row.change.removes() {
+            gone.insert(row.change.owned_with());
+        }
+        Ok(())
+    })?;
+    ledger.rows(true, |row| {
+        leaves |= is_done(&row)
+            && !is_for_good(&row.function)
+            && !gone.contains(&row.change.owned_with());
+        Ok(())
+    })?;
+    Ok(leaves)
+}
+
 /// The steps of a run, counted.
 #[derive(Default)]
 struct Accounted {
@@ -127,7 +154,7 @@ impl Accounted {
     /// So many reasons are told.
     const REASONS: usize = 5;
 
-    fn of(session: &Session) -> Result<Accounted> {
+    fn of(session: &Session, most: Effect) -> Result<Accounted> {
         let gate = session.gate();
         let mut account = Accounted {
             beyond: gate.beyond(),
@@ -140,8 +167,7 @@ impl Accounted {
             account.left = count(State::Left)?;
             account.held = count(State::Held)?;
             account.failed = count(State::Failed)? + count(State::Begun)?;
-            let functions = ledger.totals(true)?.into_iter().map(|group| group.function);
-            account.can_be_undone = { functions }.any(|name| !FOR_GOOD.contains(&name.as_str()));
+            account.can_be_undone = leaves_something(ledger, most)?;
             if account.left + account.held + account.failed > 0 {
                 ledger.rows(true, |row| {
                     if matches!(row.state, State::Left | State::Held | State::Failed)
@@ -182,8 +208,8 @@ impl Accounted {
             }
         };
         let back = match self.done {
-            0 => String::new(),
-            _ => format!(" Take it back: {undo}"),
+            done if done > 0 && self.can_be_undone => format!(" Take it back: {undo}"),
+            _ => String::new(),
         };
         format!("{done}{}{unasked}{back}", self.appeared())
     }

@@ -8,7 +8,7 @@ use super::opening::prepare_run;
 use super::resume::tell;
 use super::{Host, confirm, plan_view, rest};
 use crate::effects::{
-    Account, Change, Effect, Effected, Facts, Inverse, Ledger, PlanHeader, Row, Run, RunId,
+    Account, Change, Effect, Effected, Facts, Inverse, Ledger, PlanHeader, Row, Run, RunId, State,
     find_out, inverse, is_submitted,
 };
 use crate::error::{Error, Kind, Result};
@@ -59,9 +59,17 @@ fn backwards(session: &Session, account: &Account) -> Result<(Ledger, Vec<String
     let mut lost = Vec::new();
     let nets = nets(account)?;
     let submitted = submitted(account)?;
+    let gone = taken_away(account)?;
     // A record must not come back before its objects, nor an object go before the record that names it.
     for class in [Class::Objects, Class::Records, Class::Removals] {
         account.steps(true, |number, step| {
+            if step
+                .begun
+                .as_ref()
+                .is_some_and(|begun| gone.contains(&begun.row.change.owned_with()))
+            {
+                return Ok(());
+            }
             match inverse(&step) {
                 Inverse::Lost(why) if class == Class::Objects => {
                     lost.push(lost_sentence(&step, &why));
@@ -93,6 +101,28 @@ fn backwards(session: &Session, account: &Account) -> Result<(Ledger, Vec<String
         })?;
     }
     Ok((ledger, lost))
+}
+
+/// What a run that may only write has taken away again: it had made that itself.
+fn taken_away(account: &Account) -> Result<HashSet<String>> {
+    let mut gone = HashSet::new();
+    if account.run()?.order.effect != Effect::Write {
+        return Ok(gone);
+    }
+    account.steps(false, |_, step| {
+        let is_done = step
+            .ended
+            .as_ref()
+            .is_some_and(|ended| ended.state == State::Done);
+        if let Some(begun) = step
+            .begun
+            .filter(|begun| is_done && begun.row.change.removes())
+        {
+            gone.insert(begun.row.change.owned_with());
+        }
+        Ok(())
+    })?;
+    Ok(gone)
 }
 
 /// What flow runs were started of.

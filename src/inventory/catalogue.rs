@@ -154,7 +154,13 @@ async fn at_once(
         "fields": {"exclude": ["geometry", "bbox"]},
     }));
     while let Some(page) = pages.next().await {
-        for item in &page.map_err(unread)? {
+        let page = match page {
+            Err(error) if is_place_lost(&error) => {
+                return Ok(Err(stac.count(json!({})).await.map_err(unread)?));
+            }
+            page => page.map_err(unread)?,
+        };
+        for item in &page {
             let id = id_of(item, "an item")?;
             let collection = item["collection"]
                 .as_str()
@@ -244,7 +250,7 @@ async fn read_collection(
             }
             // An item that went and came back between the counts is missing once; a catalogue that contradicts itself
             // does so each time.
-            Err(error) if error.kind() == Kind::Protocol => {
+            Err(error) if error.kind() == Kind::Protocol || is_place_lost(&error) => {
                 doubt.get_or_insert(error);
                 expected = self::count(stac, collection).await?;
             }
@@ -405,6 +411,12 @@ fn check_collection(item: &Value, collection: &str, id: &str) -> Result<()> {
 
 fn number(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// Whether the search may have lost its place: pgstac answers 500 to a page's token once the item that it names is deleted.
+/// A search from the start answers then, or fails again for another reason.
+fn is_place_lost(error: &Error) -> bool {
+    error.detail().status == Some(500)
 }
 
 /// The service failed.

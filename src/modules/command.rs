@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::script::bundle::bundle;
 use crate::script::header::{Header, Need};
 use crate::script::library::{Library, Owner, Script};
+use crate::script::shape::Shape;
 use crate::session::Session;
 
 /// What lets a command destroy, and whether a value follows.
@@ -36,7 +37,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
     native! { ns,
         /// Reads a command line, an array of words without `dashictl`, as it would be read where no variable is set. Gives
         /// `line` (its text), `settings` (the settings that its flags set), `words` (with the context of this run, where none is named), `effect`, `apply`, `yes`,
-        /// `here` (the words that run it from another folder of this machine), `planning` (the words that only plan it), `max_delete`, `plan_out` (whether a plan is to be written), `context`, `arguments`, `needs` (`service`, `right`, `rights` in the cluster as pairs, `namespace`),
+        /// `here` (the words that run it from another folder of this machine), `planning` (the words that only plan it), `max_delete`, `plan_out` (whether a plan is to be written), `context`, `arguments`, `paths` (the files of this machine that it names), `needs` (`service`, `right`, `rights` in the cluster as pairs, `namespace`),
         /// `options` (the flags that its script takes), and of a script that does not ship with the program `files` (`path` below
         /// a configuration folder, `text`) with `file` (the path of its script here); then `words` run it from `folder`. Throws `usage` where it cannot be run.
         ///
@@ -135,6 +136,7 @@ fn told(call: &Call, typed: Vec<String>, given: &[String], folder: &Path) -> Res
         "plan_out": changes.plan_out.is_some(),
         "max_delete": changes.max_delete,
         "context": context.unwrap_or_else(|| config.context().to_owned()),
+        "paths": known.local_paths(),
         "arguments": known.arguments,
         "options": known.header.iter().flat_map(|header| &header.options).map(|option| option.name.as_str()).collect::<Vec<_>>(),
         "needs": known.header.iter().flat_map(|header| &header.needs).map(|need| needed(call, need)).collect::<Result<Vec<_>>>()?,
@@ -168,6 +170,27 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
+    /// The values of arguments and options that are paths, unless they are the header's defaults or URIs.
+    fn local_paths(&self) -> Vec<&str> {
+        let parameters = self.header.iter().flat_map(|header| header.parameters());
+        let paths = parameters.filter(|parameter| parameter.shape == Shape::Path);
+        paths
+            .flat_map(|parameter| {
+                let given = &self.arguments[parameter.field()];
+                let one = given
+                    .as_str()
+                    .filter(|path| parameter.default.as_deref() != Some(path));
+                let many = given
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str);
+                one.into_iter().chain(many)
+            })
+            .filter(|path| !path.contains("://"))
+            .collect()
+    }
+
     fn of(invocation: &Invocation) -> Result<Known<'_>> {
         let of_host = |effect, arguments| Known {
             script: None,

@@ -66,7 +66,7 @@ fn logs(ns: &mut Namespace) {
                 let text = |name: &str| options.text(name).map(|text| text.to_string());
                 let wanted = Wanted {
                     target: target.to_string(),
-                    namespace: text("namespace"),
+                    namespace: namespace_of(&options)?,
                     container: text("container"),
                     follow: options.flag("follow"),
                     tail: options.int("tail").map(|count| count.max(0)),
@@ -102,7 +102,7 @@ fn waiting(ns: &mut Namespace) {
             {
                 let wish = Wish {
                     target: target.to_string(),
-                    namespace: namespace_of(&options),
+                    namespace: namespace_of(&options)?,
                     condition: options.text("condition").map_or_else(|| "complete".to_owned(), |text| text.to_lowercase()),
                     timeout: options.duration("timeout")?.unwrap_or(Duration::from_mins(10)),
                     patience: options.duration("patience")?.unwrap_or(Duration::from_secs(15)),
@@ -127,7 +127,7 @@ fn waiting(ns: &mut Namespace) {
             {
                 let (kind, name) = k8s_objects::split(&target)?;
                 let cluster = call.session().cluster()?;
-                let place = options.text("namespace");
+                let place = namespace_of(&options)?;
                 let place = place.as_deref().unwrap_or_else(|| cluster.client().default_namespace());
                 let events = async {
                     let kind = KindOf::meant(cluster, kind).await?.resource.kind;
@@ -156,7 +156,7 @@ fn rights(ns: &mut Namespace) {
             }
             {
                 let cluster = call.session().cluster()?;
-                let place = options.text("namespace");
+                let place = namespace_of(&options)?;
                 let place = place.as_deref().unwrap_or_else(|| cluster.client().default_namespace());
                 let key = options.text("key");
                 let secret = k8s_secret::value(cluster, place, &name, key.as_deref());
@@ -178,7 +178,7 @@ fn rights(ns: &mut Namespace) {
                 namespace: Text
             }
             {
-                let namespace = namespace_of(&options);
+                let namespace = namespace_of(&options)?;
                 let wanted: Result<Vec<Right>> = rights.iter().map(|right| wanted(right, namespace.clone())).collect();
                 call.wait(demand(call.session().cluster()?, &wanted?))?;
                 true
@@ -212,7 +212,7 @@ fn rights(ns: &mut Namespace) {
                 let right = Right {
                     verb: verb.to_string(),
                     resource: resource.to_string(),
-                    namespace: namespace_of(&options),
+                    namespace: namespace_of(&options)?,
                 };
                 call.wait(right.is_held(call.session().cluster()?))?
             }
@@ -238,7 +238,7 @@ fn objects(ns: &mut Namespace) {
                 fields: Text
             }
             {
-                call.stream("objects", k8s_objects::list(call.session().cluster()?, kind.to_string(), selection(&options)))
+                call.stream("objects", k8s_objects::list(call.session().cluster()?, kind.to_string(), selection(&options)?))
             }
 
         /// The objects of a kind as they come, change and go, without end: maps of `type` (`added`, also for what is there already,
@@ -258,7 +258,7 @@ fn objects(ns: &mut Namespace) {
                 fields: Text
             }
             {
-                call.stream("events", k8s_watch::watch(call.session().cluster()?, kind.to_string(), selection(&options)))
+                call.stream("events", k8s_watch::watch(call.session().cluster()?, kind.to_string(), selection(&options)?))
             }
 
         /// One object, `kind/name`. Throws `not_found` where there is none.
@@ -275,7 +275,7 @@ fn objects(ns: &mut Namespace) {
             {
                 reads(call, &target, &options)?;
                 let cluster = call.session().cluster()?;
-                call.wait(k8s_objects::get(cluster, &target, options.text("namespace").as_deref()))?
+                call.wait(k8s_objects::get(cluster, &target, namespace_of(&options)?.as_deref()))?
             }
 
         /// One object, `kind/name`, or `()` where there is none.
@@ -292,7 +292,7 @@ fn objects(ns: &mut Namespace) {
             {
                 reads(call, &target, &options)?;
                 let cluster = call.session().cluster()?;
-                match call.wait(k8s_objects::get(cluster, &target, options.text("namespace").as_deref())) {
+                match call.wait(k8s_objects::get(cluster, &target, namespace_of(&options)?.as_deref())) {
                     Ok(object) => Some(object),
                     Err(error) if error.kind() == Kind::NotFound => None,
                     Err(error) => return Err(error.into()),
@@ -302,13 +302,13 @@ fn objects(ns: &mut Namespace) {
 }
 
 /// Which objects are wanted.
-fn selection(options: &Options) -> Selection {
+fn selection(options: &Options) -> Result<Selection> {
     let text = |name: &str| options.text(name).map(|text| text.to_string());
-    Selection {
-        namespace: text("namespace"),
+    Ok(Selection {
+        namespace: namespace_of(options)?,
         labels: text("labels"),
         fields: text("fields"),
-    }
+    })
 }
 
 /// Ends the plan where an object is looked at that an earlier step of it is to change.
@@ -317,7 +317,7 @@ fn reads(call: &Call, target: &str, options: &Options) -> Result<()> {
         return Ok(());
     }
     let cluster = call.session().cluster()?;
-    let namespace = namespace_of(options);
+    let namespace = namespace_of(options)?;
     let at = call.wait(Place::meant(cluster, target, namespace.as_deref()))?;
     call.reads(&known_as(&at, cluster.name()))
 }
@@ -335,7 +335,14 @@ fn wanted(pair: &Dynamic, namespace: Option<String>) -> Result<Right> {
     }
 }
 
-/// The namespace that is named.
-pub(super) fn namespace_of(options: &Options) -> Option<String> {
-    options.text("namespace").map(|text| text.to_string())
+/// The namespace that is named; `*` is all of them, where that means something.
+pub(super) fn namespace_of(options: &Options) -> Result<Option<String>> {
+    let named = options.text("namespace").map(|text| text.to_string());
+    match named {
+        Some(name) if name != "*" && !k8s_objects::is_name(&name) => {
+            Err(Error::usage(format!("'{name}' is no name of a namespace"))
+                .hint("leave it out for that of the kubeconfig's context"))
+        }
+        named => Ok(named),
+    }
 }

@@ -60,7 +60,7 @@ fn manifests(ns: &mut Namespace) {
                 let whole = of_manifest(manifest)?;
                 let force = options.flag("force");
                 let cluster = call.session().cluster()?;
-                let namespace = namespace_of(&options);
+                let namespace = namespace_of(&options)?;
                 let at = call.wait(async {
                     let at = Place::described(cluster, &whole, namespace.as_deref()).await?;
                     may(cluster, &at, &["get", "create", "patch"], "").await?;
@@ -90,7 +90,7 @@ fn manifests(ns: &mut Namespace) {
                 let whole = of_manifest(manifest)?;
                 let force = options.flag("force");
                 let cluster = call.session().cluster()?;
-                let namespace = namespace_of(&options);
+                let namespace = namespace_of(&options)?;
                 call.wait(async {
                     let at = Place::described(cluster, &whole, namespace.as_deref()).await?;
                     may(cluster, &at, &["get", "create", "patch"], "").await?;
@@ -226,7 +226,7 @@ fn pods(ns: &mut Namespace) {
                     any_code: options.flag("any_code"),
                 };
                 let cluster = call.session().cluster()?;
-                let namespace = options.text("namespace");
+                let namespace = namespace_of(&options)?;
                 let at = call.wait(async {
                     let at = Place::meant(cluster, &target, namespace.as_deref()).await?;
                     let place = at.namespace.as_deref().unwrap_or_default();
@@ -386,7 +386,7 @@ fn allowed(
     subresource: &str,
 ) -> Result<Place> {
     let cluster = call.session().cluster()?;
-    let namespace = options.text("namespace");
+    let namespace = namespace_of(options)?;
     call.wait(async {
         let at = Place::meant(cluster, target, namespace.as_deref()).await?;
         may(cluster, &at, verbs, subresource).await?;
