@@ -108,12 +108,8 @@ fn help(printed: &Printed, console: &Console) -> Result<u8> {
         console.print(&printed.text)?;
         return Ok(0);
     }
-    let usage = Error::usage("which command? The command line ends before it");
-    if console.json() {
-        return Err(usage.hint("the same command line with --help lists what there is"));
-    }
     console.say(printed.text.trim_end());
-    Ok(usage.kind().exit_code())
+    Ok(Kind::Usage.exit_code())
 }
 
 /// The one place where an error is printed. Gives the exit code.

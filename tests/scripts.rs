@@ -110,6 +110,6 @@ fn a_group_without_its_command_is_answered_with_what_there_is() {
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran}");
         assert_eq!(asked.stdout.trim_end(), ran.stderr.trim_end());
         let refused = operator.run(&[group, "--json"]).failure(2);
-        assert!(refused.contains("which command?"), "{refused}");
+        assert!(refused.contains("requires a subcommand"), "{refused}");
     }
 }
