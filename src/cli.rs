@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -11,6 +12,7 @@ use clap::{Arg, ArgMatches, Command};
 use crate::config::{Environment, quoted};
 use crate::error::{Error, Result};
 use crate::output::Colour;
+use crate::prompt;
 use crate::script::header::Header;
 use crate::script::library::{self, Library, Owner, Script};
 
@@ -152,8 +154,6 @@ pub fn command(library: &Library, wanted: &Wanted) -> Command {
         .before_help("Examples:\n  dashictl --context sandbox doctor        try it: an embedded lake\n  dashictl domain list --json | jq '.[].id'\n  dashictl eval 'stac::count(\"raw\")'")
         .after_help("Scripts below ~/.config/dashi/scripts are commands too: `dashictl doc` says what they may call.")
         .help_template(TEMPLATE.replace("{all-args}", "Commands:\n{subcommands}\n\nGlobal options:\n{options}"))
-        .subcommand_required(true)
-        .arg_required_else_help(true)
         .args(globals::arguments())
         .subcommands(host_commands::all().into_iter().map(|command| command.display_order(100)));
     Tree::of(library).add_to(root, wanted)
@@ -335,6 +335,9 @@ fn action(
 ) -> Result<std::result::Result<Action, Printed>> {
     let (words, leaf) = leaf(matches);
     globals.take_changes(leaf);
+    if words.is_empty() {
+        return Ok(without_command(library));
+    }
     if words == ["run"] {
         return run_action(leaf, raw, globals, environment);
     }
@@ -352,6 +355,18 @@ fn action(
         header: Box::new(header),
         arguments,
     }))
+}
+
+/// A command line without a command is the prompt where there is a terminal to type at.
+fn without_command(library: &Library) -> std::result::Result<Action, Printed> {
+    if prompt::is_possible() && std::io::stdout().is_terminal() {
+        return Ok(Action::Repl);
+    }
+    Err(Printed {
+        text: command(library, &Wanted::All).render_help().to_string(),
+        warnings: library.warnings.clone(),
+        was_asked_for: false,
+    })
 }
 
 /// `run FILE …`: what follows the file is read by the file's own header.

@@ -27,6 +27,7 @@ pub mod named_paths;
 pub mod output;
 pub mod progress;
 pub mod prompt;
+mod repl;
 pub mod report;
 pub mod sandbox;
 mod scratch;

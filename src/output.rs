@@ -38,20 +38,22 @@ pub fn plain_wanted(environment: &Environment) -> bool {
 
 /// What stands at the other end of stdout and stderr. Clones are the same.
 #[derive(Debug, Clone)]
-pub struct Console(Arc<Traits>);
+pub struct Console {
+    traits: Arc<Traits>,
+    json: bool,
+}
 
 /// What stdout is.
 #[derive(Debug)]
 enum Out {
-    /// A terminal, with its width where it tells one.
-    Terminal(Option<usize>),
+    /// A terminal.
+    Terminal,
     /// A file or a pipe.
     Other,
 }
 
 #[derive(Debug)]
 struct Traits {
-    json: bool,
     colour_out: bool,
     colour_err: bool,
     out: Out,
@@ -68,32 +70,40 @@ impl Console {
             Colour::Never => false,
             Colour::Auto => terminal && !plain_wanted,
         };
-        let width =
-            terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
-        Console(Arc::new(Traits {
-            json,
+        let traits = Traits {
             colour_out: coloured(out),
             colour_err: coloured(err),
-            out: if out {
-                Out::Terminal(width.filter(|width| *width > 0))
-            } else {
-                Out::Other
-            },
+            out: if out { Out::Terminal } else { Out::Other },
             board: Board::new(err, plain_wanted),
-        }))
+        };
+        Console {
+            traits: Arc::new(traits),
+            json,
+        }
     }
 
     /// Whether raw values are wanted.
     #[must_use]
     pub fn json(&self) -> bool {
-        self.0.json
+        self.json
     }
 
-    /// The terminal's width; none where stdout is no terminal.
+    /// The same, where raw values are wanted.
+    #[must_use]
+    pub fn raw(&self) -> Console {
+        Console {
+            json: true,
+            ..self.clone()
+        }
+    }
+
+    /// The terminal's width as it is now; none where stdout is no terminal, or tells none.
     #[must_use]
     pub fn width(&self) -> Option<usize> {
-        match self.0.out {
-            Out::Terminal(width) => width,
+        match self.traits.out {
+            Out::Terminal => terminal_size::terminal_size_of(io::stdout())
+                .map(|(width, _)| usize::from(width.0))
+                .filter(|width| *width > 0),
             Out::Other => None,
         }
     }
@@ -101,13 +111,13 @@ impl Console {
     /// Whether errors and notes may be coloured.
     #[must_use]
     pub fn colours_errors(&self) -> bool {
-        self.0.colour_err
+        self.traits.colour_err
     }
 
     /// One line of talk, to stderr. A closed stderr is nobody's error.
     pub fn say(&self, text: &str) {
         let _ = self
-            .0
+            .traits
             .board
             .aside(|| writeln!(io::stderr().lock(), "{text}"));
     }
@@ -115,13 +125,15 @@ impl Console {
     /// Shows on a terminal that so many bytes come through.
     #[must_use]
     pub fn progress(&self, what: &str, total: u64) -> Progress {
-        self.0.board.bytes(what, total)
+        self.traits.board.bytes(what, total)
     }
 
     /// The same of a file that goes in so many parts; off a terminal as JSON lines, so that a program can follow.
     #[must_use]
     pub fn parts(&self, file: &Path, total: u64, parts: u64) -> Progress {
-        self.0.board.parts(&file.to_string_lossy(), total, parts)
+        self.traits
+            .board
+            .parts(&file.to_string_lossy(), total, parts)
     }
 
     /// A line of talk that a script or a service may have had a hand in: what would steer the terminal is made visible.
@@ -131,7 +143,7 @@ impl Console {
 
     /// A warning, to stderr.
     pub fn warn(&self, text: &str) {
-        let (on, off) = if self.0.colour_err {
+        let (on, off) = if self.traits.colour_err {
             ("\u{1b}[33m", "\u{1b}[0m")
         } else {
             ("", "")
@@ -198,7 +210,7 @@ impl Console {
                     &record,
                     outcome.columns(),
                     self.width(),
-                    self.0.colour_out,
+                    self.traits.colour_out,
                 ))?;
             }
         }
@@ -210,7 +222,7 @@ impl Console {
 
     /// Shows rows as they come, some at a time: a long listing is not held back until its end, nor in memory.
     fn show_rows(&self, outcome: &Outcome, mut rows: Rows) -> Result<()> {
-        let mut table = Table::new(outcome.columns(), self.width(), self.0.colour_out);
+        let mut table = Table::new(outcome.columns(), self.width(), self.traits.colour_out);
         let mut any = false;
         loop {
             let (some, failed) = rows.some(ROWS_TOGETHER);
@@ -245,7 +257,7 @@ impl Console {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        if matches!(self.0.out, Out::Terminal(_)) {
+        if matches!(self.traits.out, Out::Terminal) {
             table::visible(&text) + "\n"
         } else {
             text + "\n"

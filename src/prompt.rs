@@ -2,6 +2,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
 use crate::error::{Error, Kind, Result};
 use crate::session::Session;
 
@@ -28,22 +31,38 @@ pub fn ask(session: &Session, question: &str) -> Result<String> {
     let mut stderr = io::stderr().lock();
     let _ = write!(stderr, "{question} ").and_then(|()| stderr.flush());
     drop(stderr);
-    // Read on a thread of its own: a read from the terminal cannot be interrupted, the wait for it can.
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let _ = sender.send(io::stdin().read_line(&mut line).map(|_| line));
-    });
-    let line = session.wait(async {
-        receiver
-            .await
-            .map_err(|_| Error::internal("the answer was lost"))
-    })?;
-    let line = line.map_err(|error| {
-        Error::new(Kind::Io, "the answer could not be read").cause(error.to_string())
-    })?;
+    // A read from the terminal cannot be interrupted, and would take what is typed next at a prompt.
+    while !is_typed()? {
+        if session.interrupt().is_stopping() {
+            return Err(Error::interrupted());
+        }
+    }
+    let mut line = String::new();
+    io::stdin()
+        .read_line(&mut line)
+        .map_err(|error| unread(&error))?;
     if line.is_empty() {
         return Err(Error::usage(format!("'{question}' was not answered")));
     }
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Whether a line is there to be read; looked for a short while.
+fn is_typed() -> Result<bool> {
+    const WHILE: Timespec = Timespec {
+        tv_sec: 0,
+        tv_nsec: 50_000_000,
+    };
+    let stdin = io::stdin();
+    let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
+    match poll(&mut watched, Some(&WHILE)) {
+        Ok(count) => Ok(count > 0),
+        // A signal has come: whether it stops the run is looked at next.
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(unread(&error.into())),
+    }
+}
+
+fn unread(error: &io::Error) -> Error {
+    Error::new(Kind::Io, "the answer could not be read").cause(error.to_string())
 }

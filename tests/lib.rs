@@ -33,6 +33,7 @@ mod slow_store;
 mod stage;
 mod swept;
 mod terminal;
+mod tmux;
 mod visit;
 mod wire;
 
@@ -87,6 +88,8 @@ mod plans;
 mod reading;
 mod readme;
 mod registry;
+mod repl;
+mod repl_terminal;
 mod restore;
 mod runbook_destroy;
 mod runbooks;

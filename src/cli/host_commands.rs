@@ -19,6 +19,7 @@ pub(super) fn all() -> Vec<Command> {
     vec![
         run(),
         eval(),
+        repl(),
         check(),
         doc(),
         complete(),
@@ -68,6 +69,12 @@ fn eval() -> Command {
         .arg(Arg::new("expression").required(true).value_name("EXPRESSION").help("One or more statements; the last one's value is printed").allow_hyphen_values(true))
         .arg(Arg::new("effect").long("effect").value_name("EFFECT").value_parser(["read", "write", "destroy"]).default_value("read").help("The most it may do"))
         .args(globals::of_effect(Effect::Destroy))
+}
+
+fn repl() -> Command {
+    Command::new("repl")
+        .about("Type at a prompt; without a command, this is what dashictl does on a terminal")
+        .before_help("Examples:\n  dashictl --context sandbox repl\n  dashictl repl < entries.rhai    the first that fails ends it")
 }
 
 fn check() -> Command {
@@ -276,6 +283,7 @@ pub(super) fn action(words: &[String], matches: &ArgMatches) -> Result<Option<Ac
                 effect,
             }
         }
+        ["repl"] => Action::Repl,
         ["check"] => Action::Check {
             paths: matches
                 .get_many::<PathBuf>("paths")

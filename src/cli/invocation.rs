@@ -68,6 +68,8 @@ pub enum Action {
         /// The most it may do.
         effect: Effect,
     },
+    /// Read entries and run them.
+    Repl,
     /// Check scripts.
     Check {
         /// Files and folders.

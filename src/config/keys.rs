@@ -206,6 +206,7 @@ pub static KEYS: &[Key] = keys! {
         Key::new("loki_url", "DASHI_LOKI_URL", Shape::OptionalEndpoint, "Where Loki is; off: this lake has none").flag("loki-url").or("http://localhost:3100"),
         Key::new("ingest_url", "DASHI_INGEST_URL", Shape::OptionalEndpoint, "Where the ingest-api is; off: this lake has none").flag("ingest-url").alias("api-url").or("http://localhost:8088"),
         Key::new("kube_context", "DASHI_KUBE_CONTEXT", Shape::Text, "Context of the kubeconfig (KUBECONFIG, ~/.kube/config) that k8s:// endpoints and k8s:: are in").flag("kube-context"),
+        Key::new("protected", "DASHI_PROTECTED", Shape::Switch, "Whether the prompt only reads here, until :arm is typed").or("false"),
         Key::new("http.timeout", "DASHI_HTTP_TIMEOUT", Shape::Duration, "How long a request may take, for every service that sets no other").flag("http-timeout").or("30s"),
         Key::new("http.connect_timeout", "DASHI_HTTP_CONNECT_TIMEOUT", Shape::Duration, "How long a connection may take to open").flag("http-connect-timeout").or("3s"),
         Key::new("http.retries", "DASHI_HTTP_RETRIES", Shape::Integer, "How often a request that can be repeated is tried again").or("4"),

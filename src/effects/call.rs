@@ -5,7 +5,8 @@ use std::sync::MutexGuard;
 use serde_json::Value;
 
 use super::batch::Looked;
-use super::gate::{Answer, Asked, Gate, Inner, NAMED, lock, step_of};
+use super::gate::{Answer, Asked, Gate, NAMED, lock, step_of};
+use super::gate_state::GateState;
 use super::hands::{Done, Hands, Number, Seen};
 use super::journal::{Begun, Ended};
 use super::judge::{refuse_missing, refuse_unmet};
@@ -27,7 +28,7 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn inner(&self) -> MutexGuard<'_, GateState> {
         lock(&self.gate.inner)
     }
 

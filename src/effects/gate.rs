@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use super::call::Call;
+use super::gate_state::{GateState, Mode};
 use super::hands::Hands;
 use super::many::{BATCH, Many};
 use super::plan::other_scripts;
@@ -62,48 +63,22 @@ impl From<Change> for Asked {
     }
 }
 
-/// How the gate acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// Performs.
-    Performing,
-    /// Notes.
-    Planning,
-    /// Performs what is noted.
-    Guarded,
-}
-
-pub(super) struct Inner {
-    pub(super) mode: Mode,
-    steps: usize,
-    ledger: Option<Ledger>,
-    pub(super) recorder: Option<Arc<Recorder>>,
-    pub(super) order: Order,
-    /// Whether the plan that guards this pass is whole. Beyond one that is not, nothing is left alone: the pass ends.
-    pub(super) partial: bool,
-    /// The digests of the scripts that the plan was made by, where they were read by another process.
-    pub(super) scripts: Option<BTreeSet<String>>,
-    standing: Standing,
-    /// Whether another script was read since.
-    pub(super) is_stale: bool,
-    /// The latest second that a planned object was written in.
-    newest: Option<String>,
-    /// What was asked for beyond the plan.
-    pub(super) beyond: Vec<String>,
-    pub(super) beyond_count: u64,
+/// Who is asked before a change that is done as it comes: at a prompt, nobody has declared anything beforehand.
+pub trait Consent: Send + Sync {
+    /// Fails where it is not to be done. A call may have more targets than the one that is named.
+    fn give(&self, function: &str, target: &str) -> Result<()>;
 }
 
 /// The gate of one run.
 pub struct Gate {
-    most: Effect,
     /// Held while a run that performs as it goes begins: of two threads at once, one begins it for both.
     beginning: Mutex<()>,
-    pub(super) inner: Mutex<Inner>,
+    pub(super) inner: Mutex<GateState>,
 }
 
 impl std::fmt::Debug for Gate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Gate for {}", self.most.name())
+        write!(f, "Gate for {}", self.most().name())
     }
 }
 
@@ -114,23 +89,22 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Gate {
     fn new(most: Effect, mode: Mode) -> Gate {
         Gate {
-            most,
             beginning: Mutex::new(()),
-            inner: Mutex::new(Inner {
-                mode,
-                steps: 0,
-                ledger: None,
-                recorder: None,
-                order: Order::default(),
-                partial: false,
-                scripts: None,
-                standing: Standing::Open,
-                is_stale: false,
-                newest: None,
-                beyond: Vec::new(),
-                beyond_count: 0,
-            }),
+            inner: Mutex::new(GateState::new(most, mode)),
         }
+    }
+
+    /// Makes this the gate of another run, of which nothing has been asked yet.
+    pub fn renew(&self, most: Effect, consent: Option<Arc<dyn Consent>>) {
+        let mut inner = GateState::new(most, Mode::Performing);
+        inner.consent = consent;
+        *lock(&self.inner) = inner;
+    }
+
+    /// The most that this run may do.
+    #[must_use]
+    pub fn most(&self) -> Effect {
+        lock(&self.inner).most
     }
 
     /// A gate that lets through what is at most `most`, and performs it.
@@ -160,7 +134,7 @@ impl Gate {
     /// Whether this run may end in anything being destroyed.
     #[must_use]
     pub fn may_destroy(&self) -> bool {
-        self.most == Effect::Destroy && !self.is_preview()
+        self.most() == Effect::Destroy && !self.is_preview()
     }
 
     /// Makes this a run that does nothing.
@@ -303,7 +277,21 @@ impl Gate {
         match mode {
             Mode::Planning => call.plan(asked, &known),
             Mode::Guarded => call.perform_planned(&asked.change, &known),
-            Mode::Performing => call.perform_now(asked, &known),
+            Mode::Performing => {
+                self.demand_consent(function, &asked.change)?;
+                call.perform_now(asked, &known)
+            }
+        }
+    }
+
+    fn demand_consent(&self, function: &str, change: &Change) -> Result<()> {
+        let (mode, consent) = {
+            let inner = lock(&self.inner);
+            (inner.mode, inner.consent.clone())
+        };
+        match consent {
+            Some(consent) if mode == Mode::Performing => consent.give(function, &change.target()),
+            _ => Ok(()),
         }
     }
 
@@ -317,9 +305,14 @@ impl Gate {
     ) -> Result<Answer> {
         let mut many = Many::new(self, session, function, effect, after);
         let mut batch = Vec::with_capacity(BATCH);
+        let mut is_agreed = false;
         for asked in all {
             let asked = asked?;
             self.admit(session, function, effect, &asked.change)?;
+            if !is_agreed {
+                self.demand_consent(function, &asked.change)?;
+                is_agreed = true;
+            }
             batch.push(asked);
             if batch.len() == BATCH {
                 many.take(std::mem::take(&mut batch))?;
@@ -345,11 +338,12 @@ impl Gate {
                 "{function} does more than it is registered for"
             )));
         }
-        if effect <= self.most {
+        let most = self.most();
+        if effect <= most {
             return Ok(());
         }
         let target = change.target();
-        if self.most == Effect::Write && self.made(&change.owned_with())? {
+        if most == Effect::Write && self.made(&change.owned_with())? {
             return Ok(());
         }
         Err(self.refusal(function, effect, &target))
@@ -385,7 +379,7 @@ impl Gate {
         } else {
             "change"
         };
-        let may = if self.most == Effect::Read {
+        let may = if self.most() == Effect::Read {
             "read"
         } else {
             "create or update"
@@ -449,44 +443,6 @@ impl Gate {
                 after,
             };
             call.settle_all(rows)?.iter().for_each(&mut each);
-        }
-    }
-}
-
-impl Inner {
-    fn begin_pass(&mut self) -> Result<()> {
-        self.beyond.clear();
-        self.beyond_count = 0;
-        let ledger = self.ledger()?;
-        ledger.begin_pass();
-        self.steps = ledger.last_step()?;
-        Ok(())
-    }
-
-    pub(super) fn ledger(&mut self) -> Result<&mut Ledger> {
-        if self.ledger.is_none() {
-            let mut ledger = Ledger::new()?;
-            ledger.begin_pass();
-            self.ledger = Some(ledger);
-        }
-        self.ledger
-            .as_mut()
-            .ok_or_else(|| Error::internal("a run without steps"))
-    }
-
-    pub(super) fn next_step(&mut self) -> usize {
-        self.steps += 1;
-        self.steps
-    }
-
-    pub(super) fn see(&mut self, facts: &Facts) {
-        if let Facts::Object {
-            modified: Some(modified),
-            ..
-        } = facts
-            && self.newest.as_ref().is_none_or(|newest| newest < modified)
-        {
-            self.newest = Some(modified.clone());
         }
     }
 }

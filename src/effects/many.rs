@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::call::{Call, NOT_PLANNED};
-use super::gate::{Answer, Asked, Gate, Mode, Step, lock, step_of};
+use super::gate::{Answer, Asked, Gate, Step, lock, step_of};
+use super::gate_state::Mode;
 use super::hands::{Hands, Seen};
 use super::row::{Row, State};
 use super::{Change, Effect, Facts};

@@ -37,6 +37,7 @@ mod download;
 mod facts;
 mod flow_run;
 mod gate;
+mod gate_state;
 mod hands;
 mod ingestion;
 mod inverse;
@@ -77,7 +78,7 @@ pub use change::{Change, FOR_GOOD};
 pub use cluster_change::{Act, ClusterChange, Input, known_as};
 pub use facts::Facts;
 pub use flow_run::report_flow_run;
-pub use gate::{Answer, Asked, Gate, Step};
+pub use gate::{Answer, Asked, Consent, Gate, Step};
 pub use inverse::{Inverse, inverse};
 pub use journal::{Begun, Ended, Journals};
 #[cfg(test)]

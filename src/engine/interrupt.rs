@@ -80,6 +80,13 @@ impl Interrupt {
         *self.0.part.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Forgets every stop, also by a signal: what was stopped was one entry at a prompt.
+    pub fn begin_entry(&self) {
+        self.0.by_signal.store(false, Ordering::SeqCst);
+        self.0.stopping.store(false, Ordering::SeqCst);
+        self.begin_pass();
+    }
+
     /// Lets the host go on after a pass that ended by itself, with `exit` or where its plan did: why it did stays known.
     /// A stop by the operator stays.
     pub fn end_pass(&self) {

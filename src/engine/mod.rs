@@ -48,6 +48,11 @@ impl Engine {
     /// Builds the engine of one run and makes it known to the session, for closures that outlive their call.
     #[must_use]
     pub fn new(session: &Session) -> Engine {
+        Engine::adjusted(session, |_| ())
+    }
+
+    /// The same, with something of Rhai's own set otherwise.
+    pub(crate) fn adjusted(session: &Session, adjust: impl FnOnce(&mut rhai::Engine)) -> Engine {
         let mut rhai = rhai::Engine::new_raw();
         rhai.register_global_module(rhai::packages::StandardPackage::new().as_shared_module());
         let resolver = Resolver::new(session.clone());
@@ -56,6 +61,7 @@ impl Engine {
         listen(&mut rhai, session);
         register_types(&mut rhai);
         let registry = Arc::new(register_modules(&mut rhai, session));
+        adjust(&mut rhai);
         let rhai = Arc::new(rhai);
         session.set_engine(&rhai);
         Engine {

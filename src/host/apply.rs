@@ -79,9 +79,9 @@ pub(super) fn guarded(
     let passes = Passes {
         host,
         started: &started,
-        program: found.program(),
-        arguments: header.order.arguments.clone(),
-        confirm: header.confirm.clone(),
+        script: started.script(found.program(), header.order.arguments.clone()),
+        confirm: Some(header.confirm.clone()),
+        how: None,
     };
     let scripts = Some(header.scripts.clone());
     let ended = passes.guarded(&recorder, header.partial.is_some(), scripts);

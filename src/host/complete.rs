@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::{self, LiveNames, Wanted};
 use crate::clients::Pages;
+use crate::clients::k8s_objects::{self, Selection};
 use crate::clients::prefect::Prefect;
 use crate::config::{Config, Environment, Flags, KEYS};
 use crate::effects::{Gate, Journals};
@@ -233,7 +234,24 @@ fn names(source: &str, config: Config, environment: Environment) -> Result<Vec<S
         interrupt: Interrupt::default(),
         verbosity: 0,
     });
+    names_of(&session, source)
+}
+
+/// The names of one kind, as the lake has them now: `domains`, `buckets`, `flow_runs`, `deployments`, `pods`, and
+/// `items/COLLECTION`; of those that there may be many of, the first.
+pub(crate) fn names_of(session: &Session, source: &str) -> Result<Vec<String>> {
+    let items = source.strip_prefix("items/");
     let records = match source {
+        _ if let Some(collection) = items => {
+            let page = ("limit".to_owned(), "100".to_owned());
+            session.wait(first(session.stac()?.items(collection, vec![page])?))?
+        }
+        "pods" => {
+            let pods =
+                k8s_objects::list(session.cluster()?, "pods".to_owned(), Selection::default());
+            let named = |pod: Value| json!({"id": format!("pod/{}", pod["metadata"]["name"].as_str().unwrap_or_default())});
+            session.wait(first(pods))?.into_iter().map(named).collect()
+        }
         "domains" => session.wait(all(session.stac()?.collections(None)))?,
         "buckets" => session.wait(session.s3()?.buckets())?,
         "flow_runs" => session.wait(first(

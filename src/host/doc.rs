@@ -29,7 +29,13 @@ pub(super) fn perform(host: &Host, library: &Library, name: &[String], source: b
     Ok(0)
 }
 
-fn text(registry: &Registry, library: &Library, name: &[String], source: bool) -> Result<String> {
+/// The documentation of a name as text.
+pub(crate) fn text(
+    registry: &Registry,
+    library: &Library,
+    name: &[String],
+    source: bool,
+) -> Result<String> {
     if name.is_empty() {
         return Ok(overview(registry));
     }

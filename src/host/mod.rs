@@ -12,7 +12,7 @@ mod lock;
 mod log;
 mod opening;
 mod origin;
-mod passes;
+pub(crate) mod passes;
 mod plan_file;
 mod plan_view;
 mod reader;
@@ -41,9 +41,11 @@ use crate::engine::Engine;
 use crate::engine::interrupt::Interrupt;
 use crate::error::{Error, Kind, Result};
 use crate::output::{self, Console};
+use crate::repl;
 use crate::script::header::Header;
 use crate::script::library::{Library, Script};
 use crate::script::program::Program;
+use crate::script::run;
 use crate::session::{Session, Setup};
 
 /// Does what was typed. Gives the exit code.
@@ -84,6 +86,7 @@ fn done(host: &Host, library: &Library, action: Action) -> Result<u8> {
         }
         Action::Sandbox(action) => sandbox::perform(action, environment, console),
         Action::Check { paths } => check::perform(host, &paths),
+        Action::Repl => repl::perform(host),
         Action::Doc { name, source } => doc::perform(host, library, &name, source),
         Action::Apply { file, judged } => apply::perform(host, library, &file, judged.as_deref()),
         Action::Resume { run } => resume::perform(host, library, &run),
@@ -115,11 +118,11 @@ fn done(host: &Host, library: &Library, action: Action) -> Result<u8> {
 
 /// One command line with all it needs to become a run.
 pub struct Host<'a> {
-    globals: Globals,
+    pub(crate) globals: Globals,
     /// The command line as it was typed, without what only says how it is run.
-    command: String,
-    environment: &'a Environment,
-    console: &'a Console,
+    pub(crate) command: String,
+    pub(crate) environment: &'a Environment,
+    pub(crate) console: &'a Console,
 }
 
 impl Host<'_> {
@@ -161,9 +164,9 @@ impl Host<'_> {
         let passes = Passes {
             host: self,
             started: &started,
-            program,
-            arguments,
-            confirm,
+            script: started.script(program, arguments),
+            confirm: Some(confirm),
+            how: None,
         };
         passes.run(order)
     }
@@ -194,6 +197,30 @@ impl Host<'_> {
     }
 
     fn run(&self, config: Config, gate: Gate) -> Result<Started> {
+        self.begun(config, gate, |_| (), Stopped::Program)
+    }
+
+    /// A session in which entries are typed, one after the other: a signal stops one of them.
+    pub(crate) fn at_prompt(&self, adjust: impl FnOnce(&mut rhai::Engine)) -> Result<Started> {
+        let config = Config::load(&self.globals.flags, self.environment)?;
+        for warning in config.warnings() {
+            self.console.warn(warning);
+        }
+        self.begun(
+            config,
+            Gate::performing(Effect::Read),
+            adjust,
+            Stopped::Entry,
+        )
+    }
+
+    fn begun(
+        &self,
+        config: Config,
+        gate: Gate,
+        adjust: impl FnOnce(&mut rhai::Engine),
+        stopped: Stopped,
+    ) -> Result<Started> {
         let runtime = runtime()?;
         let session = Session::new(Setup {
             config,
@@ -205,9 +232,9 @@ impl Host<'_> {
             interrupt: Interrupt::default(),
             verbosity: self.globals.verbosity,
         });
-        listen(&runtime, session.interrupt())?;
+        listen(&runtime, session.interrupt(), stopped)?;
         Ok(Started {
-            engine: Engine::new(&session),
+            engine: Engine::adjusted(&session, adjust),
             session,
             _runtime: runtime,
         })
@@ -216,9 +243,27 @@ impl Host<'_> {
 
 /// A run: its engine and session, and the runtime they wait on, which ends last.
 pub(crate) struct Started {
-    engine: Engine,
-    session: Session,
+    pub(crate) engine: Engine,
+    pub(crate) session: Session,
     _runtime: Background,
+}
+
+impl Started {
+    /// A program with its arguments, to be run in each pass.
+    fn script<'a>(
+        &'a self,
+        program: Program<'a>,
+        arguments: Map<String, Value>,
+    ) -> passes::Script<'a> {
+        Box::new(move || {
+            run::run(
+                &self.engine,
+                &self.session,
+                program.clone(),
+                arguments.clone(),
+            )
+        })
+    }
 }
 
 /// A runtime that is let go without waiting: after Ctrl-C, a request that hangs must not keep the program.
@@ -262,18 +307,34 @@ fn runtime() -> Result<Background> {
 /// A write that goes on for so long after the run was stopped is one that nobody reads.
 const UNREAD: Duration = Duration::from_secs(1);
 
-/// A stop signal stops the run in order; a second one, at once, and so does a reader that reads no more.
-fn listen(runtime: &Background, interrupt: &Interrupt) -> Result<()> {
+/// What a stop signal stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    /// The program.
+    Program,
+    /// What was typed last at a prompt: there is something to go on with.
+    Entry,
+}
+
+/// A stop signal stops the run in order; a second one, at once, and so does a reader that reads no more. At a prompt it takes a
+/// third.
+fn listen(runtime: &Background, interrupt: &Interrupt, stopped: Stopped) -> Result<()> {
     let interrupt = interrupt.clone();
     let handle = runtime.handle()?;
     let _inside = handle.enter();
     let mut stops = Stops::listen()?;
     handle.spawn(async move {
+        let mut again = false;
         loop {
             stops.next().await;
             if interrupt.is_by_signal() {
-                std::process::exit(i32::from(Kind::Interrupted.exit_code()));
+                if again || stopped == Stopped::Program {
+                    std::process::exit(i32::from(Kind::Interrupted.exit_code()));
+                }
+                again = true;
+                continue;
             }
+            again = false;
             interrupt.stop_by_signal();
             tokio::spawn(leave_unread());
         }

@@ -5,9 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde_json::{Map, Value};
-
 use super::closing::finish;
 use super::opening::{counts, keep_plan, locked, prepare};
 use super::reader::Reader;
@@ -16,18 +13,21 @@ use crate::effects::{Audit, Effect, Order, PlanHeader, Recorder, State};
 use crate::engine::outcome::Outcome;
 use crate::error::{Error, Kind, Result};
 use crate::script::check::with_excerpt;
-use crate::script::program::Program;
-use crate::script::run;
 use crate::session::Session;
+use jiff::Timestamp;
 
-/// A program with its arguments, in a run that has begun.
-pub(super) struct Passes<'a> {
-    pub(super) host: &'a Host<'a>,
-    pub(super) started: &'a Started,
-    pub(super) program: Program<'a>,
-    pub(super) arguments: Map<String, Value>,
-    /// The word to be typed before anything is destroyed.
-    pub(super) confirm: String,
+/// What one pass runs.
+pub(crate) type Script<'a> = Box<dyn Fn() -> Result<Outcome> + 'a>;
+
+/// A script in a run that has begun.
+pub(crate) struct Passes<'a> {
+    pub(crate) host: &'a Host<'a>,
+    pub(crate) started: &'a Started,
+    pub(crate) script: Script<'a>,
+    /// The word to be typed before anything is destroyed; none: what names the plan's only target, else the context.
+    pub(crate) confirm: Option<String>,
+    /// How a plan is done that is only shown, where it is not by the command line.
+    pub(crate) how: Option<&'a str>,
 }
 
 impl Passes<'_> {
@@ -36,7 +36,7 @@ impl Passes<'_> {
     }
 
     /// Runs it as its effect and the flags demand. Gives the exit code.
-    pub(super) fn run(&self, order: Order) -> Result<u8> {
+    pub(crate) fn run(&self, order: Order) -> Result<u8> {
         let globals = &self.host.globals;
         let effect = order.effect;
         let command = order.command.clone();
@@ -54,12 +54,7 @@ impl Passes<'_> {
 
     /// One pass of the script.
     fn pass(&self) -> Result<Outcome> {
-        run::run(
-            &self.started.engine,
-            self.session(),
-            self.program.clone(),
-            self.arguments.clone(),
-        )
+        (self.script)()
     }
 
     /// Performs as it goes.
@@ -180,8 +175,25 @@ impl Passes<'_> {
             session.gate().order(),
             part,
             session.interrupt().part_end(),
-            self.confirm.clone(),
+            self.word()?,
         )
+    }
+
+    /// The word to be typed before anything is destroyed.
+    fn word(&self) -> Result<String> {
+        if let Some(word) = &self.confirm {
+            return Ok(word.clone());
+        }
+        let totals = self
+            .session()
+            .gate()
+            .with_ledger(|ledger| ledger.totals(false))?;
+        Ok(match totals.unwrap_or_default().as_slice() {
+            [only] if only.targets == 1 => {
+                only.first.rsplit(' ').next().unwrap_or_default().to_owned()
+            }
+            _ => self.session().config().context().to_owned(),
+        })
     }
 
     /// Says on stderr what became of the plan, and how it is done.
@@ -211,11 +223,12 @@ impl Passes<'_> {
             return Ok(());
         }
         let command = &header.order.command;
-        console.note(&match header.order.effect {
-            Effect::Destroy => {
+        console.note(&match (self.how, header.order.effect) {
+            (Some(how), _) => format!("nothing was changed. To do this: {how}"),
+            (None, Effect::Destroy) => {
                 format!("dry run: nothing was changed. To do this: {command} --apply")
             }
-            _ => format!("dry run: nothing was changed. To do this: {command}"),
+            (None, _) => format!("dry run: nothing was changed. To do this: {command}"),
         });
         Ok(())
     }
@@ -338,7 +351,7 @@ impl Passes<'_> {
         if let Some(path) = &globals.changes.plan_out {
             plan_file::write(session, &header, &apply::place(path, part))?;
         }
-        confirm::ask(session, globals, &totals, &self.confirm)?;
+        confirm::ask(session, globals, &totals, &self.word()?)?;
         match recorder {
             None => prepare(session, &header),
             Some(recorder) => {

@@ -85,9 +85,9 @@ pub(super) fn of_share(
     let passes = Passes {
         host,
         started: &started,
-        program: found.program(),
-        arguments: run.order.arguments.clone(),
-        confirm: header.confirm,
+        script: started.script(found.program(), run.order.arguments.clone()),
+        confirm: Some(header.confirm),
+        how: None,
     };
     passes.parts(Some(recorder), header.part + 1)
 }

@@ -60,6 +60,16 @@ impl Checked {
 /// Parses a program and checks it against what was declared about it. What cannot be parsed is an error.
 pub fn check(engine: &Engine, session: &Session, program: &Program) -> Result<Checked> {
     let ast = parse::parse(engine, session, program)?;
+    Ok(check_parsed(engine, session, program, ast))
+}
+
+/// The same of what is parsed already.
+pub(crate) fn check_parsed(
+    engine: &Engine,
+    session: &Session,
+    program: &Program,
+    ast: AST,
+) -> Checked {
     let mut checker = Checker::new(engine, session, program, &ast);
     ast.walk(&mut |path: &[ASTNode]| {
         if let Some(node) = path.last() {
@@ -72,11 +82,11 @@ pub fn check(engine: &Engine, session: &Session, program: &Program) -> Result<Ch
     let Checker {
         errors, warnings, ..
     } = checker;
-    Ok(Checked {
+    Checked {
         ast,
         errors,
         warnings,
-    })
+    }
 }
 
 fn position_of(error: &Error) -> (usize, usize) {

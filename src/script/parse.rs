@@ -24,7 +24,7 @@ pub(super) fn parse(engine: &Engine, session: &Session, program: &Program) -> Re
 }
 
 /// `#!/usr/bin/env -S dashictl run` on the first line is a comment, and a byte order mark nothing; line numbers stay.
-pub(super) fn without_shebang(text: &str) -> String {
+pub(crate) fn without_shebang(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.starts_with("#!") {
         format!("// {text}")
@@ -34,7 +34,7 @@ pub(super) fn without_shebang(text: &str) -> String {
 }
 
 /// A parse error, with the nearest name where a variable or module is unknown.
-fn syntax(engine: &Engine, error: rhai::ParseError, source: &str) -> Error {
+pub(crate) fn syntax(engine: &Engine, error: rhai::ParseError, source: &str) -> Error {
     let kind = (*error.err_type()).clone();
     let unknown = caught(&EvalAltResult::from(error), source);
     match kind {

@@ -9,7 +9,7 @@ use super::program::Program;
 use crate::engine::Engine;
 use crate::engine::arguments::Arguments;
 use crate::engine::outcome::Outcome;
-use crate::engine::raise::caught;
+use crate::engine::raise::{Raised, caught};
 use crate::engine::unknown;
 use crate::engine::value::from_json;
 use crate::error::{Error, Kind, Result, nearest};
@@ -65,6 +65,16 @@ pub fn evaluate(
             (arguments,),
         ),
     };
+    ended(engine, session, source, called)
+}
+
+/// Calls the engine, and gives what came of it, with the stops and the errors of this run.
+pub(crate) fn ended(
+    engine: &Engine,
+    session: &Session,
+    source: &str,
+    called: impl FnOnce() -> Raised<Dynamic>,
+) -> Result<Dynamic> {
     // A panic of a native function must not pass for anything but our fault; the engine itself stays usable.
     let result = catch_unwind(AssertUnwindSafe(called))
         .map_err(|_| Error::internal(format!("a native function failed while running {source}")))?;

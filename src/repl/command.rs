@@ -1,0 +1,361 @@
+//! The commands of the prompt itself, which begin with a colon: they deal with the session, not with the lake.
+
+use std::path::Path;
+use std::process::Command as Process;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::completion::Candidate;
+use super::history::History;
+use super::kept::runbook;
+use super::shell::{Manner, Shell};
+use crate::engine::outcome::Outcome;
+use crate::engine::value::{one_line, type_name};
+use crate::error::{Error, Kind, Result, nearest};
+use crate::host::doc;
+use crate::script::library::Library;
+use crate::time::spell;
+
+/// The commands: name, argument, what it does.
+const COMMANDS: [(&str, &str, &str); 16] = [
+    ("help", "", "What there is to type"),
+    ("doc", "NAME", "What a function, namespace or command does"),
+    ("ctx", "[NAME]", "Go to another context, or list them"),
+    ("vars", "", "The variables"),
+    ("type", "ENTRY", "The type of what an entry gives back"),
+    ("time", "ENTRY", "How long an entry takes"),
+    (
+        "json",
+        "[ENTRY]",
+        "Show it as JSON; alone: everything from now on, or no more",
+    ),
+    (
+        "edit",
+        "",
+        "Write the next entry in $EDITOR, beginning with the last one",
+    ),
+    ("save", "FILE", "Write the session as a runbook"),
+    ("load", "FILE", "Run the text of a file as an entry"),
+    ("apply", "", "Do what was planned last"),
+    ("dry", "", "Only plan from now on, or no more"),
+    (
+        "arm",
+        "CONTEXT",
+        "Let a protected context be changed for 15 minutes",
+    ),
+    (
+        "history",
+        "[TEXT]",
+        "What was typed before, with when, where and how long",
+    ),
+    ("clear", "", "Forget variables, functions and imports"),
+    ("quit", "", "Leave, as Ctrl-D does"),
+];
+
+/// What a command leads to.
+pub(super) enum Next {
+    /// The next entry.
+    Go(u8),
+    /// The end.
+    Leave,
+}
+
+/// Does what was typed behind a colon.
+pub(super) fn run(shell: &mut Shell, typed: &str) -> Result<Next> {
+    let typed = typed.trim().trim_start_matches(':');
+    let (name, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
+    let rest = rest.trim();
+    match full_name(name)? {
+        "help" => help(shell)?,
+        "doc" => print_doc(shell, rest)?,
+        "ctx" if rest.is_empty() => contexts(shell)?,
+        "ctx" => shell.go_to(rest)?,
+        "vars" => variables(shell)?,
+        "type" => {
+            shell.run(
+                needed(rest, "type", "ENTRY")?,
+                Manner {
+                    quiet: true,
+                    ..Manner::default()
+                },
+            )?;
+            let kind = type_name(&shell.given);
+            shell.console.print(&format!("{kind}\n"))?;
+        }
+        "time" => return timed(shell, needed(rest, "time", "ENTRY")?),
+        "json" if rest.is_empty() => shell.is_json = !shell.is_json,
+        "json" => {
+            return shell
+                .run(
+                    rest,
+                    Manner {
+                        json: true,
+                        ..Manner::default()
+                    },
+                )
+                .map(Next::Go);
+        }
+        "edit" => return edited(shell),
+        "save" => save(shell, needed(rest, "save", "FILE")?)?,
+        "load" => return load(shell, needed(rest, "load", "FILE")?),
+        "apply" => return apply(shell),
+        "dry" => shell.globals.dry_run = !shell.globals.dry_run,
+        "arm" => shell.arm(needed(rest, "arm", "CONTEXT")?)?,
+        "history" => past(shell, rest)?,
+        "clear" => shell.clear(),
+        _ => return Ok(Next::Leave),
+    }
+    Ok(Next::Go(0))
+}
+
+/// The command that is meant: its name, or a beginning that no other has.
+fn full_name(name: &str) -> Result<&'static str> {
+    let names = COMMANDS.iter().map(|(name, _, _)| *name);
+    if let Some(known) = names.clone().find(|known| *known == name) {
+        return Ok(known);
+    }
+    let begins: Vec<&str> = names
+        .clone()
+        .filter(|known| known.starts_with(name))
+        .collect();
+    match begins.as_slice() {
+        [only] if !name.is_empty() => Ok(only),
+        [] => Err(Error::usage(format!("there is no command ':{name}'"))
+            .suggest(
+                nearest(name, names)
+                    .map(|near| format!(":{near}"))
+                    .as_deref(),
+            )
+            .hint(":help lists them")),
+        several => Err(
+            Error::usage(format!("':{name}' may be {}", several.join(", ")))
+                .hint(":help lists them"),
+        ),
+    }
+}
+
+fn needed<'t>(rest: &'t str, name: &str, what: &str) -> Result<&'t str> {
+    if rest.is_empty() {
+        return Err(
+            Error::usage(format!(":{name} needs more")).hint(format!("as in :{name} {what}"))
+        );
+    }
+    Ok(rest)
+}
+
+fn help(shell: &Shell) -> Result<()> {
+    let mut text = String::from(
+        "Type statements of Rhai; the value of the last one is shown, and is _ from then on.\n\
+         An entry goes over several lines until it is whole. Ctrl-C stops it, Ctrl-D leaves.\n\
+         What writes asks first; what destroys shows its plan, and asks for the name.\n\
+         A space before an entry keeps it out of the history.\n\n  stac::collections().map(|it| it.id)\n  s3::du(\"s3://landing/\")\n\n",
+    );
+    for (name, argument, about) in COMMANDS {
+        let typed = format!(":{name} {argument}");
+        text.push_str(&format!("  {typed:<16} {about}\n"));
+    }
+    shell.console.print(&text)
+}
+
+fn print_doc(shell: &Shell, name: &str) -> Result<()> {
+    let library = Library::find(&shell.environment);
+    let name: Vec<String> = name
+        .split_whitespace()
+        .map(|word| word.trim_end_matches('(').to_owned())
+        .collect();
+    let text = doc::text(&shell.started.engine.registry, &library, &name, false)?;
+    shell.console.print(&text)
+}
+
+fn contexts(shell: &Shell) -> Result<()> {
+    let config = shell.session().config();
+    let names = config.context_names().map(|name| {
+        let here = if name == config.context() { "here" } else { "" };
+        serde_json::json!({"context": name, "": here})
+    });
+    let rows: Vec<_> = names.collect();
+    shell.show(&Outcome::table(rows.into(), &["context", ""]))
+}
+
+fn variables(shell: &Shell) -> Result<()> {
+    let mut rows: Vec<_> = shell
+        .scope
+        .iter_raw()
+        .map(|(name, _, value)| serde_json::json!({"name": name, "type": type_name(value), "value": brief(&one_line(value))}))
+        .collect();
+    rows.reverse();
+    let mut seen = std::collections::BTreeSet::new();
+    rows.retain(|row| seen.insert(row["name"].to_string()));
+    shell.show(&Outcome::table(rows.into(), &["name", "type", "value"]))
+}
+
+/// A value that is only to be told from others.
+fn brief(text: &str) -> String {
+    const LETTERS: usize = 60;
+    let mut brief: String = text.chars().take(LETTERS).collect();
+    if brief.len() < text.len() {
+        brief.push('…');
+    }
+    brief
+}
+
+fn timed(shell: &mut Shell, entry: &str) -> Result<Next> {
+    let begun = Instant::now();
+    let ended = shell.run(entry, Manner::default());
+    shell
+        .console
+        .note(&format!("{:.3} s", begun.elapsed().as_secs_f64()));
+    ended.map(Next::Go)
+}
+
+/// The next entry, written in an editor.
+fn edited(shell: &mut Shell) -> Result<Next> {
+    let text = shell
+        .kept
+        .last()
+        .map(|kept| kept.text.clone())
+        .unwrap_or_default();
+    let failed = |error: std::io::Error| {
+        Error::new(Kind::Io, "the entry could not be handed to an editor").cause(error.to_string())
+    };
+    let file = tempfile::Builder::new()
+        .prefix("dashictl-")
+        .suffix(".rhai")
+        .tempfile()
+        .map_err(failed)?;
+    std::fs::write(file.path(), &text).map_err(failed)?;
+    let editor = shell
+        .environment
+        .get("VISUAL")
+        .or(shell.environment.get("EDITOR"))
+        .unwrap_or("vi")
+        .to_owned();
+    // Through a shell: the variable may hold arguments too.
+    let ended = Process::new("sh")
+        .arg("-c")
+        .arg(format!("{editor} \"$1\""))
+        .arg("sh")
+        .arg(file.path())
+        .status();
+    let ended = ended.map_err(|error| failed(error).hint(format!("it is {editor}: set EDITOR")))?;
+    if !ended.success() {
+        return Err(
+            Error::usage(format!("{editor} ended with {ended}: nothing was run"))
+                .hint("set EDITOR"),
+        );
+    }
+    let text = std::fs::read_to_string(file.path()).map_err(failed)?;
+    if text.trim().is_empty() {
+        return Ok(Next::Go(0));
+    }
+    shell.console.say(text.trim_end());
+    shell.run(&text, Manner::default()).map(Next::Go)
+}
+
+fn save(shell: &Shell, path: &str) -> Result<()> {
+    let path = Path::new(path);
+    if shell.kept.is_empty() {
+        return Err(Error::usage("nothing was typed yet that could be saved"));
+    }
+    let text = runbook(&shell.kept, &shell.imports, Timestamp::now());
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Error::usage(format!(
+            "{} is there already, and is not written over",
+            path.display()
+        ))
+        .hint("name another file"),
+        _ => Error::io("write", path, &error),
+    };
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(failed)?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
+    shell.console.note(&format!(
+        "{0}: dashictl check {0} looks at it, dashictl run {0} runs it",
+        path.display()
+    ));
+    Ok(())
+}
+
+fn load(shell: &mut Shell, path: &str) -> Result<Next> {
+    let path = Path::new(path);
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, &error))?;
+    let code = shell.run(&text, Manner::default())?;
+    if shell
+        .functions
+        .iter_functions()
+        .any(|function| function.name == "main")
+    {
+        shell
+            .console
+            .note("main is defined: main(#{ … }) calls it with its arguments");
+    }
+    Ok(Next::Go(code))
+}
+
+fn apply(shell: &mut Shell) -> Result<Next> {
+    let planned = shell.planned.take();
+    let entry = planned.ok_or_else(|| {
+        Error::usage("nothing is planned").hint("with :dry, what changes something is only planned")
+    })?;
+    shell
+        .run(
+            &entry,
+            Manner {
+                apply: true,
+                ..Manner::default()
+            },
+        )
+        .map(Next::Go)
+}
+
+fn past(shell: &Shell, text: &str) -> Result<()> {
+    let past = History::of(&shell.environment)?.read();
+    let rows = past.iter().filter(|past| past.entry.contains(text)).map(|past| {
+        let took = spell(std::time::Duration::from_secs_f64(past.seconds));
+        serde_json::json!({"at": past.at.to_string(), "context": past.context, "took": took, "entry": past.entry})
+    });
+    shell.show(&Outcome::table(
+        rows.collect::<Vec<_>>().into(),
+        &["at", "context", "took", "entry"],
+    ))
+}
+
+/// What could stand at the end of a command.
+pub(super) fn complete(shell: &Shell, text: &str) -> (usize, Vec<Candidate>) {
+    let start = text.len() - text.trim_start().trim_start_matches(':').len();
+    let Some((name, rest)) = text[start..].split_once(' ') else {
+        let typed = &text[start..];
+        let found = COMMANDS
+            .iter()
+            .filter(|(name, _, _)| name.starts_with(typed));
+        return (
+            start,
+            found
+                .map(|(name, _, about)| Candidate::named(name, about))
+                .collect(),
+        );
+    };
+    let behind = text.len() - rest.len();
+    match full_name(name) {
+        Ok("ctx" | "arm") => {
+            let names = shell
+                .session()
+                .config()
+                .context_names()
+                .filter(|name| name.starts_with(rest));
+            (
+                behind,
+                names.map(|name| Candidate::named(name, "")).collect(),
+            )
+        }
+        Ok("type" | "time" | "json" | "doc") => {
+            let (start, found) = super::completion::complete(shell, rest);
+            (behind + start, found)
+        }
+        _ => (text.len(), Vec::new()),
+    }
+}

@@ -1,0 +1,306 @@
+//! What stands at the cursor: a name, a function of a namespace, a member of a value, an option, a text that is an argument.
+//! Told from the tokens before it.
+
+use rhai::Token;
+
+use super::tokens::Piece;
+
+/// What is being typed, and what was typed of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A name by itself.
+    Name,
+    /// A function of a namespace or import.
+    Qualified(String),
+    /// A property or method of a value.
+    Member(Receiver),
+    /// A key of the options of a function.
+    Option(String),
+    /// A text that is an argument of a function.
+    Text(Argument),
+}
+
+/// The value before a dot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Receiver {
+    /// A variable, and properties of it.
+    Path(Vec<String>),
+    /// What a function gives back.
+    Call(String),
+    /// A literal text.
+    Text,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// An argument of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Argument {
+    /// The function, as it is written: `stac::item`, or `map` for a method.
+    pub(super) function: String,
+    /// Which argument, from 0.
+    pub(super) index: usize,
+    /// The texts before it, where they are literal.
+    pub(super) before: Vec<Option<String>>,
+}
+
+/// What stands at the end of a text, and the byte at which it begins.
+pub(super) fn at_end(text: &str, pieces: &[Piece]) -> (usize, Place) {
+    if let Some(last) = pieces.last()
+        && is_open_text(text, last)
+    {
+        let argument = open_call(text, &pieces[..pieces.len() - 1]);
+        return (last.start + 1, argument.map_or(Place::Name, Place::Text));
+    }
+    let (start, before) = match pieces.split_last() {
+        Some((last, before)) if last.end == text.len() && is_word(text, last) => {
+            (last.start, before)
+        }
+        _ => (text.len(), pieces),
+    };
+    (start, place(text, before))
+}
+
+fn place(text: &str, before: &[Piece]) -> Place {
+    let Some((last, rest)) = before.split_last() else {
+        return Place::Name;
+    };
+    match last.token {
+        Token::DoubleColon => rest
+            .last()
+            .map_or(Place::Name, |root| Place::Qualified(word(text, root))),
+        Token::Period | Token::Elvis => Place::Member(receiver(text, rest)),
+        Token::MapStart | Token::Comma => match open_map(before) {
+            Some(map) => open_call(text, &before[..map])
+                .map_or(Place::Name, |argument| Place::Option(argument.function)),
+            None => Place::Name,
+        },
+        _ => Place::Name,
+    }
+}
+
+/// The call that is open at the end, whose next argument is typed.
+pub(super) fn open_call(text: &str, pieces: &[Piece]) -> Option<Argument> {
+    let (mut depth, mut index) = (0_usize, 0_usize);
+    let mut before = Vec::new();
+    for (at, piece) in pieces.iter().enumerate().rev() {
+        match piece.token {
+            Token::RightParen | Token::RightBracket | Token::RightBrace => depth += 1,
+            Token::LeftParen if depth == 0 => {
+                let function = callee(text, &pieces[..at])?;
+                before.reverse();
+                return Some(Argument {
+                    function,
+                    index,
+                    before,
+                });
+            }
+            Token::LeftParen
+            | Token::LeftBracket
+            | Token::LeftBrace
+            | Token::MapStart
+            | Token::QuestionBracket
+                if depth > 0 =>
+            {
+                depth -= 1;
+            }
+            Token::LeftBracket | Token::LeftBrace | Token::MapStart | Token::SemiColon
+                if depth == 0 =>
+            {
+                return None;
+            }
+            Token::Comma if depth == 0 => {
+                index += 1;
+                before.push(at.checked_sub(1).and_then(|at| literal(&pieces[at])));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The call around the end, whatever is open within it: whose signature helps.
+pub(super) fn call_around(text: &str, pieces: &[Piece]) -> Option<String> {
+    let mut depth = 0_usize;
+    for (at, piece) in pieces.iter().enumerate().rev() {
+        match piece.token {
+            Token::RightParen => depth += 1,
+            Token::LeftParen if depth == 0 => return callee(text, &pieces[..at]),
+            Token::LeftParen => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Where the map begins that is open at the end.
+fn open_map(pieces: &[Piece]) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, piece) in pieces.iter().enumerate().rev() {
+        match piece.token {
+            Token::RightParen | Token::RightBracket | Token::RightBrace => depth += 1,
+            Token::MapStart if depth == 0 => return Some(at),
+            Token::LeftParen | Token::LeftBracket | Token::LeftBrace if depth == 0 => return None,
+            Token::LeftParen | Token::LeftBracket | Token::LeftBrace | Token::MapStart => {
+                depth -= 1;
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The function whose opening bracket follows.
+fn callee(text: &str, pieces: &[Piece]) -> Option<String> {
+    let (name, rest) = pieces.split_last()?;
+    if !is_word(text, name) {
+        return None;
+    }
+    let name = word(text, name);
+    match rest {
+        [.., root, colons] if colons.token == Token::DoubleColon => {
+            Some(format!("{}::{name}", word(text, root)))
+        }
+        _ => Some(name),
+    }
+}
+
+fn receiver(text: &str, pieces: &[Piece]) -> Receiver {
+    let Some(last) = pieces.last() else {
+        return Receiver::Unknown;
+    };
+    if last.token == Token::RightParen {
+        let Some(open) = matching(pieces) else {
+            return Receiver::Unknown;
+        };
+        return callee(text, &pieces[..open]).map_or(Receiver::Unknown, Receiver::Call);
+    }
+    if matches!(last.token, Token::StringConstant(_)) {
+        return Receiver::Text;
+    }
+    let mut path = Vec::new();
+    for (at, piece) in pieces.iter().enumerate().rev() {
+        let is_name = path.len() * 2 == pieces.len() - 1 - at;
+        match (is_name, &piece.token) {
+            (true, _) if is_word(text, piece) => path.push(word(text, piece)),
+            (false, Token::Period | Token::Elvis) => {}
+            (false, Token::DoubleColon) | (true, _) => return Receiver::Unknown,
+            (false, _) => break,
+        }
+    }
+    path.reverse();
+    Receiver::Path(path)
+}
+
+/// The bracket that the last one closes.
+fn matching(pieces: &[Piece]) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, piece) in pieces.iter().enumerate().rev() {
+        match piece.token {
+            Token::RightParen => depth += 1,
+            Token::LeftParen if depth == 1 => return Some(at),
+            Token::LeftParen => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn literal(piece: &Piece) -> Option<String> {
+    match &piece.token {
+        Token::StringConstant(text) => Some(text.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether a piece is a text that was begun and not ended.
+fn is_open_text(text: &str, piece: &Piece) -> bool {
+    let written = &text[piece.start..];
+    matches!(piece.token, Token::LexError(_)) && written.starts_with(['"', '`'])
+}
+
+fn is_word(text: &str, piece: &Piece) -> bool {
+    let first = text[piece.start..piece.end].chars().next();
+    first.is_some_and(|letter| letter.is_alphabetic() || letter == '_')
+}
+
+fn word(text: &str, piece: &Piece) -> String {
+    text[piece.start..piece.end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tokens::pieces;
+    use super::*;
+
+    fn at(text: &str) -> (String, Place) {
+        let pieces = pieces(&rhai::Engine::new_raw(), text);
+        let (start, place) = at_end(text, &pieces);
+        (text[start..].to_owned(), place)
+    }
+
+    #[test]
+    fn what_is_typed_is_told_from_what_stands_before_it() {
+        let path = |names: &[&str]| {
+            Place::Member(Receiver::Path(
+                names.iter().map(ToString::to_string).collect(),
+            ))
+        };
+        let text = |function: &str, index, before: &[Option<&str>]| {
+            let before = before.iter().map(|text| text.map(str::to_owned)).collect();
+            Place::Text(Argument {
+                function: function.to_owned(),
+                index,
+                before,
+            })
+        };
+        for (typed, word, place) in [
+            ("", "", Place::Name),
+            ("sta", "sta", Place::Name),
+            ("let x = sta", "sta", Place::Name),
+            ("stac::it", "it", Place::Qualified("stac".to_owned())),
+            ("s3::", "", Place::Qualified("s3".to_owned())),
+            ("item.prop", "prop", path(&["item"])),
+            ("f(item.properties.", "", path(&["item", "properties"])),
+            ("_.", "", path(&["_"])),
+            (
+                "stac::items(\"a\").ta",
+                "ta",
+                Place::Member(Receiver::Call("stac::items".to_owned())),
+            ),
+            ("\"a\".", "", Place::Member(Receiver::Text)),
+            ("(1 + 2).", "", Place::Member(Receiver::Unknown)),
+            (
+                "s3::list(\"s3://a\", #{",
+                "",
+                Place::Option("s3::list".to_owned()),
+            ),
+            (
+                "s3::list(\"s3://a\", #{by_folder: true, st",
+                "st",
+                Place::Option("s3::list".to_owned()),
+            ),
+            ("x.map(|a| #{", "", Place::Option("map".to_owned())),
+            ("let m = #{", "", Place::Name),
+            ("stac::items(\"ra", "ra", text("stac::items", 0, &[])),
+            (
+                "stac::item(\"raw\", \"",
+                "",
+                text("stac::item", 1, &[Some("raw")]),
+            ),
+            ("f(a, g(1, 2), \"x", "x", text("f", 2, &[None, None])),
+            ("let t = \"x", "x", Place::Name),
+        ] {
+            assert_eq!(at(typed), (word.to_owned(), place), "{typed}");
+        }
+    }
+
+    #[test]
+    fn the_call_around_is_found_through_what_is_open_in_it() {
+        let around = |text: &str| call_around(text, &pieces(&rhai::Engine::new_raw(), text));
+        assert_eq!(around("s3::list(").as_deref(), Some("s3::list"));
+        assert_eq!(around("s3::list(a, #{x: [1, ").as_deref(), Some("s3::list"));
+        assert_eq!(around("a.map(f(1)").as_deref(), Some("map"));
+        assert_eq!(around("f(1)"), None);
+    }
+}

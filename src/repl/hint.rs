@@ -1,0 +1,26 @@
+//! The signature of the function whose arguments are being typed.
+
+use super::cursor::call_around;
+use super::shell::Shell;
+use super::tokens::pieces;
+
+/// What helps with the end of a text.
+pub(super) fn hint(shell: &Shell, text: &str) -> Option<String> {
+    if text.trim_start().starts_with(':') {
+        return None;
+    }
+    let engine = &shell.started.engine;
+    let function = call_around(text, &pieces(&engine.rhai, text))?;
+    let known = engine
+        .registry
+        .functions()
+        .find(|known| known.path == function);
+    if let Some(known) = known {
+        return Some(known.signature());
+    }
+    let own = shell
+        .functions
+        .iter_functions()
+        .find(|own| own.name == function)?;
+    Some(format!("{function}({})", own.params.join(", ")))
+}

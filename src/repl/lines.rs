@@ -1,0 +1,97 @@
+//! Where entries come from: a terminal, with all that helps to type, or anything else, a line at a time until one is whole.
+
+use std::io::{self, BufRead};
+
+use super::assistant::Assistant;
+use super::entry::is_open;
+use crate::error::{Error, Kind, Result};
+
+/// What came.
+pub(super) enum Line {
+    /// An entry.
+    Entry(String),
+    /// Ctrl-C: what was begun is given up.
+    GivenUp,
+    /// The end.
+    End,
+}
+
+/// Where entries come from.
+pub(super) enum Lines {
+    /// A terminal.
+    Terminal(Box<rustyline::Editor<Assistant, rustyline::history::MemHistory>>),
+    /// A file or pipe.
+    Other(io::StdinLock<'static>),
+}
+
+impl Lines {
+    /// A terminal, with what was typed before.
+    pub(super) fn terminal(
+        assistant: Assistant,
+        past: impl Iterator<Item = String>,
+    ) -> Result<Lines> {
+        let config = rustyline::Config::builder()
+            .completion_type(rustyline::CompletionType::List)
+            .bracketed_paste(true)
+            .max_history_size(10_000)
+            .and_then(|builder| builder.history_ignore_dups(true))
+            .map_err(|error| failed(&error))?
+            .build();
+        let history = rustyline::history::MemHistory::with_config(&config);
+        let mut editor =
+            rustyline::Editor::with_history(config, history).map_err(|error| failed(&error))?;
+        editor.set_helper(Some(assistant));
+        for entry in past {
+            let _ = editor.add_history_entry(entry);
+        }
+        Ok(Lines::Terminal(Box::new(editor)))
+    }
+
+    /// The next entry.
+    pub(super) fn next(&mut self, prompt: &str) -> Result<Line> {
+        match self {
+            Lines::Terminal(editor) => match editor.readline(prompt) {
+                Ok(text) => Ok(Line::Entry(text)),
+                Err(rustyline::error::ReadlineError::Interrupted) => Ok(Line::GivenUp),
+                Err(rustyline::error::ReadlineError::Eof) => Ok(Line::End),
+                Err(error) => Err(failed(&error)),
+            },
+            Lines::Other(input) => whole(input),
+        }
+    }
+
+    /// Remembers an entry for the arrow keys.
+    pub(super) fn remember(&mut self, entry: &str) {
+        if let Lines::Terminal(editor) = self {
+            let _ = editor.add_history_entry(entry);
+        }
+    }
+
+    pub(super) fn is_terminal(&self) -> bool {
+        matches!(self, Lines::Terminal(_))
+    }
+}
+
+/// The lines of one entry.
+fn whole(input: &mut impl BufRead) -> Result<Line> {
+    let mut text = String::new();
+    loop {
+        let count = input.read_line(&mut text);
+        let count = count.map_err(|error| {
+            Error::new(Kind::Io, "stdin cannot be read").cause(error.to_string())
+        })?;
+        let is_command = text.trim_start().starts_with(':');
+        if count > 0 && !is_command && is_open(&text) {
+            continue;
+        }
+        return Ok(if text.is_empty() {
+            Line::End
+        } else {
+            Line::Entry(text.trim_end_matches('\n').to_owned())
+        });
+    }
+}
+
+fn failed(error: &rustyline::error::ReadlineError) -> Error {
+    Error::new(Kind::Io, "the terminal cannot be used").cause(error.to_string())
+}

@@ -1,0 +1,112 @@
+//! The prompt: `dashictl` on a terminal. What is typed is run with the lake of its context; what is defined stays for the next
+//! entry. How entries are read is in `lines`, what they do to the session in `shell`.
+
+mod asking;
+mod assistant;
+mod colours;
+mod command;
+mod completion;
+mod cursor;
+mod entry;
+mod hint;
+mod history;
+mod kept;
+mod lines;
+mod live_names;
+mod result;
+mod shell;
+mod tokens;
+mod vocabulary;
+
+use std::cell::RefCell;
+use std::io::{self, IsTerminal};
+use std::rc::Rc;
+use std::time::Instant;
+
+use self::assistant::Assistant;
+use self::command::Next;
+use self::history::History;
+use self::lines::{Line, Lines};
+use self::shell::{Manner, Shell};
+use crate::error::{Error, Kind, Result};
+use crate::host::Host;
+use crate::report;
+
+/// Reads entries and runs them, until there are no more. Off a terminal the first that fails ends it.
+pub fn perform(host: &Host) -> Result<u8> {
+    let shell = Shell::new(host.globals.clone(), host.environment, host.console)?;
+    let shell = Rc::new(RefCell::new(shell));
+    let history = History::of(host.environment)?;
+    let mut lines = lines(host, &shell, &history)?;
+    if lines.is_terminal() {
+        greet(host, &shell.borrow());
+    }
+    let mut code = 0;
+    loop {
+        let prompt = shell.borrow().prompt();
+        let typed = match lines.next(&prompt)? {
+            Line::Entry(typed) => typed,
+            Line::GivenUp => continue,
+            Line::End => return Ok(code),
+        };
+        if typed.trim().is_empty() {
+            continue;
+        }
+        let begun = Instant::now();
+        let ended = answered(&mut shell.borrow_mut(), &typed);
+        let shell = shell.borrow();
+        // What follows looks at the lake too, for names.
+        shell.session().interrupt().begin_entry();
+        if lines.is_terminal() && !typed.starts_with(' ') {
+            let kept = history::without_secrets(shell.session(), &typed);
+            lines.remember(&kept);
+            if let Err(error) = history.add(shell.session(), &kept, begun.elapsed()) {
+                host.console.warn(&error.to_string());
+            }
+        }
+        match ended {
+            Ok(Next::Leave) => return Ok(0),
+            Ok(Next::Go(_)) if shell.exit.is_some() => return Ok(shell.exit.unwrap_or(0)),
+            Ok(Next::Go(_)) if lines.is_terminal() => {}
+            // Nobody has seen what the entries said: the last one's answer is the program's.
+            Ok(Next::Go(last)) => code = last,
+            Err(error) if !lines.is_terminal() || error.kind() == Kind::Closed => {
+                return Err(error);
+            }
+            Err(error) => tell(host, &error),
+        }
+    }
+}
+
+fn answered(shell: &mut Shell, typed: &str) -> Result<Next> {
+    if typed.trim_start().starts_with(':') {
+        return command::run(shell, typed);
+    }
+    shell.run(typed, Manner::default()).map(Next::Go)
+}
+
+fn lines(host: &Host, shell: &Rc<RefCell<Shell>>, history: &History) -> Result<Lines> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Ok(Lines::Other(io::stdin().lock()));
+    }
+    let assistant = Assistant::new(Rc::clone(shell), host.console.colours_errors());
+    let past = history.read().into_iter().map(|past| past.entry);
+    Lines::terminal(assistant, past)
+}
+
+fn greet(host: &Host, shell: &Shell) {
+    let version = env!("CARGO_PKG_VERSION");
+    let context = shell.session().config().context();
+    host.console.note(&format!(
+        "dashictl {version} in the context '{context}'. :help says what there is, Ctrl-D leaves"
+    ));
+}
+
+fn tell(host: &Host, error: &Error) {
+    if host.console.json() {
+        host.console.say(&report::json(error).to_string());
+    } else {
+        host.console
+            .say(report::draw(error, host.console.colours_errors()).trim_end());
+    }
+}

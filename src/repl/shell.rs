@@ -1,0 +1,496 @@
+//! A session at a prompt: what its entries have defined, and how the next one is run. An entry that only reads is simply run;
+//! one that writes asks before each change; one that may destroy is planned first, shown, and done once its name was typed.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rhai::{AST, Dynamic, FnPtr, Scope};
+
+use super::asking::Asking;
+use super::entry::{self, Import, LAST, LastResult};
+use super::kept::Kept;
+use super::live_names::LiveNames;
+use super::result;
+use super::vocabulary::Vocabulary;
+use crate::cli::Globals;
+use crate::config::{Environment, quoted};
+use crate::effects::{Consent, Effect, Order, Origin};
+use crate::engine::outcome::Outcome;
+use crate::error::{Error, Kind, Result};
+use crate::host::passes::Passes;
+use crate::host::{Host, Started};
+use crate::output::Console;
+use crate::prompt;
+use crate::script::check::{check_parsed, with_excerpt};
+use crate::script::parse::{syntax, without_shebang};
+use crate::script::program::Program;
+use crate::script::reach::reach;
+use crate::script::run::ended;
+use crate::session::Session;
+
+/// The name of what is typed, in positions.
+pub(super) const SOURCE: &str = "<repl>";
+
+/// So long a protected context may be changed after it was armed.
+const ARMED: Duration = Duration::from_mins(15);
+
+/// A session at a prompt.
+pub(super) struct Shell {
+    pub(super) environment: Environment,
+    pub(super) console: Console,
+    pub(super) globals: Globals,
+    pub(super) started: Started,
+    /// The variables.
+    pub(super) scope: Scope<'static>,
+    /// The functions.
+    pub(super) functions: AST,
+    pub(super) imports: Vec<Import>,
+    /// What went well, as it was typed.
+    pub(super) kept: Vec<Kept>,
+    /// All that was typed: positions count its lines.
+    text: String,
+    last: LastResult,
+    armed: Option<Instant>,
+    /// What was planned last and not done.
+    pub(super) planned: Option<String>,
+    /// The code that `exit` was called with.
+    pub(super) exit: Option<u8>,
+    /// What the last entry gave back, also where that is nothing.
+    pub(super) given: Dynamic,
+    /// Whether everything is shown as JSON.
+    pub(super) is_json: bool,
+    pub(super) vocabulary: Vocabulary,
+    pub(super) live_names: LiveNames,
+}
+
+/// How an entry is run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Manner {
+    /// As JSON, whatever the session shows.
+    pub(super) json: bool,
+    /// Nothing is shown.
+    pub(super) quiet: bool,
+    /// What was planned is done, also where plans are only shown.
+    pub(super) apply: bool,
+}
+
+impl Shell {
+    pub(super) fn new(
+        globals: Globals,
+        environment: &Environment,
+        console: &Console,
+    ) -> Result<Shell> {
+        let last = LastResult::default();
+        let host = Host {
+            globals: globals.clone(),
+            command: "dashictl repl".to_owned(),
+            environment,
+            console,
+        };
+        let started = host.at_prompt(|rhai| last.teach(rhai))?;
+        let vocabulary = Vocabulary::of(&started.engine);
+        let mut scope = Scope::new();
+        scope.push_dynamic(LAST, Dynamic::UNIT);
+        Ok(Shell {
+            environment: environment.clone(),
+            console: console.clone(),
+            globals,
+            started,
+            scope,
+            functions: AST::empty(),
+            imports: Vec::new(),
+            kept: Vec::new(),
+            text: String::new(),
+            last,
+            armed: None,
+            planned: None,
+            exit: None,
+            given: Dynamic::UNIT,
+            is_json: false,
+            vocabulary,
+            live_names: LiveNames::default(),
+        })
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.started.session
+    }
+
+    /// Shows something of the session.
+    pub(super) fn show(&self, outcome: &Outcome) -> Result<()> {
+        let console = if self.is_json {
+            self.console.raw()
+        } else {
+            self.console.clone()
+        };
+        console.show(outcome).map(drop)
+    }
+
+    /// Forgets what was defined.
+    pub(super) fn clear(&mut self) {
+        self.scope.clear();
+        self.scope.push_dynamic(LAST, Dynamic::UNIT);
+        self.functions = AST::empty();
+        self.imports.clear();
+        self.kept.clear();
+    }
+
+    /// Whether there is such a function without a namespace.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        const OF_THE_LANGUAGE: [&str; 7] = [
+            "print",
+            "debug",
+            "type_of",
+            "Fn",
+            "call",
+            "curry",
+            "is_def_var",
+        ];
+        OF_THE_LANGUAGE.contains(&name)
+            || self.vocabulary.names.contains(name)
+            || self
+                .functions
+                .iter_functions()
+                .any(|function| function.name == name)
+    }
+
+    /// Whether there may be such a method.
+    pub(super) fn knows_method(&self, name: &str) -> bool {
+        self.knows(name)
+    }
+
+    /// Whether a namespace or import has such a function.
+    pub(super) fn knows_in(&self, root: &str, name: &str) -> bool {
+        match self.started.engine.registry.namespace(root) {
+            Some(space) => space.functions.iter().any(|function| function.name == name),
+            None => self
+                .functions_of(root)
+                .iter()
+                .any(|(known, _)| known == name),
+        }
+    }
+
+    /// The functions of an import, with their parameters.
+    pub(super) fn functions_of(&self, alias: &str) -> Vec<(String, String)> {
+        let import = self.imports.iter().find(|import| import.alias == alias);
+        let engine = &self.started.engine;
+        let module =
+            import.and_then(|import| engine.resolver.parse(&engine.rhai, None, &import.path).ok());
+        let named = |ast: AST| {
+            let own = ast
+                .iter_functions()
+                .filter(|function| !function.name.contains('$') && function.access.is_public());
+            own.map(|function| (function.name.to_owned(), function.params.join(", ")))
+                .collect()
+        };
+        module.map(named).unwrap_or_default()
+    }
+
+    /// Goes to another context. Functions, imports and plain values come along.
+    pub(super) fn go_to(&mut self, context: &str) -> Result<()> {
+        let mut globals = self.globals.clone();
+        globals.flags.context = Some(context.to_owned());
+        let other = Shell::new(globals, &self.environment, &self.console)?;
+        let old = std::mem::replace(self, other);
+        self.functions = old.functions;
+        self.imports = old.imports;
+        self.kept = old.kept;
+        self.text = old.text;
+        self.session().sources().remember(SOURCE, &self.text);
+        for (name, _, value) in old.scope.iter() {
+            // A stream reads from the lake that it was asked of.
+            if result::is_plain(&value) {
+                self.scope.set_or_push(name.to_owned(), value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the context is one that is only read unless it is armed.
+    pub(super) fn is_protected(&self) -> bool {
+        self.session()
+            .config()
+            .setting("protected")
+            .is_some_and(|setting| setting.json() == true)
+    }
+
+    /// How long it is still armed.
+    pub(super) fn armed_for(&self) -> Option<Duration> {
+        self.armed
+            .and_then(|since| ARMED.checked_sub(since.elapsed()))
+    }
+
+    pub(super) fn is_armed(&self) -> bool {
+        self.is_protected() && self.armed_for().is_some()
+    }
+
+    /// What stands before an entry: the context, and what may be done to it.
+    pub(super) fn prompt(&self) -> String {
+        let context = self.session().config().context();
+        let mode = match self.armed_for() {
+            _ if self.globals.dry_run => " (dry run)".to_owned(),
+            Some(left) if self.is_protected() => {
+                format!(" (armed, {} min)", left.as_secs().div_ceil(60))
+            }
+            None if self.is_protected() => " (read-only)".to_owned(),
+            _ => String::new(),
+        };
+        format!("{context}{mode}> ")
+    }
+
+    /// Lets a protected context be changed for a while.
+    pub(super) fn arm(&mut self, context: &str) -> Result<()> {
+        let own = self.session().config().context();
+        if context != own {
+            return Err(
+                Error::usage(format!("this is '{own}', and not '{context}'"))
+                    .hint(format!("type :arm {own}")),
+            );
+        }
+        self.armed = Some(Instant::now());
+        Ok(())
+    }
+
+    fn refuse_protected(&self, most: Effect) -> Result<()> {
+        if most == Effect::Read
+            || !self.is_protected()
+            || self.armed_for().is_some()
+            || self.globals.dry_run
+        {
+            return Ok(());
+        }
+        let context = self.session().config().context();
+        Err(Error::new(
+            Kind::EffectRefused,
+            format!("the context '{context}' is protected, and here it is only read"),
+        )
+        .hint(format!(":arm {context} lets you change it for 15 minutes")))
+    }
+
+    /// Runs an entry. Gives its exit code; what it gives back is `_` from then on.
+    pub(super) fn run(&mut self, typed: &str, manner: Manner) -> Result<u8> {
+        let session = self.session().clone();
+        session.interrupt().begin_entry();
+        let text = without_shebang(typed);
+        let before = self.text.matches('\n').count();
+        session
+            .sources()
+            .remember(SOURCE, &format!("{}{text}", self.text));
+        let parsed = self.parse(&text, before);
+        self.text.push_str(text.trim_end_matches('\n'));
+        self.text.push('\n');
+        let own = parsed.map_err(|error| with_excerpt(error, &session))?;
+        let mut whole = self.functions.merge(&own);
+        whole.set_source(SOURCE);
+        let whole = self.checked(whole, &text, before)?;
+        let most = reach(&self.started.engine, &whole, &self.held(&own));
+        self.refuse_protected(most)?;
+        let variables = self.scope.len();
+        let evaluated = self.evaluate(typed, &whole, most, manner);
+        if let Some(code) = session.interrupt().exit_code() {
+            self.exit = Some(u8::try_from(code).unwrap_or(1));
+        }
+        let failed = evaluated.as_ref().err().map(ToString::to_string);
+        if failed.is_none() || self.scope.len() > variables {
+            let gives = evaluated.as_ref().is_ok_and(|(_, gives)| *gives);
+            self.kept.push(Kept {
+                text,
+                effect: most,
+                gives,
+                failed,
+            });
+        }
+        let (code, _) = evaluated?;
+        self.functions = self.functions.merge(&own.clone_functions_only());
+        for import in Import::all(&own) {
+            self.imports.retain(|known| known.alias != import.alias);
+            self.imports.push(import);
+        }
+        Ok(code)
+    }
+
+    fn parse(&self, text: &str, before: usize) -> Result<AST> {
+        let rhai = &self.started.engine.rhai;
+        let parsed = entry::parse(rhai, &self.scope, &self.last, text, before, &self.imports);
+        parsed.map_err(|error| syntax(&self.started.engine, error, SOURCE))
+    }
+
+    /// The script, if nothing is wrong with the entry that begins below so many lines.
+    fn checked(&self, whole: AST, text: &str, before: usize) -> Result<AST> {
+        let program = Program {
+            source: SOURCE,
+            text,
+            effect: Effect::Destroy,
+            paths: Vec::new(),
+        };
+        let mut checked = check_parsed(&self.started.engine, self.session(), &program, whole);
+        checked.errors.retain(|error| {
+            let at = error
+                .detail()
+                .trace
+                .as_ref()
+                .and_then(|trace| trace.at.as_ref());
+            at.is_none_or(|at| at.line > before)
+        });
+        checked.ready()
+    }
+
+    /// The functions that the variables hold which an entry names.
+    fn held(&self, entry: &AST) -> Vec<String> {
+        let mut held = Vec::new();
+        for name in entry::variables(entry) {
+            let value = self.scope.get(&name).and_then(Dynamic::read_lock::<FnPtr>);
+            held.extend(value.map(|function| function.fn_name().to_owned()));
+        }
+        held
+    }
+
+    fn evaluate(
+        &mut self,
+        typed: &str,
+        whole: &AST,
+        most: Effect,
+        manner: Manner,
+    ) -> Result<(u8, bool)> {
+        let session = self.session().clone();
+        // What a function does that is called through a value is not seen beforehand: it is asked about when it comes.
+        let asks_as_it_goes = most < Effect::Destroy;
+        let may_change = self.refuse_protected(Effect::Write).is_ok();
+        let gate = session.gate();
+        let consent: Arc<dyn Consent> = Arc::new(Asking::new(&session, self.globals.yes));
+        let at_most = if !may_change {
+            Effect::Read
+        } else if asks_as_it_goes {
+            Effect::Write
+        } else {
+            Effect::Destroy
+        };
+        gate.renew(at_most, Some(consent));
+        let console = if manner.json || self.is_json {
+            self.console.raw()
+        } else {
+            self.console.clone()
+        };
+        let only_planned = self.globals.dry_run && !manner.apply;
+        // A pass that only notes must leave the variables as they are: the next one begins with them.
+        let base = match most {
+            Effect::Destroy => self.scope.clone(),
+            _ if only_planned => self.scope.clone(),
+            _ => std::mem::take(&mut self.scope),
+        };
+        let host = self.host(typed, most, manner, &console);
+        let entry = Entry {
+            started: &self.started,
+            whole,
+            manner,
+            base: RefCell::new(base),
+            is_kept: most == Effect::Destroy,
+            latest: RefCell::new(None),
+        };
+        let passes = Passes {
+            host: &host,
+            started: &self.started,
+            script: Box::new(|| entry.pass()),
+            confirm: None,
+            how: Some(":apply"),
+        };
+        let ended = passes.run(order(&session, &host.command, most));
+        drop(passes);
+        let latest = entry.latest.into_inner();
+        let is_planned = ended.is_ok() && gate.is_planning();
+        if is_planned || (ended.is_err() && gate.is_planning()) {
+            self.planned = Some(typed.to_owned());
+            return ended.map(|code| (code, false));
+        }
+        let mut gives = false;
+        if let Some((scope, value)) = latest {
+            self.scope = scope;
+            self.given = value.clone();
+            gives = !value.is_unit();
+            if gives {
+                self.scope.set_or_push(LAST, value);
+            }
+        }
+        ended.map(|code| (code, gives))
+    }
+
+    /// The command line of an entry, and its flags.
+    fn host<'h>(
+        &'h self,
+        typed: &str,
+        most: Effect,
+        manner: Manner,
+        console: &'h Console,
+    ) -> Host<'h> {
+        let mut globals = self.globals.clone();
+        if manner.apply {
+            globals.dry_run = false;
+        }
+        let can_be_asked = globals.yes || prompt::is_possible();
+        globals.changes.apply = manner.apply || (!globals.dry_run && can_be_asked);
+        let effect = match most {
+            Effect::Read => String::new(),
+            most => format!("--effect {} ", most.name()),
+        };
+        Host {
+            globals,
+            command: format!(
+                "dashictl eval {effect}{}",
+                quoted(&self.session().redact(typed))
+            ),
+            environment: &self.environment,
+            console,
+        }
+    }
+}
+
+fn order(session: &Session, command: &str, effect: Effect) -> Order {
+    Order {
+        command: command.to_owned(),
+        // It stands on what was typed before it, which nobody has later.
+        origin: Origin::Host,
+        arguments: serde_json::Map::new(),
+        effect,
+        began: session.now(),
+    }
+}
+
+/// An entry while it is run, once or in several passes, each of which begins with the same variables.
+struct Entry<'a> {
+    started: &'a Started,
+    whole: &'a AST,
+    manner: Manner,
+    base: RefCell<Scope<'static>>,
+    /// Whether another pass may follow.
+    is_kept: bool,
+    latest: RefCell<Option<(Scope<'static>, Dynamic)>>,
+}
+
+impl Entry<'_> {
+    fn pass(&self) -> Result<Outcome> {
+        let mut scope = if self.is_kept {
+            self.base.borrow().clone()
+        } else {
+            self.base.take()
+        };
+        let (engine, session) = (&self.started.engine, &self.started.session);
+        let value = ended(engine, session, SOURCE, || {
+            engine
+                .rhai
+                .eval_ast_with_scope::<Dynamic>(&mut scope, self.whole)
+        });
+        // The variables stay, whatever comes of the value.
+        *self.latest.borrow_mut() = Some((scope, Dynamic::UNIT));
+        let value = value?;
+        let (kept, shown) = if session.gate().is_planning() {
+            (value.clone(), value)
+        } else {
+            result::shown(value, self.manner.quiet)?
+        };
+        if let Some((_, last)) = &mut *self.latest.borrow_mut() {
+            *last = kept;
+        }
+        Ok(Outcome::of(shown))
+    }
+}

@@ -1,0 +1,213 @@
+//! The prompt without a terminal: entries from a pipe, one after the other, and what they leave.
+
+use std::io::Write;
+
+use super::lakes::{Lake, on_both_lakes};
+use super::operator::{Operator, Ran};
+
+/// What comes of some entries. The first that fails ends it.
+fn typed(operator: &Operator, flags: &[&str], entries: &str) -> Ran {
+    let mut child = operator.start(&[&["repl"], flags].concat());
+    let mut stdin = child.stdin.take().unwrap();
+    // One that ends early reads no more.
+    let _ = stdin.write_all(entries.as_bytes());
+    drop(stdin);
+    operator.ended(child)
+}
+
+on_both_lakes! {
+    fn a_change_is_asked_about_and_yes_can_be_said_beforehand(lake) {
+        let (operator, id) = (lake.operator(), Lake::name("prompted"));
+        operator.run(&["domain", "create", &id, "--title", "Before"]).success();
+        let entries = format!("let it = stac::collection(\"{id}\");\nit.title = \"After\";\nstac::put_collection(it).title\n");
+        let refused = typed(&operator, &[], &entries).failure(2);
+        let message = format!("stac::put_collection would change collection {id}, and there is no terminal to ask on");
+        assert!(refused.contains(&message) && refused.contains("repl --yes"), "{refused}");
+        let title = || operator.run(&["domain", "show", &id, "--json"]).json()["title"].as_str().unwrap().to_owned();
+        assert_eq!(title(), "Before");
+        let planned = typed(&operator, &["--dry-run"], &entries).success();
+        assert!(planned.contains(&format!("collection {id}")), "{planned}");
+        assert_eq!(title(), "Before");
+        assert_eq!(typed(&operator, &["--yes"], &entries).success(), "After\n");
+        assert_eq!(title(), "After");
+    }
+
+    fn what_destroys_is_planned_and_done_with_what_came_before_it(lake) {
+        let (operator, id) = (lake.operator(), Lake::name("gone"));
+        operator.run(&["domain", "create", &id]).success();
+        let entries = format!("let id = \"{id}\";\nfn away(id) {{\n    stac::delete_collection(id)\n}}\nlet n = 1;\n n += 1; away(id);\n");
+        let there = || operator.run(&["eval", &format!("stac::try_collection(\"{id}\") != ()")]).success();
+        let planned = typed(&operator, &[], &entries);
+        assert!(planned.stdout.contains(&format!("collection {id}")), "{planned}");
+        assert!(planned.stderr.contains("nothing was changed. To do this: :apply"), "{planned}");
+        assert_eq!((planned.code, there().as_str()), (Some(0), "true\n"));
+        let refused = typed(&operator, &[], &format!("{entries}:apply\n")).failure(2);
+        assert!(refused.contains("--yes"), "{refused}");
+        // The variables are as one run of the entry leaves them, though it goes twice over it.
+        let done = typed(&operator, &["--yes"], &format!("{entries}n\n"));
+        assert!(done.stdout.ends_with("2\n"), "{done}");
+        assert_eq!(there(), "false\n");
+        let undo = done.told("Take it back: ", "\n");
+        operator.copied(&format!("{undo} --yes")).success();
+        assert_eq!(there(), "true\n");
+    }
+
+    fn a_list_is_shown_in_part_and_is_whole_again(lake) {
+        let (operator, stem) = (lake.operator(), Lake::name("long"));
+        let entries = format!("let n = 0;\nlet all = [];\nwhile n < 60 {{ all.push(`{stem}-${{n}}`); n += 1; }}\n");
+        let table = typed(&operator, &[], &format!("{entries}stac::collections().map(|it| it.id)\nall.len()\n_ + 1\n"));
+        assert!(table.stdout.ends_with("60\n61\n"), "{table}");
+        for id in 0..55 {
+            operator.run(&["domain", "create", &format!("{stem}-{id}")]).success();
+        }
+        let mine = format!("stac::collections().map(|it| it.id).filter(|id| id.starts_with(\"{stem}\"))");
+        let ran = typed(&operator, &[], &format!("{mine}\n_.count()\n"));
+        assert!(ran.stderr.contains("these are the first 50: _ is the whole list"), "{ran}");
+        assert_eq!(ran.stdout.lines().count(), 51, "{ran}");
+        assert!(ran.stdout.ends_with("\n55\n"), "{ran}");
+        let whole = typed(&operator, &[], &format!("{mine}.take(3)\n_.len()\n"));
+        assert!(whole.stdout.ends_with("\n3\n") && whole.stderr.is_empty(), "{whole}");
+    }
+}
+
+#[test]
+fn entries_stand_on_those_before_them() {
+    let operator = Operator::in_context("sandbox");
+    let entries = "1 + 1\n_ * 21\nfn twice(x) {\n    x * 2\n}\ntwice(_)\nlet f = |x| x + twice(1);\nf.call(1)\nimport \"std/pod\" as pods;\n\
+        pods::last_of([\"a\", \"  b\"])\nswitch _ { \"a\" => 1, _ => 2 }\nfn twice(x) { x * 20 }\nf.call(_)\nlet text = `a\nb`;\ntext.len()\n()\n_\n/* all\n of it */ 7\n";
+    assert_eq!(
+        typed(&operator, &[], entries).success(),
+        "2\n42\n84\n3\na\n1\n21\n3\n3\n7\n"
+    );
+    let json = typed(&operator, &["--json"], "#{a: [1]}\n").json();
+    assert_eq!(json["a"][0], 1);
+    let switched = ":json #{a: [1]}\n:json\n\"x\"\n:json\n\"x\"\n";
+    assert_eq!(
+        typed(&operator, &[], switched).success(),
+        "{\n  \"a\": [\n    1\n  ]\n}\n\"x\"\nx\n"
+    );
+}
+
+#[test]
+fn the_first_entry_that_fails_is_told_with_its_place_and_ends_it() {
+    let operator = Operator::in_context("sandbox");
+    for (entries, code, told) in [
+        ("1\nlet x = 5 5\n3\n", 2, "<repl>:2:11"),
+        (
+            "1\nstac::colection(\"a\")\n3\n",
+            2,
+            "did you mean 'stac::collection'?",
+        ),
+        ("1\nitmes.len()\n3\n", 2, "there is no variable 'itmes'"),
+        ("1\nstac::collection(\"no-such\")\n3\n", 1, "no-such"),
+        ("1\nfn f() {\n  g()\n}\n3\n", 2, "<repl>:3:3"),
+        ("1\nfn f(x) {\n  x.y.z\n}\nf(#{y: 1})\n3\n", 1, "<repl>:3:7"),
+        ("1\n:nonsense\n3\n", 2, "there is no command ':nonsense'"),
+        ("1\n:typ 1\n:ex\n3\n", 2, "there is no command ':ex'"),
+        ("1\nexit(7)\n3\n", 7, ""),
+        ("1\n\"open\n3\n", 2, "<repl>:2:1"),
+    ] {
+        let ran = typed(&operator, &[], entries);
+        assert_eq!(ran.code, Some(code), "{ran}");
+        assert!(
+            ran.stdout.starts_with("1\n") && !ran.stdout.contains('3'),
+            "{ran}"
+        );
+        assert!(ran.stderr.contains(told), "{ran}");
+    }
+    let ran = typed(&operator, &[], "view([], #{exit: 3})\n");
+    assert_eq!(ran.code, Some(3), "{ran}");
+}
+
+#[test]
+fn a_protected_context_is_only_read_until_it_is_armed() {
+    let lake = Lake::Sandbox.served();
+    let operator = lake.operator().with("DASHI_PROTECTED", "true");
+    let change = "stac::put_collection(stac::collection(\"klima-historisch\")).id\n";
+    assert_eq!(
+        typed(&operator, &["--yes"], "stac::count() > 0\n").success(),
+        "true\n"
+    );
+    for entries in [
+        change.to_owned(),
+        format!("let f = || {change};\nf.call()\n"),
+        format!("try {{ {change} }} catch {{ \"caught\" }}\n"),
+    ] {
+        let refused = typed(&operator, &["--yes"], &entries).failure(2);
+        assert!(
+            refused.contains("is protected, and here it is only read"),
+            "{refused}"
+        );
+        assert!(refused.contains(":arm default"), "{refused}");
+    }
+    let other = typed(&operator, &["--yes"], ":arm prod\n").failure(2);
+    assert!(
+        other.contains("this is 'default', and not 'prod'"),
+        "{other}"
+    );
+    let armed = typed(&operator, &["--yes"], &format!(":arm default\n{change}"));
+    assert_eq!(armed.success(), "klima-historisch\n");
+}
+
+#[test]
+fn a_session_is_saved_as_a_runbook_that_passes_the_check_and_runs() {
+    let operator = Operator::in_context("sandbox");
+    let entries = "import \"std/pod\" as pods;\nlet domains = stac::collections().map(|it| it.id).collect();\n/// Says.\nfn most(names) {\n    names.len()\n}\n\
+        domains\nmost(_)\nlet kept = 7; nope.nope\n";
+    let failing = typed(&operator, &[], entries);
+    assert_eq!(failing.code, Some(2), "{failing}");
+    let entries = entries.replace("let kept = 7; nope.nope\n", ":save mine.rhai\n");
+    let saved = typed(&operator, &[], &entries);
+    assert!(saved.stderr.contains("dashictl check mine.rhai"), "{saved}");
+    let checked = operator.run(&["check", "mine.rhai"]).success();
+    assert!(
+        checked.ends_with(" 0 error(s), 0 warning(s)\n"),
+        "{checked}"
+    );
+    assert_eq!(operator.run(&["run", "mine.rhai"]).success(), "2\n");
+    let again = typed(&operator, &[], &entries).failure(2);
+    assert!(again.contains("mine.rhai is there already"), "{again}");
+    let loaded = typed(&operator, &[], ":load mine.rhai\nmain(#{})\n");
+    assert!(loaded.stderr.contains("main is defined"), "{loaded}");
+    assert_eq!(loaded.success(), "2\n");
+}
+
+#[test]
+fn another_context_has_the_functions_and_values_of_the_first() {
+    let lake = Lake::Sandbox.served();
+    let operator = lake.operator();
+    let entries = "let n = 41;\nlet list = stac::collections();\nfn more(x) { x + 1 }\n:ctx sandbox\nctx::name()\nmore(n)\nlist\n";
+    let ran = typed(&operator, &[], entries);
+    assert_eq!(ran.stdout, "sandbox\n42\n", "{ran}");
+    assert!(ran.stderr.contains("there is no variable 'list'"), "{ran}");
+    let unknown = typed(&operator, &[], ":ctx nowhere\n").failure(2);
+    assert!(unknown.contains("nowhere"), "{unknown}");
+}
+
+#[test]
+fn commands_of_the_prompt_say_what_there_is() {
+    let operator = Operator::in_context("sandbox");
+    let help = typed(&operator, &[], ":help\n").success();
+    assert!(
+        [":doc NAME", ":save FILE", ":arm CONTEXT"]
+            .iter()
+            .all(|it| help.contains(it)),
+        "{help}"
+    );
+    let doc = typed(&operator, &[], ":doc s3::list\n").success();
+    assert_eq!(doc, operator.run(&["doc", "s3::list"]).success());
+    let told = typed(
+        &operator,
+        &[],
+        "let m = #{a: 1};\n:vars\n:type m\n:type stac::collections()\n:clear\nm\n",
+    );
+    assert!(
+        told.stdout.contains("{\"a\":1}") && told.stdout.ends_with("map\nStream\n"),
+        "{told}"
+    );
+    assert!(told.stderr.contains("there is no variable 'm'"), "{told}");
+    let timed = typed(&operator, &[], ":time 1 + 1\n");
+    assert_eq!(timed.stdout, "2\n");
+    assert!(timed.stderr.ends_with(" s\n"), "{timed}");
+    assert_eq!(typed(&operator, &[], ":quit\n1\n").success(), "");
+}
