@@ -56,6 +56,7 @@ impl Rehearsal {
             text,
             effect: Effect::Destroy,
             paths: Vec::new(),
+            fields: None,
         };
         let value = dashictl::script::run::evaluate(
             &self.engine,

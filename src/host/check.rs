@@ -55,7 +55,7 @@ type Findings = (Vec<Error>, Vec<Error>);
 fn examined(run: &super::Started, script: &Script) -> Result<Findings> {
     let header = Header::parse(&script.source, &script.text)?;
     let checked = check(&run.engine, &run.session, &Program::of(script, &header))?;
-    Ok((checked.errors, checked.warnings))
+    Ok((checked.errors, [checked.warnings, checked.idle].concat()))
 }
 
 fn row(is_error: bool, error: &Error) -> Value {

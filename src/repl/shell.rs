@@ -323,6 +323,7 @@ impl Shell {
             text,
             effect: Effect::Destroy,
             paths: Vec::new(),
+            fields: None,
         };
         let mut checked = check_parsed(&self.started.engine, self.session(), &program, whole);
         checked.errors.retain(|error| {

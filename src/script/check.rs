@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Ident, Position, Stmt};
 
 use super::arity::{Arities, arities, functions_of, global_functions};
+use super::fields::fields_read;
 use super::hidden_look::hidden_looks;
+use super::idle::idle;
 use super::literal::{literal, literal_kind};
 use super::parse;
 use super::program::Program;
@@ -39,6 +41,8 @@ pub struct Checked {
     pub errors: Vec<Error>,
     /// What may fail: a method that no type is known to have, but a map might hold as a closure.
     pub warnings: Vec<Error>,
+    /// What does nothing.
+    pub idle: Vec<Error>,
 }
 
 impl Checked {
@@ -78,6 +82,8 @@ pub(crate) fn check_parsed(
         true
     });
     checker.hidden_looks(&ast);
+    checker.fields(&ast, program.fields.as_deref());
+    let idle = checker.idle(&ast);
     checker.errors.sort_by_key(position_of);
     let Checker {
         errors, warnings, ..
@@ -86,6 +92,7 @@ pub(crate) fn check_parsed(
         ast,
         errors,
         warnings,
+        idle,
     }
 }
 
@@ -298,6 +305,40 @@ impl<'a> Checker<'a> {
                 self.warning(error, look.at);
             }
         }
+    }
+
+    /// What `main` reads of its arguments must be declared: it would fail when it comes to it.
+    fn fields(&mut self, ast: &AST, declared: Option<&[String]>) {
+        let Some(declared) = declared else { return };
+        for (field, at) in fields_read(ast) {
+            if declared.contains(&field) {
+                continue;
+            }
+            let near = nearest(&field, declared.iter().map(String::as_str)).map(str::to_owned);
+            let error = Error::usage(format!(
+                "the header declares no argument or option '{field}'"
+            ));
+            self.error(
+                error
+                    .suggest(near.as_deref())
+                    .hint(format!("declare it: [options.{}]", field.replace('_', "-"))),
+                at,
+            );
+        }
+    }
+
+    fn idle(&self, ast: &AST) -> Vec<Error> {
+        let registry = &self.engine.registry;
+        let gives_stream = |call: &FnCallExpr| {
+            let path = path_of(call);
+            registry
+                .find(&path)
+                .any(|function| function.returns == "Stream")
+        };
+        let found = idle(ast, gives_stream).into_iter();
+        found
+            .map(|idle| self.placed(Error::usage(idle.message).hint(idle.hint), idle.at))
+            .collect()
     }
 
     fn arity(&mut self, path: &str, count: usize, known: &BTreeSet<usize>, position: Position) {

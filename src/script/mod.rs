@@ -4,9 +4,11 @@
 mod arity;
 pub(crate) mod bundle;
 pub mod check;
+mod fields;
 pub mod header;
 mod header_lines;
 mod hidden_look;
+mod idle;
 pub mod library;
 mod literal;
 pub(crate) mod parse;

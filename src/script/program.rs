@@ -16,6 +16,8 @@ pub struct Program<'a> {
     pub effect: Effect,
     /// The arguments whose values are local paths.
     pub paths: Vec<String>,
+    /// The arguments that its header declares; none where it has no header.
+    pub fields: Option<Vec<String>>,
 }
 
 impl<'a> Program<'a> {
@@ -31,6 +33,7 @@ impl<'a> Program<'a> {
                 .filter(|parameter| parameter.shape == Shape::Path)
                 .map(Parameter::field)
                 .collect(),
+            fields: Some(header.parameters().map(Parameter::field).collect()),
         }
     }
 
@@ -42,6 +45,7 @@ impl<'a> Program<'a> {
             text,
             effect,
             paths: Vec::new(),
+            fields: None,
         }
     }
 }
