@@ -10,6 +10,7 @@ mod ctx;
 mod env;
 mod flow_runs;
 mod fs;
+mod groups;
 mod http;
 mod ingest;
 mod json;
@@ -61,4 +62,5 @@ pub(crate) const ROLL: &[fn(&Session) -> Namespace] = &[
     control::namespace,
     streams::namespace,
     text::namespace,
+    groups::namespace,
 ];
