@@ -263,6 +263,89 @@ fn a_look_into_a_planned_result_that_no_plan_can_tell_is_refused() {
     }
 }
 
+/// Of each fault: the script, where, what is said, what helps.
+const FAULTS: [[&str; 4]; 14] = [
+    [
+        "fn main(args) { stac::colection(\"a\") }",
+        "7:17",
+        "there is no function 'stac::colection'",
+        "did you mean 'stac::collection'?",
+    ],
+    [
+        "fn main(args) { stac::item(\"a\") }",
+        "7:17",
+        "'stac::item' takes 2 arguments, not 1",
+        "it is stac::item(",
+    ],
+    [
+        "fn main(args) { s3::list(\"s3://a\", #{by_foldr: true}) }",
+        "7:38",
+        "unknown option 'by_foldr' of s3::list",
+        "did you mean 'by_folder'?",
+    ],
+    [
+        "fn main(args) { stac::put_item(#{}) }",
+        "7:17",
+        "has the effect 'write', and this script is declared 'read'",
+        "effect = \"write\"",
+    ],
+    [
+        "fn main(args) { args.domian }",
+        "7:22",
+        "the header declares no argument or option 'domian'",
+        "did you mean 'domain'?",
+    ],
+    [
+        "fn main(args) { if false { args.limit.x } }",
+        "7:33",
+        "the header declares no argument or option 'limit'",
+        "[options.limit]",
+    ],
+    [
+        "import \"std/gc\" as gc;\nfn main(args) { 1 }",
+        "7:1",
+        "nothing uses the import 'gc'",
+        "leave it out",
+    ],
+    [
+        "import \"std/gcc\" as gc;\nfn main(args) { gc::x() }",
+        "7:1",
+        "there is no library 'std/gcc'",
+        "did you mean 'std/gc'?",
+    ],
+    [
+        "fn main(args) { for item in stac::items(\"a\") { } }",
+        "7:17",
+        "this list is read to its end, and nothing is done with it",
+        ".drain()",
+    ],
+    [
+        "fn main(args) { for item in stac::items(\"a\").map(|it| it.id) { /* c */ } }",
+        "7:17",
+        "this list is read to its end",
+        ".drain()",
+    ],
+    [
+        "fn main(args) { let domain = 1; domian }",
+        "7:33",
+        "there is no variable 'domian'",
+        "functions see only",
+    ],
+    [
+        "fn main(args) { [1].jion(\",\") }",
+        "7:21",
+        "no type is known to have a method 'jion'",
+        "did you mean 'join'?",
+    ],
+    [
+        "fn main(args) { s3::head(5) }",
+        "7:26",
+        "'uri' of s3::head takes string, got int",
+        "it is s3::head(",
+    ],
+    ["fn main(args) { let x = 5 5 }", "7:27", "Expecting ';'", ""],
+];
+
 /// One script for each fault, with what is said of it and where.
 #[test]
 fn each_fault_of_a_script_is_found_with_its_place_and_a_hint() {
@@ -272,87 +355,7 @@ fn each_fault_of_a_script_is_found_with_its_place_and_a_hint() {
         )
     };
     let read = header("read");
-    for (body, at, message, hint) in [
-        (
-            "fn main(args) { stac::colection(\"a\") }",
-            "7:17",
-            "there is no function 'stac::colection'",
-            "did you mean 'stac::collection'?",
-        ),
-        (
-            "fn main(args) { stac::item(\"a\") }",
-            "7:17",
-            "'stac::item' takes 2 arguments, not 1",
-            "it is stac::item(",
-        ),
-        (
-            "fn main(args) { s3::list(\"s3://a\", #{by_foldr: true}) }",
-            "7:38",
-            "unknown option 'by_foldr' of s3::list",
-            "did you mean 'by_folder'?",
-        ),
-        (
-            "fn main(args) { stac::put_item(#{}) }",
-            "7:17",
-            "has the effect 'write', and this script is declared 'read'",
-            "effect = \"write\"",
-        ),
-        (
-            "fn main(args) { args.domian }",
-            "7:22",
-            "the header declares no argument or option 'domian'",
-            "did you mean 'domain'?",
-        ),
-        (
-            "fn main(args) { if false { args.limit.x } }",
-            "7:33",
-            "the header declares no argument or option 'limit'",
-            "[options.limit]",
-        ),
-        (
-            "import \"std/gc\" as gc;\nfn main(args) { 1 }",
-            "7:1",
-            "nothing uses the import 'gc'",
-            "leave it out",
-        ),
-        (
-            "import \"std/gcc\" as gc;\nfn main(args) { gc::x() }",
-            "7:1",
-            "there is no library 'std/gcc'",
-            "did you mean 'std/gc'?",
-        ),
-        (
-            "fn main(args) { for item in stac::items(\"a\") { } }",
-            "7:17",
-            "this list is read to its end, and nothing is done with it",
-            ".drain()",
-        ),
-        (
-            "fn main(args) { for item in stac::items(\"a\").map(|it| it.id) { /* c */ } }",
-            "7:17",
-            "this list is read to its end",
-            ".drain()",
-        ),
-        (
-            "fn main(args) { let domain = 1; domian }",
-            "7:33",
-            "there is no variable 'domian'",
-            "functions see only",
-        ),
-        (
-            "fn main(args) { [1].jion(\",\") }",
-            "7:21",
-            "no type is known to have a method 'jion'",
-            "did you mean 'join'?",
-        ),
-        (
-            "fn main(args) { s3::head(5) }",
-            "7:26",
-            "'uri' of s3::head takes string, got int",
-            "it is s3::head(",
-        ),
-        ("fn main(args) { let x = 5 5 }", "7:27", "Expecting ';'", ""),
-    ] {
+    for [body, at, message, hint] in FAULTS {
         let operator = Operator::new();
         operator.work_file("x.rhai", &format!("{read}{body}\n"));
         let ran = operator.run(&["check", "x.rhai"]);

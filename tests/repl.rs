@@ -37,11 +37,13 @@ on_both_lakes! {
         operator.run(&["domain", "create", &id]).success();
         let entries = format!("let id = \"{id}\";\nfn away(id) {{\n    stac::delete_collection(id)\n}}\nlet n = 1;\n n += 1; away(id);\n");
         let there = || operator.run(&["eval", &format!("stac::try_collection(\"{id}\") != ()")]).success();
-        let planned = typed(&operator, &[], &entries);
+        let refused = typed(&operator, &[], &entries).failure(2);
+        assert!(refused.contains("there is no terminal to ask on") && refused.contains("--dry-run"), "{refused}");
+        let planned = typed(&operator, &["--dry-run"], &entries);
         assert!(planned.stdout.contains(&format!("collection {id}")), "{planned}");
         assert!(planned.stderr.contains("nothing was changed. To do this: :apply"), "{planned}");
         assert_eq!((planned.code, there().as_str()), (Some(0), "true\n"));
-        let refused = typed(&operator, &[], &format!("{entries}:apply\n")).failure(2);
+        let refused = typed(&operator, &["--dry-run"], &format!("{entries}:apply\n")).failure(2);
         assert!(refused.contains("--yes"), "{refused}");
         // The variables are as one run of the entry leaves them, though it goes twice over it.
         let done = typed(&operator, &["--yes"], &format!("{entries}n\n"));
@@ -131,7 +133,6 @@ fn a_protected_context_is_only_read_until_it_is_armed() {
     for entries in [
         change.to_owned(),
         format!("let f = || {change};\nf.call()\n"),
-        format!("try {{ {change} }} catch {{ \"caught\" }}\n"),
     ] {
         let refused = typed(&operator, &["--yes"], &entries).failure(2);
         assert!(
@@ -140,6 +141,10 @@ fn a_protected_context_is_only_read_until_it_is_armed() {
         );
         assert!(refused.contains(":arm default"), "{refused}");
     }
+    // What only holds a change, or catches its refusal, changes nothing.
+    let held =
+        format!("let f = || {change};\n1 + 1\ntry {{ {change} }} catch {{ \"caught\" }}\n_\n");
+    assert_eq!(typed(&operator, &["--yes"], &held).stdout, "2\n2\n");
     let other = typed(&operator, &["--yes"], ":arm prod\n").failure(2);
     assert!(
         other.contains("this is 'default', and not 'prod'"),
@@ -210,4 +215,140 @@ fn commands_of_the_prompt_say_what_there_is() {
     assert_eq!(timed.stdout, "2\n");
     assert!(timed.stderr.ends_with(" s\n"), "{timed}");
     assert_eq!(typed(&operator, &[], ":quit\n1\n").success(), "");
+}
+
+#[test]
+fn what_could_destroy_and_does_not_is_an_entry_like_any_other() {
+    let operator = Operator::in_context("sandbox");
+    let gone = "s3::delete(\"s3://landing/no-such\")";
+    for (entries, shown) in [
+        (
+            format!("let c = || {gone};\nlet k = 5;\nk\nlet m = 6;\nm\n"),
+            "5\n6\n",
+        ),
+        (format!("fn wipe() {{ {gone} }}\nlet k = 7;\nk\n"), "7\n"),
+        (format!("let d = {gone};\nd.gone\n"), "1\n"),
+        (
+            format!("let u = if false {{ {gone} }} else {{ 8 }};\nu\n"),
+            "8\n",
+        ),
+        (
+            format!(
+                "let c = || {gone}; stac::items(\"gelaende-umwelt\").map(|it| it.id).take(1)\n_.len()\n"
+            ),
+            "gewaessernetz-eifel\n1\n",
+        ),
+    ] {
+        let ran = typed(&operator, &["--yes"], &entries);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), shown), "{ran}");
+        let dry = typed(&operator, &["--dry-run"], &entries);
+        assert_eq!((dry.code, dry.stdout.as_str()), (Some(0), shown), "{dry}");
+    }
+}
+
+#[test]
+fn what_closures_share_is_as_one_run_of_an_entry_leaves_it() {
+    let operator = Operator::in_context("sandbox");
+    operator
+        .run(&[
+            "eval",
+            "--effect",
+            "write",
+            "s3::write(\"s3://landing/k1\", \"x\")",
+        ])
+        .success();
+    let entries = "let n = 0;\nlet next = || { n += 1; n };\ns3::delete(`s3://landing/k${next.call()}`).deleted\nn\n";
+    let done = typed(&operator, &["--yes"], entries);
+    assert_eq!(done.stdout, "1\n1\n", "{done}");
+    operator
+        .run(&[
+            "eval",
+            "--effect",
+            "write",
+            "s3::write(\"s3://landing/k1\", \"x\")",
+        ])
+        .success();
+    let planned = typed(&operator, &["--dry-run"], entries);
+    assert!(planned.stdout.ends_with("\n0\n"), "{planned}");
+}
+
+#[test]
+fn a_session_of_any_kind_is_saved_so_that_it_runs() {
+    for (entries, shown) in [
+        ("let m = #{a: 1}\nm.a\n", "1\n"),
+        ("let y = if true { 2 } else { 3 }\ny\n", "2\n"),
+        ("let f = || { 4 }\nf.call()\n", "4\n"),
+        ("\"a\" // tail\n_.len()\n", "1\n"),
+        ("fn a(x) { x + 1 }\na(1)\nfn a(x) { x + 2 }\na(1)\n", "3\n"),
+        ("let x = 3\nlet y = if x > 5 { _ } else { 0 }\ny\n", "0\n"),
+        ("let last = 9;\n5\n_ + last\n", "14\n"),
+        ("let t = `l1\n    l2`;\nt.len()\n", "9\n"),
+        ("stac::items(\"gelaende-umwelt\")\n_.len()\n", "7\n"),
+        ("`a\n${1 + 2}\nb`\n", "a\n3\nb\n"),
+        ("switch 3 { 1 => 1, _ => 2 }\n_ + 1\n", "3\n"),
+    ] {
+        let operator = Operator::in_context("sandbox");
+        let saved = typed(&operator, &[], &format!("{entries}:save s.rhai\n"));
+        assert!(
+            saved.code == Some(0) && saved.stdout.ends_with(shown),
+            "{entries}: {saved}"
+        );
+        let text = std::fs::read_to_string(operator.work().join("s.rhai")).unwrap();
+        let checked = operator.run(&["check", "s.rhai"]);
+        assert!(
+            checked.stdout.ends_with(" 0 error(s), 0 warning(s)\n"),
+            "{text}\n{checked}"
+        );
+        assert_eq!(operator.run(&["run", "s.rhai"]).stdout, shown, "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_told_with_what_may_be_meant() {
+    let operator = Operator::in_context("sandbox");
+    for (entries, told) in [
+        ("let items = 1;\nitmes\n", "did you mean 'items'?"),
+        ("x = 5\n", "let x = … makes one"),
+        ("let f = |a| a + 1;\nf(4)\n", "'f' is a closure: f.call(…)"),
+        (
+            "[1].count()\n",
+            "'count' is a method of Stream, and this is array",
+        ),
+        ("\n\n// c\n\n1\n:type 3\n\nfoo()\n", "--> <repl>:8:1"),
+    ] {
+        let ran = typed(&operator, &[], entries);
+        assert!(ran.code != Some(0) && ran.stderr.contains(told), "{ran}");
+    }
+    let entries = "let st = stac::collections();\n:ctx sandbox\n";
+    let moved = typed(&operator, &[], entries);
+    assert!(
+        moved
+            .stderr
+            .contains("left behind, being of the other lake: st"),
+        "{moved}"
+    );
+}
+
+#[test]
+fn a_secret_that_is_typed_stays_out_of_journal_and_audit_line() {
+    let operator = Operator::in_context("sandbox");
+    let entry = "s3::write(\"s3://landing/sec\", \"a password=swordfish99\").size\n";
+    let ran = typed(&operator, &["--yes"], entry);
+    assert_eq!(ran.stdout, "22\n", "{ran}");
+    assert!(!ran.stderr.contains("swordfish99"), "{ran}");
+    let runs = operator.run(&["log", "list", "--json"]).json();
+    let command = runs[0]["command"].as_str().unwrap();
+    assert_eq!(
+        command,
+        "dashictl eval --effect write 's3::write(\"s3://landing/sec\", \"…\").size'"
+    );
+    let saved = typed(
+        &operator,
+        &[],
+        "let password = \"hunter2\";\n:save p.rhai\n",
+    );
+    assert!(
+        saved.stderr.contains("looks as if it held a secret"),
+        "{saved}"
+    );
 }

@@ -11,13 +11,19 @@ use crate::{prompt, table};
 use super::plan_view;
 
 /// Refuses at once what could not be confirmed later: nothing has been asked of any service.
-pub(super) fn refuse_unconfirmed(globals: &Globals, config: &Config, command: &str) -> Result<()> {
+/// `look` is how the plan is looked at instead.
+pub(super) fn refuse_unconfirmed(
+    globals: &Globals,
+    config: &Config,
+    command: &str,
+    look: &str,
+) -> Result<()> {
     if !globals.yes && !prompt::is_possible() {
         return Err(Error::usage(format!(
             "{command} must be confirmed, and there is no terminal to ask on"
         ))
         .hint("say yes beforehand: --yes, or DASHICTL_YES=1")
-        .hint("or look at the plan first: leave --apply out"));
+        .hint(format!("or look at the plan first: {look}")));
     }
     if globals.yes {
         refuse_mixed(globals, config, command)?;

@@ -44,7 +44,8 @@ impl Passes<'_> {
         match effect {
             Effect::Read => self.once(),
             Effect::Destroy if globals.changes.apply => {
-                confirm::refuse_unconfirmed(globals, self.session().config(), &command)?;
+                let look = self.how.map_or("leave --apply out", |_| "--dry-run");
+                confirm::refuse_unconfirmed(globals, self.session().config(), &command, look)?;
                 self.twice()
             }
             Effect::Write if !globals.dry_run && globals.changes.plan_out.is_none() => self.once(),
@@ -77,6 +78,9 @@ impl Passes<'_> {
     fn planned(&self) -> Result<u8> {
         self.session().gate().set_preview();
         let (outcome, code) = self.plan(1)?;
+        if self.is_idle()? {
+            return outcome.map_or(Ok(code), |outcome| self.host.console.show(&outcome));
+        }
         let header = self.header(1)?;
         let shown = outcome.filter(|outcome| !outcome.is_unknown());
         plan_view::show(self.session(), &header, shown.as_ref())?;
@@ -307,7 +311,7 @@ impl Passes<'_> {
     ) -> Result<u8> {
         let session = self.session();
         let shown = match (outcome, partial) {
-            (Some(outcome), _) => session.console().show(&outcome),
+            (Some(outcome), _) => self.host.console.show(&outcome),
             (None, Some(why)) => {
                 Err(Error::new(Kind::Partial, "the rest cannot be planned").cause(why))
             }
@@ -315,6 +319,9 @@ impl Passes<'_> {
         };
         if let Some(recorder) = recorder {
             return finish(session, recorder, shown);
+        }
+        if self.is_idle()? {
+            return shown;
         }
         session.console().say(match self.count(State::Open)? {
             0 => "there is nothing to do",
@@ -351,6 +358,9 @@ impl Passes<'_> {
         if let Some(path) = &globals.changes.plan_out {
             plan_file::write(session, &header, &apply::place(path, part))?;
         }
+        if self.how.is_some() {
+            self.tell_targets()?;
+        }
         confirm::ask(session, globals, &totals, &self.word()?)?;
         match recorder {
             None => prepare(session, &header),
@@ -364,6 +374,38 @@ impl Passes<'_> {
                 Ok(Arc::clone(recorder))
             }
         }
+    }
+
+    /// Whether an entry at the prompt has asked for no change at all: then nothing is said of a plan.
+    fn is_idle(&self) -> Result<bool> {
+        let asked = self
+            .session()
+            .gate()
+            .with_ledger(|ledger| ledger.count(true, None))?;
+        Ok(self.how.is_some()
+            && asked.unwrap_or(0) == 0
+            && self.session().interrupt().part_end().is_none())
+    }
+
+    /// What a plan does to each thing, as far as there are few: at a prompt nothing else has shown them.
+    fn tell_targets(&self) -> Result<()> {
+        const FEW: usize = 20;
+        let session = self.session();
+        let mut told = Vec::new();
+        session.gate().with_ledger(|ledger| {
+            ledger.rows(false, |row| {
+                if row.state == State::Open && told.len() <= FEW {
+                    told.push(row.target);
+                }
+                Ok(())
+            })
+        })?;
+        if (2..=FEW).contains(&told.len()) {
+            for target in told {
+                session.console().note(&format!("  {target}"));
+            }
+        }
+        Ok(())
     }
 
     /// Runs what was deferred after a pass that performs. Gives what both ended in.

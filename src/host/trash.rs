@@ -74,7 +74,12 @@ pub(super) fn purge(host: &Host, run: Option<&str>, older_than: &str) -> Result<
     let session = &started.session;
     let apply = host.globals.changes.apply;
     if apply {
-        confirm::refuse_unconfirmed(&host.globals, session.config(), "trash purge")?;
+        confirm::refuse_unconfirmed(
+            &host.globals,
+            session.config(),
+            "trash purge",
+            "leave --apply out",
+        )?;
     }
     let before = session
         .now()

@@ -2,6 +2,7 @@
 //! and prints nothing (but the question of `ask`). `ROLL` is the list of all of them, in the order of the reference.
 
 mod backup;
+mod chart;
 mod command;
 mod control;
 mod cron;
@@ -56,6 +57,7 @@ pub(crate) const ROLL: &[fn(&Session) -> Namespace] = &[
     toml::namespace,
     yaml::namespace,
     csv::namespace,
+    chart::namespace,
     fs::namespace,
     http::namespace,
     out::namespace,

@@ -1,5 +1,6 @@
 //! The commands of the prompt itself, which begin with a colon: they deal with the session, not with the lake.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command as Process;
 use std::time::Instant;
@@ -7,7 +8,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::completion::Candidate;
-use super::history::History;
+use super::history::{History, without_secrets};
 use super::kept::runbook;
 use super::shell::{Manner, Shell};
 use crate::engine::outcome::Outcome;
@@ -267,9 +268,15 @@ fn save(shell: &Shell, path: &str) -> Result<()> {
         .hint("name another file"),
         _ => Error::io("write", path, &error),
     };
+    if without_secrets(shell.session(), &text) != text {
+        shell.console.warn(
+            "what was typed looks as if it held a secret, and is saved as it is: put env::secret(\"NAME\") in its place",
+        );
+    }
     let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
+        .mode(0o600)
         .open(path)
         .map_err(failed)?;
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rhai::{AST, ASTNode, Engine, Expr, LexError, ParseErrorType, Position, Scope, Stmt, Token};
 
-use super::tokens::pieces;
+use super::tokens::{Piece, pieces};
 
 /// The name by which the last result goes.
 pub(super) const LAST: &str = "_";
@@ -35,24 +35,30 @@ impl LastResult {
 
     /// Finds where it stands in a text that begins after so many lines.
     fn find(&self, text: &str, before: usize) {
-        let forget =
-            |places: BTreeSet<_>| *self.0.lock().unwrap_or_else(PoisonError::into_inner) = places;
         let pieces = pieces(&Engine::new_raw(), text);
-        let follows = pieces
-            .iter()
-            .skip(1)
-            .map(|piece| Some(&piece.token))
-            .chain([None]);
-        let places = pieces
-            .iter()
-            .zip(follows)
-            .filter(|(piece, next)| {
-                piece.token == Token::Underscore && *next != Some(&Token::DoubleArrow)
-            })
-            .map(|(piece, _)| line_and_column(text, piece.start))
+        let places = last_results(&pieces)
+            .map(|piece| line_and_column(text, piece.start))
             .map(|(line, column)| (line + before, column));
-        forget(places.collect());
+        self.set(places.collect());
     }
+
+    fn set(&self, places: BTreeSet<(usize, usize)>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = places;
+    }
+}
+
+/// The pieces that are `_` as the last result: not where a `switch` has its default, nor where a map has a key of that name.
+pub(super) fn last_results(pieces: &[Piece]) -> impl Iterator<Item = &Piece> {
+    let token = |at: Option<usize>| at.and_then(|at| pieces.get(at)).map(|piece| &piece.token);
+    let found = pieces.iter().enumerate().filter(move |(at, piece)| {
+        piece.token == Token::Underscore
+            && !matches!(
+                token(at.checked_add(1)),
+                Some(Token::DoubleArrow | Token::Colon)
+            )
+            && !matches!(token(at.checked_sub(1)), Some(Token::Period | Token::Elvis))
+    });
+    found.map(|(_, piece)| piece)
 }
 
 /// The line and column of a byte, from 1.
@@ -90,7 +96,10 @@ pub(super) fn parse(
     let imports: String = imports.iter().map(Import::text).collect();
     // On a line above: the entry's own lines keep their numbers.
     let padded = format!("{imports}{}{text}", "\n".repeat(before));
-    engine.compile_with_scope(scope, padded)
+    let parsed = engine.compile_with_scope(scope, padded);
+    // What is read next by the same engine is another text.
+    last.set(BTreeSet::new());
+    parsed
 }
 
 /// An import that entries after it see too.
@@ -167,15 +176,21 @@ pub(super) fn is_open(text: &str) -> bool {
         | ParseErrorType::FnMissingName => is_at_end(),
         ParseErrorType::WrongDocComment => only_comments_follow(text, error.position()),
         // A quote that was forgotten is a mistake; text between backticks goes over lines.
-        ParseErrorType::BadInput(LexError::UnterminatedString) => {
-            let last = pieces(&Engine::new_raw(), text).pop();
-            last.is_some_and(|piece| {
-                text[piece.start..].starts_with('`')
-                    || matches!(piece.token, Token::InterpolatedString(_))
-            })
-        }
+        ParseErrorType::BadInput(LexError::UnterminatedString) => is_in_backticks(text),
         _ => false,
     }
+}
+
+/// Whether the text that is open at the end began with a backtick.
+fn is_in_backticks(text: &str) -> bool {
+    let pieces = pieces(&Engine::new_raw(), text);
+    let is_interpolated = pieces
+        .iter()
+        .any(|piece| matches!(piece.token, Token::InterpolatedString(_)));
+    pieces.last().is_some_and(|last| {
+        let rest = &text[last.start..];
+        rest.starts_with('`') || (is_interpolated && !rest.starts_with('"'))
+    })
 }
 
 /// Whether a text has nothing but comments from a line on.
@@ -237,6 +252,8 @@ mod tests {
             "a &&",
             "`text",
             "`a ${b",
+            "`a\n${b}",
+            "`a\n${b}\nc",
             "/* c",
             "let x = 5 /* c",
             "switch x {",
@@ -261,6 +278,8 @@ mod tests {
             "fn f(a) { a }",
             "if a { b }",
             "`a ${b} c`",
+            "`a\n${b}\nc`",
+            "`a ${b}` + \"c",
             "x.y",
             "// c",
             "/* c */ 1",

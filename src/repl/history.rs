@@ -124,10 +124,31 @@ fn is_secret(text: &str, pieces: &[Piece], at: usize) -> bool {
             pieces[at - 1].token,
             Token::Colon | Token::Equals | Token::EqualsTo | Token::Comma | Token::LeftParen
         );
-    let own = written(&pieces[at]);
-    (is_behind && names_a_secret(written(&pieces[at - 2])))
-        || own.contains("Bearer ")
-        || own.contains("Basic ")
+    (is_behind && names_a_secret(written(&pieces[at - 2]))) || tells_a_secret(written(&pieces[at]))
+}
+
+/// Whether a text itself looks as if it held a secret: a header's value, a signed token, a URL with a password, `password=…`.
+fn tells_a_secret(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let is_named = |name: &&str| {
+        ["=", ": "]
+            .iter()
+            .any(|mark| lower.contains(&format!("{name}{mark}")))
+    };
+    let named = SECRET
+        .iter()
+        .filter(|name| !PLAIN.contains(name))
+        .any(is_named);
+    let is_signed = text
+        .find("eyJ")
+        .is_some_and(|at| text[at..].matches('.').count() >= 2);
+    let has_password = text.split("://").skip(1).any(|rest| {
+        let authority = rest.split(['/', '"', '`', ' ']).next().unwrap_or_default();
+        authority
+            .split_once('@')
+            .is_some_and(|(user, _)| user.contains(':'))
+    });
+    named || is_signed || has_password || text.contains("Bearer ") || text.contains("Basic ")
 }
 
 /// Where a text ends that begins with these pieces, also one with expressions in it.
@@ -172,6 +193,15 @@ mod tests {
             ),
             ("let key = \"a/b.tif\"", "let key = \"a/b.tif\""),
             ("secret == \"x\"", "secret == \"…\""),
+            (
+                "get(\"http://u:pw@h/\") + \"http://h:80/a@b:c\"",
+                "get(\"…\") + \"http://h:80/a@b:c\"",
+            ),
+            ("let t = \"eyJh.eyJi.c\"", "let t = \"…\""),
+            (
+                "write(u, \"a password=x\", \"key=1\")",
+                "write(u, \"…\", \"…\")",
+            ),
             ("token = \"unfinished", "token = \"…\""),
         ] {
             assert_eq!(without_literals(typed), kept);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rhai::{Engine, Token};
 
-use super::entry::Import;
+use super::entry::{Import, last_results};
 use super::tokens::{Piece, pieces};
 use crate::effects::Effect;
 
@@ -16,6 +16,8 @@ pub(super) struct Kept {
     pub(super) effect: Effect,
     /// Whether it gave something back.
     pub(super) gives: bool,
+    /// Whether what it gave back was read to its end: a list that came in parts.
+    pub(super) is_read: bool,
     /// What it failed with, of one that set variables before.
     pub(super) failed: Option<String>,
 }
@@ -28,9 +30,14 @@ pub(super) fn runbook(entries: &[Kept], imports: &[Import], now: Timestamp) -> S
         .map(|entry| entry.effect)
         .max()
         .unwrap_or(Effect::Read);
+    let name = free_name(entries);
     let (mut functions, mut statements) = (Vec::new(), Vec::new());
-    for (entry, parts) in entries.iter().zip(parts(engine, entries)) {
-        functions.extend(parts.functions);
+    for (entry, parts) in entries.iter().zip(parts(engine, entries, &name)) {
+        for function in parts.functions {
+            functions
+                .retain(|known: &String| signature(engine, known) != signature(engine, &function));
+            functions.push(function);
+        }
         if let Some(failed) = &entry.failed {
             statements.push(format!(
                 "// It failed when it was typed: {}",
@@ -38,7 +45,8 @@ pub(super) fn runbook(entries: &[Kept], imports: &[Import], now: Timestamp) -> S
             ));
         }
         if parts.is_named && entry.gives {
-            statements.push(format!("let last = {};", block(&parts.rest)));
+            let read = if entry.is_read { ".collect()" } else { "" };
+            statements.push(format!("let {name} = {}{read};", block(&parts.rest)));
         } else if !parts.rest.is_empty() {
             statements.push(parts.rest);
         }
@@ -48,7 +56,14 @@ pub(super) fn runbook(entries: &[Kept], imports: &[Import], now: Timestamp) -> S
         "//! Saved from the prompt on {day}.\n//!\n//! ```toml\n//! effect = \"{}\"\n//! ```\n",
         effect.name()
     );
-    for import in imports {
+    let is_used = |import: &&Import| {
+        let call = format!("{}::", import.alias);
+        functions
+            .iter()
+            .chain(&statements)
+            .any(|text| text.contains(&call))
+    };
+    for import in imports.iter().filter(is_used) {
         text.push_str(&import.text());
         text.push('\n');
     }
@@ -60,9 +75,16 @@ pub(super) fn runbook(entries: &[Kept], imports: &[Import], now: Timestamp) -> S
     }
     text.push_str("\nfn main(args) {\n");
     for statement in statements {
-        for line in ended(&statement).lines() {
-            text.push_str(&format!("    {line}\n"));
-        }
+        // What stands between backticks has its own lines.
+        let indent = if statement.contains('`') {
+            "\n"
+        } else {
+            "\n    "
+        };
+        text.push_str(&format!(
+            "    {}\n",
+            ended(&statement).replace('\n', indent)
+        ));
     }
     // What is last is what the runbook gives back.
     text.truncate(text.trim_end_matches([';', '\n']).len());
@@ -71,59 +93,74 @@ pub(super) fn runbook(entries: &[Kept], imports: &[Import], now: Timestamp) -> S
 }
 
 /// The entries taken apart. What a later one takes up as `_` has a name.
-fn parts(engine: &Engine, entries: &[Kept]) -> Vec<Parts> {
+fn parts(engine: &Engine, entries: &[Kept], name: &str) -> Vec<Parts> {
     let mut all: Vec<Parts> = entries
         .iter()
         .map(|entry| Parts::of(engine, &entry.text))
         .collect();
     for at in 0..all.len() {
-        let Some(renamed) = without_last(engine, &all[at].rest) else {
+        let before = (0..at).rev().find(|before| entries[*before].gives);
+        let name = before.map_or("()", |_| name);
+        let Some(renamed) = without_last(engine, &all[at].rest, name) else {
             continue;
         };
         all[at].rest = renamed;
-        if let Some(before) = (0..at).rev().find(|before| entries[*before].gives) {
+        if let Some(before) = before {
             all[before].is_named = true;
         }
     }
     all
 }
 
-/// A text in which `_` goes by a name; none where it is not in it.
-fn without_last(engine: &Engine, text: &str) -> Option<String> {
+/// A text in which `_` goes by this name; none where it is not in it.
+fn without_last(engine: &Engine, text: &str, name: &str) -> Option<String> {
     let pieces = pieces(engine, text);
-    let follows = pieces
-        .iter()
-        .skip(1)
-        .map(|piece| Some(&piece.token))
-        .chain([None]);
-    let places: Vec<_> = pieces
-        .iter()
-        .zip(follows)
-        .filter(|(piece, next)| {
-            piece.token == Token::Underscore && *next != Some(&Token::DoubleArrow)
-        })
-        .map(|(piece, _)| piece.start..piece.end)
+    let places: Vec<_> = last_results(&pieces)
+        .map(|piece| piece.start..piece.end)
         .collect();
     let mut renamed = text.to_owned();
     for place in places.iter().rev() {
-        renamed.replace_range(place.clone(), "last");
+        renamed.replace_range(place.clone(), name);
     }
     (!places.is_empty()).then_some(renamed)
+}
+
+/// A name that no entry has in it.
+fn free_name(entries: &[Kept]) -> String {
+    let names = (1..).map(|n| {
+        if n == 1 {
+            "last".to_owned()
+        } else {
+            format!("last_{n}")
+        }
+    });
+    let is_free = |name: &String| {
+        entries
+            .iter()
+            .all(|entry| !entry.text.contains(name.as_str()))
+    };
+    { names }.find(is_free).unwrap_or_default()
 }
 
 /// Statements as one expression.
 fn block(statements: &str) -> String {
     let statements = statements.trim().trim_end_matches(';');
+    let statements = statements.strip_prefix("return ").unwrap_or(statements);
     if statements.contains(';') || statements.starts_with("let ") {
         return format!("{{ {statements} }}");
     }
     statements.to_owned()
 }
 
+/// How statements begin that end with a block.
+const BLOCKS: [&str; 6] = ["for ", "while ", "loop ", "if ", "switch ", "try "];
+
 /// A statement that another may follow.
 fn ended(statement: &str) -> String {
     let statement = statement.trim_end();
-    if statement.ends_with([';', '}']) || statement.starts_with("//") {
+    let is_block =
+        statement.ends_with('}') && BLOCKS.iter().any(|word| statement.starts_with(word));
+    if is_block || statement.ends_with(';') || statement.starts_with("//") {
         return statement.to_owned();
     }
     format!("{statement};")
@@ -154,7 +191,8 @@ impl Parts {
                 parts.rest.push_str(&text[at..piece.start]);
                 at = pieces[last].end;
                 if is_function(&pieces, index) {
-                    parts.functions.push(text[piece.start..at].to_owned());
+                    let docs = docs_before(&text[..piece.start]);
+                    parts.functions.push(docs + &text[piece.start..at]);
                 }
                 index = last + 1;
                 continue;
@@ -169,10 +207,46 @@ impl Parts {
         parts.rest.push_str(&text[at..]);
         let is_code = |line: &&str| !line.trim_start().starts_with("//");
         let lines: Vec<&str> = parts.rest.lines().filter(is_code).collect();
-        let rest = lines.join("\n").trim().to_owned();
+        let mut rest = lines.join("\n").trim().to_owned();
+        // What follows would be part of a comment at the end.
+        rest.truncate(
+            super::tokens::pieces(engine, &rest)
+                .last()
+                .map_or(0, |last| last.end),
+        );
         parts.rest = rest;
         parts
     }
+}
+
+/// The doc comment that a text ends with.
+fn docs_before(text: &str) -> String {
+    let is_doc = |line: &&str| line.trim_start().starts_with("///");
+    let mut lines: Vec<&str> = text.trim_end().lines().rev().take_while(is_doc).collect();
+    lines.reverse();
+    lines
+        .iter()
+        .map(|line| format!("{}\n", line.trim()))
+        .collect()
+}
+
+/// The name of a function, and how many arguments it takes.
+fn signature(engine: &Engine, function: &str) -> (String, usize) {
+    let pieces = pieces(engine, function);
+    let mut words = pieces
+        .iter()
+        .skip_while(|piece| piece.token != Token::Fn)
+        .skip(1);
+    let name = words
+        .next()
+        .map(|piece| function[piece.start..piece.end].to_owned());
+    let taken = words
+        .skip(1)
+        .take_while(|piece| piece.token != Token::RightParen);
+    (
+        name.unwrap_or_default(),
+        taken.filter(|piece| piece.token != Token::Comma).count(),
+    )
 }
 
 fn is_function(pieces: &[Piece], index: usize) -> bool {
@@ -224,13 +298,14 @@ mod tests {
             text: text.to_owned(),
             effect,
             gives: !text.contains('='),
+            is_read: text.starts_with("stac::"),
             failed: text.contains("nope").then(|| "no".to_owned()),
         };
         let entries = [
             kept("import \"std/gc\" as gc;", Effect::Read),
             kept("let raw = stac::items(\"raw\")", Effect::Read),
             kept(
-                "fn double(x) {\n    #{ it: x * 2 }\n}\nlet two = double(1);",
+                "/// Twice.\nfn double(x) {\n    #{ it: gc::x(x) }\n}\nlet two = double(1);",
                 Effect::Read,
             ),
             kept("let four = 4; nope()", Effect::Read),
@@ -245,7 +320,7 @@ mod tests {
         let now = "2026-11-27T12:00:00Z".parse().unwrap();
         let text = runbook(&entries, &imports, now);
         let expected = "//! Saved from the prompt on 2026-11-27.\n//!\n//! ```toml\n//! effect = \"write\"\n//! ```\nimport \"std/gc\" as gc;\n\n\
-            fn double(x) {\n    #{ it: x * 2 }\n}\n\nfn main(args) {\n    let raw = stac::items(\"raw\");\n    let two = double(1);\n    // It failed when it was typed: no\n    let four = 4; nope();\n    \
+            /// Twice.\nfn double(x) {\n    #{ it: gc::x(x) }\n}\n\nfn main(args) {\n    let raw = stac::items(\"raw\");\n    let two = double(1);\n    // It failed when it was typed: no\n    let four = 4; nope();\n    \
             for item in raw { stac::put_item(item) }\n    let last = two.it;\n    switch last { 2 => last + 1, _ => 0 }\n}\n";
         assert_eq!(text, expected);
     }

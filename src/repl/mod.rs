@@ -11,8 +11,10 @@ mod entry;
 mod hint;
 mod history;
 mod kept;
+mod known;
 mod lines;
 mod live_names;
+mod pass;
 mod result;
 mod shell;
 mod tokens;
@@ -50,6 +52,7 @@ pub fn perform(host: &Host) -> Result<u8> {
             Line::End => return Ok(code),
         };
         if typed.trim().is_empty() {
+            shell.borrow_mut().skip_line();
             continue;
         }
         let begun = Instant::now();
@@ -80,7 +83,12 @@ pub fn perform(host: &Host) -> Result<u8> {
 
 fn answered(shell: &mut Shell, typed: &str) -> Result<Next> {
     if typed.trim_start().starts_with(':') {
-        return command::run(shell, typed);
+        let before = shell.lines();
+        let ended = command::run(shell, typed);
+        if shell.lines() == before {
+            shell.skip_line();
+        }
+        return ended;
     }
     shell.run(typed, Manner::default()).map(Next::Go)
 }

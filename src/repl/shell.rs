@@ -1,32 +1,32 @@
 //! A session at a prompt: what its entries have defined, and how the next one is run. An entry that only reads is simply run;
 //! one that writes asks before each change; one that may destroy is planned first, shown, and done once its name was typed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rhai::{AST, Dynamic, FnPtr, Scope};
+use rhai::{AST, Dynamic, FnPtr, ParseErrorType, Scope};
 
 use super::asking::Asking;
 use super::entry::{self, Import, LAST, LastResult};
+use super::history::without_secrets;
 use super::kept::Kept;
 use super::live_names::LiveNames;
+use super::pass::{Captured, Entry, has_open_steps};
 use super::result;
 use super::vocabulary::Vocabulary;
 use crate::cli::Globals;
 use crate::config::{Environment, quoted};
 use crate::effects::{Consent, Effect, Order, Origin};
 use crate::engine::outcome::Outcome;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, nearest};
 use crate::host::passes::Passes;
 use crate::host::{Host, Started};
 use crate::output::Console;
-use crate::prompt;
 use crate::script::check::{check_parsed, with_excerpt};
 use crate::script::parse::{syntax, without_shebang};
 use crate::script::program::Program;
 use crate::script::reach::reach;
-use crate::script::run::ended;
 use crate::session::Session;
 
 /// The name of what is typed, in positions.
@@ -58,6 +58,8 @@ pub(super) struct Shell {
     pub(super) exit: Option<u8>,
     /// What the last entry gave back, also where that is nothing.
     pub(super) given: Dynamic,
+    /// Whether that came as a list in parts, and was read to its end.
+    is_read: Cell<bool>,
     /// Whether everything is shown as JSON.
     pub(super) is_json: bool,
     pub(super) vocabulary: Vocabulary,
@@ -107,6 +109,7 @@ impl Shell {
             planned: None,
             exit: None,
             given: Dynamic::UNIT,
+            is_read: Cell::new(false),
             is_json: false,
             vocabulary,
             live_names: LiveNames::default(),
@@ -127,6 +130,16 @@ impl Shell {
         console.show(outcome).map(drop)
     }
 
+    /// How many lines were typed.
+    pub(super) fn lines(&self) -> usize {
+        self.text.matches('\n').count()
+    }
+
+    /// Counts a line that is no entry, so that positions are those of the whole session.
+    pub(super) fn skip_line(&mut self) {
+        self.text.push('\n');
+    }
+
     /// Forgets what was defined.
     pub(super) fn clear(&mut self) {
         self.scope.clear();
@@ -134,57 +147,6 @@ impl Shell {
         self.functions = AST::empty();
         self.imports.clear();
         self.kept.clear();
-    }
-
-    /// Whether there is such a function without a namespace.
-    pub(super) fn knows(&self, name: &str) -> bool {
-        const OF_THE_LANGUAGE: [&str; 7] = [
-            "print",
-            "debug",
-            "type_of",
-            "Fn",
-            "call",
-            "curry",
-            "is_def_var",
-        ];
-        OF_THE_LANGUAGE.contains(&name)
-            || self.vocabulary.names.contains(name)
-            || self
-                .functions
-                .iter_functions()
-                .any(|function| function.name == name)
-    }
-
-    /// Whether there may be such a method.
-    pub(super) fn knows_method(&self, name: &str) -> bool {
-        self.knows(name)
-    }
-
-    /// Whether a namespace or import has such a function.
-    pub(super) fn knows_in(&self, root: &str, name: &str) -> bool {
-        match self.started.engine.registry.namespace(root) {
-            Some(space) => space.functions.iter().any(|function| function.name == name),
-            None => self
-                .functions_of(root)
-                .iter()
-                .any(|(known, _)| known == name),
-        }
-    }
-
-    /// The functions of an import, with their parameters.
-    pub(super) fn functions_of(&self, alias: &str) -> Vec<(String, String)> {
-        let import = self.imports.iter().find(|import| import.alias == alias);
-        let engine = &self.started.engine;
-        let module =
-            import.and_then(|import| engine.resolver.parse(&engine.rhai, None, &import.path).ok());
-        let named = |ast: AST| {
-            let own = ast
-                .iter_functions()
-                .filter(|function| !function.name.contains('$') && function.access.is_public());
-            own.map(|function| (function.name.to_owned(), function.params.join(", ")))
-                .collect()
-        };
-        module.map(named).unwrap_or_default()
     }
 
     /// Goes to another context. Functions, imports and plain values come along.
@@ -198,11 +160,20 @@ impl Shell {
         self.kept = old.kept;
         self.text = old.text;
         self.session().sources().remember(SOURCE, &self.text);
+        let mut left = Vec::new();
         for (name, _, value) in old.scope.iter() {
             // A stream reads from the lake that it was asked of.
             if result::is_plain(&value) {
                 self.scope.set_or_push(name.to_owned(), value);
+            } else if name != LAST {
+                left.push(name.to_owned());
             }
+        }
+        if !left.is_empty() {
+            self.console.note(&format!(
+                "left behind, being of the other lake: {}",
+                left.join(", ")
+            ));
         }
         Ok(())
     }
@@ -273,7 +244,7 @@ impl Shell {
         let session = self.session().clone();
         session.interrupt().begin_entry();
         let text = without_shebang(typed);
-        let before = self.text.matches('\n').count();
+        let before = self.lines();
         session
             .sources()
             .remember(SOURCE, &format!("{}{text}", self.text));
@@ -284,8 +255,12 @@ impl Shell {
         let mut whole = self.functions.merge(&own);
         whole.set_source(SOURCE);
         let whole = self.checked(whole, &text, before)?;
-        let most = reach(&self.started.engine, &whole, &self.held(&own));
-        self.refuse_protected(most)?;
+        let most = reach(&self.started.engine, &whole, &own, &self.held(&own));
+        let most = if self.may_change() {
+            most
+        } else {
+            Effect::Read
+        };
         let variables = self.scope.len();
         let evaluated = self.evaluate(typed, &whole, most, manner);
         if let Some(code) = session.interrupt().exit_code() {
@@ -298,6 +273,7 @@ impl Shell {
                 text,
                 effect: most,
                 gives,
+                is_read: self.is_read.get(),
                 failed,
             });
         }
@@ -313,7 +289,35 @@ impl Shell {
     fn parse(&self, text: &str, before: usize) -> Result<AST> {
         let rhai = &self.started.engine.rhai;
         let parsed = entry::parse(rhai, &self.scope, &self.last, text, before, &self.imports);
-        parsed.map_err(|error| syntax(&self.started.engine, error, SOURCE))
+        parsed.map_err(|error| {
+            let unknown = match error.err_type() {
+                ParseErrorType::VariableUndefined(name) => Some(name.clone()),
+                _ => None,
+            };
+            let error = syntax(&self.started.engine, error, SOURCE);
+            match unknown {
+                Some(name) => self.unknown_variable(error, &name),
+                None => error,
+            }
+        })
+    }
+
+    /// Says of a variable that is not there what may be meant.
+    fn unknown_variable(&self, mut error: Error, name: &str) -> Error {
+        let detail = error.detail_mut();
+        detail
+            .hints
+            .retain(|hint| !hint.starts_with("functions see only"));
+        let known: Vec<&str> = self
+            .scope
+            .iter_raw()
+            .map(|(name, _, _)| name)
+            .filter(|known| *known != LAST)
+            .collect();
+        let near = nearest(name, known);
+        error.suggest(near).hint(format!(
+            "let {name} = … makes one; a function sees only its arguments and its own"
+        ))
     }
 
     /// The script, if nothing is wrong with the entry that begins below so many lines.
@@ -334,7 +338,20 @@ impl Shell {
                 .and_then(|trace| trace.at.as_ref());
             at.is_none_or(|at| at.line > before)
         });
-        checked.ready()
+        let checked = checked.ready();
+        checked.map_err(|error| self.uncalled(error))
+    }
+
+    /// Says of a function that is not there, but is a closure in a variable, how that is called.
+    fn uncalled(&self, error: Error) -> Error {
+        let message = error.detail().message.clone();
+        let name = message
+            .strip_prefix("there is no function '")
+            .and_then(|rest| rest.strip_suffix('\''));
+        match name.filter(|name| self.scope.get(name).is_some_and(Dynamic::is_fnptr)) {
+            Some(name) => error.hint(format!("'{name}' is a closure: {name}.call(…)")),
+            None => error,
+        }
     }
 
     /// The functions that the variables hold which an entry names.
@@ -355,17 +372,13 @@ impl Shell {
         manner: Manner,
     ) -> Result<(u8, bool)> {
         let session = self.session().clone();
-        // What a function does that is called through a value is not seen beforehand: it is asked about when it comes.
-        let asks_as_it_goes = most < Effect::Destroy;
-        let may_change = self.refuse_protected(Effect::Write).is_ok();
         let gate = session.gate();
         let consent: Arc<dyn Consent> = Arc::new(Asking::new(&session, self.globals.yes));
-        let at_most = if !may_change {
-            Effect::Read
-        } else if asks_as_it_goes {
-            Effect::Write
-        } else {
-            Effect::Destroy
+        // What a function does that is called through a value is not seen beforehand: it is asked about when it comes.
+        let at_most = match most {
+            _ if !self.may_change() => Effect::Read,
+            Effect::Destroy => Effect::Destroy,
+            _ => Effect::Write,
         };
         gate.renew(at_most, Some(consent));
         let console = if manner.json || self.is_json {
@@ -385,35 +398,59 @@ impl Shell {
             started: &self.started,
             whole,
             manner,
+            is_read: &self.is_read,
             base: RefCell::new(base),
             is_kept: most == Effect::Destroy,
             latest: RefCell::new(None),
         };
+        let captured = Captured::of(&entry.base.borrow());
         let passes = Passes {
             host: &host,
             started: &self.started,
-            script: Box::new(|| entry.pass()),
+            script: Box::new(|| {
+                captured.restore(&mut entry.base.borrow_mut());
+                entry.pass()
+            }),
             confirm: None,
             how: Some(":apply"),
         };
         let ended = passes.run(order(&session, &host.command, most));
         drop(passes);
-        let latest = entry.latest.into_inner();
-        let is_planned = ended.is_ok() && gate.is_planning();
-        if is_planned || (ended.is_err() && gate.is_planning()) {
+        let left_open = gate.is_planning() && (ended.is_err() || has_open_steps(gate)?);
+        if left_open {
+            captured.restore(&mut entry.base.borrow_mut());
+        }
+        let latest = entry.latest.into_inner().filter(|_| !left_open);
+        if left_open {
             self.planned = Some(typed.to_owned());
-            return ended.map(|code| (code, false));
         }
         let mut gives = false;
         if let Some((scope, value)) = latest {
             self.scope = scope;
-            self.given = value.clone();
+            self.given.clone_from(&value);
             gives = !value.is_unit();
             if gives {
                 self.scope.set_or_push(LAST, value);
             }
         }
-        ended.map(|code| (code, gives))
+        ended
+            .map(|code| (code, gives))
+            .map_err(|error| self.protecting(error))
+    }
+
+    /// A change that was refused because the context is protected says so.
+    fn protecting(&self, error: Error) -> Error {
+        if error.kind() != Kind::EffectRefused || self.may_change() {
+            return error;
+        }
+        match self.refuse_protected(Effect::Write) {
+            Err(refused) => refused.cause(error.to_string()),
+            Ok(()) => error,
+        }
+    }
+
+    fn may_change(&self) -> bool {
+        self.refuse_protected(Effect::Write).is_ok()
     }
 
     /// The command line of an entry, and its flags.
@@ -428,8 +465,7 @@ impl Shell {
         if manner.apply {
             globals.dry_run = false;
         }
-        let can_be_asked = globals.yes || prompt::is_possible();
-        globals.changes.apply = manner.apply || (!globals.dry_run && can_be_asked);
+        globals.changes.apply = !globals.dry_run;
         let effect = match most {
             Effect::Read => String::new(),
             most => format!("--effect {} ", most.name()),
@@ -438,7 +474,7 @@ impl Shell {
             globals,
             command: format!(
                 "dashictl eval {effect}{}",
-                quoted(&self.session().redact(typed))
+                quoted(&without_secrets(self.session(), typed))
             ),
             environment: &self.environment,
             console,
@@ -454,44 +490,5 @@ fn order(session: &Session, command: &str, effect: Effect) -> Order {
         arguments: serde_json::Map::new(),
         effect,
         began: session.now(),
-    }
-}
-
-/// An entry while it is run, once or in several passes, each of which begins with the same variables.
-struct Entry<'a> {
-    started: &'a Started,
-    whole: &'a AST,
-    manner: Manner,
-    base: RefCell<Scope<'static>>,
-    /// Whether another pass may follow.
-    is_kept: bool,
-    latest: RefCell<Option<(Scope<'static>, Dynamic)>>,
-}
-
-impl Entry<'_> {
-    fn pass(&self) -> Result<Outcome> {
-        let mut scope = if self.is_kept {
-            self.base.borrow().clone()
-        } else {
-            self.base.take()
-        };
-        let (engine, session) = (&self.started.engine, &self.started.session);
-        let value = ended(engine, session, SOURCE, || {
-            engine
-                .rhai
-                .eval_ast_with_scope::<Dynamic>(&mut scope, self.whole)
-        });
-        // The variables stay, whatever comes of the value.
-        *self.latest.borrow_mut() = Some((scope, Dynamic::UNIT));
-        let value = value?;
-        let (kept, shown) = if session.gate().is_planning() {
-            (value.clone(), value)
-        } else {
-            result::shown(value, self.manner.quiet)?
-        };
-        if let Some((_, last)) = &mut *self.latest.borrow_mut() {
-            *last = kept;
-        }
-        Ok(Outcome::of(shown))
     }
 }

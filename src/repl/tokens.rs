@@ -1,6 +1,8 @@
 //! An entry as the language reads it: its tokens with where they stand, also of one that is not whole yet. For colours,
 //! completion and hints.
 
+use std::ops::Range;
+
 use rhai::{Engine, Position, Token};
 
 /// A token and where it stands, in bytes.
@@ -18,7 +20,10 @@ pub(super) fn pieces(engine: &Engine, text: &str) -> Vec<Piece> {
     let (mut braces, mut interpolated) = (0_usize, Vec::new());
     let texts = [text];
     let (tokens, control) = engine.lex(&texts);
+    // Whether the last piece, and the next one, go on with a text behind an interpolation.
+    let (mut is_rest, mut comes_rest) = (false, false);
     for (token, position) in tokens {
+        let is_next_rest = std::mem::take(&mut comes_rest);
         match &token {
             Token::EOF => break,
             Token::InterpolatedString(_) => interpolated.push(braces),
@@ -28,14 +33,20 @@ pub(super) fn pieces(engine: &Engine, text: &str) -> Vec<Piece> {
                 if interpolated.last() == Some(&braces) {
                     interpolated.pop();
                     control.borrow_mut().is_within_text = true;
+                    comes_rest = true;
                 }
             }
             _ => {}
         }
-        let start = places.byte(position);
+        // An empty rest has no position of its own: it begins behind the brace.
+        let start = match pieces.last() {
+            Some(brace) if is_next_rest => brace.start + 1,
+            _ => places.byte(position),
+        };
         if let Some(last) = pieces.last_mut() {
-            last.end = end_of(text, last.start, start, &last.token);
+            last.end = end_of(text, last.start..start, &last.token, is_rest);
         }
+        is_rest = is_next_rest;
         pieces.push(Piece {
             token,
             start,
@@ -43,27 +54,43 @@ pub(super) fn pieces(engine: &Engine, text: &str) -> Vec<Piece> {
         });
     }
     if let Some(last) = pieces.last_mut() {
-        last.end = end_of(text, last.start, text.len(), &last.token);
+        last.end = end_of(text, last.start..text.len(), &last.token, is_rest);
     }
     pieces
 }
 
 /// Where a token ends that is followed by space, comments and then what begins at `next`.
-fn end_of(text: &str, start: usize, next: usize, token: &Token) -> usize {
-    let all = text.get(start..next).unwrap_or_default();
-    let is_text = matches!(
-        token,
-        Token::StringConstant(_)
-            | Token::InterpolatedString(_)
-            | Token::LexError(_)
-            | Token::CharConstant(_)
-    );
-    let comment = ["//", "/*"].iter().filter_map(|mark| all.find(mark)).min();
-    let end = match comment {
-        Some(comment) if !is_text => comment,
-        _ => all.len(),
+fn end_of(text: &str, place: Range<usize>, token: &Token, is_rest: bool) -> usize {
+    let start = place.start;
+    let all = text.get(place).unwrap_or_default();
+    let end = match token {
+        Token::StringConstant(_) | Token::CharConstant(_) => end_of_text(all, is_rest),
+        Token::InterpolatedString(_) | Token::LexError(_) => all.len(),
+        _ => ["//", "/*"]
+            .iter()
+            .filter_map(|mark| all.find(mark))
+            .min()
+            .unwrap_or(all.len()),
     };
     start + all[..end].trim_end().len()
+}
+
+/// Where a text ends, with its quote. What goes on behind an interpolation begins without one.
+fn end_of_text(text: &str, is_rest: bool) -> usize {
+    let quote = match text.chars().next() {
+        Some(first) if !is_rest => first,
+        _ => '`',
+    };
+    let mut is_escaped = false;
+    for (at, letter) in text.char_indices().skip(usize::from(!is_rest)) {
+        match letter {
+            _ if is_escaped => is_escaped = false,
+            '\\' if quote != '`' => is_escaped = true,
+            letter if letter == quote => return at + letter.len_utf8(),
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// The lines of a text, to find the byte of a position.

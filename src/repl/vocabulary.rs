@@ -2,10 +2,12 @@
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use crate::engine::Engine;
+use crate::engine::registry::Function;
 use crate::engine::stream::Stream;
 
 /// The functions without a namespace.
@@ -28,7 +30,12 @@ impl Vocabulary {
         };
         for (name, first) in engine.rhai.collect_fn_metadata(None, named, true) {
             if let Some(first) = first {
-                methods.entry(first).or_default().insert(name.clone());
+                // What is called by itself is no method, though a value may stand before it.
+                let is_free =
+                    |function: &Arc<Function>| function.namespace.is_empty() && !function.method;
+                if !engine.registry.find(&name).any(is_free) {
+                    methods.entry(first).or_default().insert(name.clone());
+                }
             }
             names.insert(name);
         }

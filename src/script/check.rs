@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Ident, Position, Stmt};
 
 use super::arity::{Arities, arities, functions_of, global_functions};
+pub use super::checked::Checked;
 use super::fields::fields_read;
 use super::hidden_look::hidden_looks;
 use super::idle::idle;
-use super::literal::{literal, literal_kind};
+use super::literal::{literal, literal_kind, says_own};
 use super::parse;
 use super::program::Program;
 use crate::effects::Effect;
@@ -32,34 +33,6 @@ const KEYWORDS: [&str; 9] = [
     "is_def_fn",
     "is_shared",
 ];
-
-/// A script that was parsed, and what is wrong with it.
-pub struct Checked {
-    /// The parsed script.
-    pub ast: AST,
-    /// What would fail.
-    pub errors: Vec<Error>,
-    /// What may fail: a method that no type is known to have, but a map might hold as a closure.
-    pub warnings: Vec<Error>,
-    /// What does nothing.
-    pub idle: Vec<Error>,
-}
-
-impl Checked {
-    /// The script, if nothing is wrong with it; else the first error, with how many more there are.
-    pub fn ready(mut self) -> Result<AST> {
-        if self.errors.is_empty() {
-            return Ok(self.ast);
-        }
-        let more = self.errors.len() - 1;
-        let first = self.errors.swap_remove(0);
-        Err(if more == 0 {
-            first
-        } else {
-            first.hint(format!("`dashictl check` shows {more} more"))
-        })
-    }
-}
 
 /// Parses a program and checks it against what was declared about it. What cannot be parsed is an error.
 pub fn check(engine: &Engine, session: &Session, program: &Program) -> Result<Checked> {
@@ -519,16 +492,6 @@ fn path_of(call: &FnCallExpr) -> String {
     } else {
         format!("{}::{}", call.namespace.root(), call.name)
     }
-}
-
-/// Whether a call says `#{own: true}`: it takes away only what the run made itself.
-fn says_own(call: &FnCallExpr) -> bool {
-    let Some(Expr::Map(map, _)) = call.args.last() else {
-        return false;
-    };
-    map.0
-        .iter()
-        .any(|(key, value)| key.as_str() == "own" && matches!(value, Expr::BoolConstant(true, _)))
 }
 
 fn beyond_header(function: &Function, effect: Effect) -> Error {

@@ -4,6 +4,7 @@
 mod arity;
 pub(crate) mod bundle;
 pub mod check;
+mod checked;
 mod fields;
 pub mod header;
 mod header_lines;

@@ -13,8 +13,9 @@ use crate::engine::Engine;
 /// A function of a script, by the script's name and its own.
 type Name = (String, String);
 
-/// The most that the statements of a script can come to do. Functions that `also` names are taken to be called by them.
-pub(crate) fn reach(engine: &Engine, ast: &AST, also: &[String]) -> Effect {
+/// The most that the statements of `own` can come to do. They may call the functions of `ast`, which has these too; those that
+/// `also` names are taken to be called.
+pub(crate) fn reach(engine: &Engine, ast: &AST, own: &AST, also: &[String]) -> Effect {
     let mut reach = Reach {
         engine,
         most: Effect::Read,
@@ -22,12 +23,12 @@ pub(crate) fn reach(engine: &Engine, ast: &AST, also: &[String]) -> Effect {
     };
     let imports = imports_of(ast);
     let mut found = Found::default();
-    for statement in ast.statements() {
+    for statement in own.statements() {
         statement.walk(&mut Vec::new(), &mut |path| found.take(path));
     }
     found.own.extend(also.iter().cloned());
     // Closures of the statements themselves.
-    found.own.extend(closures(ast, None));
+    found.own.extend(closures(own, None));
     reach.follow(ast, &imports, found);
     reach.most
 }

@@ -111,13 +111,21 @@ fn explained(error: &EvalAltResult, engine: &Engine, source: &str) -> Error {
         return found;
     };
     let name = signature.split(" (").next().unwrap_or(signature);
-    let function = engine
-        .registry
-        .find(name)
-        .next()
-        .map(|function| function.signature());
+    let function = engine.registry.find(name).next();
+    let given = signature
+        .split(['(', ',', ')'])
+        .nth(1)
+        .map_or("", str::trim);
     match function {
-        Some(function) => found.hint(format!("it is {function}")),
+        Some(method)
+            if method.method && method.parameters.first().is_some_and(|it| it.kind != given) =>
+        {
+            let kind = method.parameters[0].kind;
+            found.hint(format!(
+                "'{name}' is a method of {kind}, and this is {given}"
+            ))
+        }
+        Some(function) => found.hint(format!("it is {}", function.signature())),
         // Arguments of the types `time` and `duration` come as they were typed.
         None if signature.contains("Moment") => {
             found.hint("text becomes a time by time::parse(…), and seconds by time::duration(…)")
