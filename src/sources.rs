@@ -32,3 +32,18 @@ impl Sources {
             .map(str::to_owned)
     }
 }
+
+/// The line and column of a byte of a text, from 1, in letters.
+#[must_use]
+pub fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
+    let before = &text[..byte];
+    let line = before.matches('\n').count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
+    (line, column)
+}

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rhai::{AST, ASTNode, Engine, Expr, LexError, ParseErrorType, Position, Scope, Stmt, Token};
 
 use super::tokens::{Piece, pieces};
+use crate::sources::line_and_column;
 
 /// The name by which the last result goes.
 pub(super) const LAST: &str = "_";
@@ -59,20 +60,6 @@ pub(super) fn last_results(pieces: &[Piece]) -> impl Iterator<Item = &Piece> {
             && !matches!(token(at.checked_sub(1)), Some(Token::Period | Token::Elvis))
     });
     found.map(|(_, piece)| piece)
-}
-
-/// The line and column of a byte, from 1.
-fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
-    let before = &text[..byte];
-    let line = before.matches('\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count()
-        + 1;
-    (line, column)
 }
 
 fn place(position: Position) -> (usize, usize) {

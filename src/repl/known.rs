@@ -3,20 +3,12 @@
 use rhai::AST;
 
 use super::shell::Shell;
+use crate::script::check::KEYWORDS;
 
 impl Shell {
     /// Whether there is such a function without a namespace.
     pub(super) fn knows(&self, name: &str) -> bool {
-        const OF_THE_LANGUAGE: [&str; 7] = [
-            "print",
-            "debug",
-            "type_of",
-            "Fn",
-            "call",
-            "curry",
-            "is_def_var",
-        ];
-        OF_THE_LANGUAGE.contains(&name)
+        KEYWORDS.contains(&name)
             || self.vocabulary.names.contains(name)
             || self
                 .functions

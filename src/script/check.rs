@@ -22,7 +22,7 @@ use crate::error::{Error, Kind, Place, Result, Trace, nearest};
 use crate::session::Session;
 
 /// What the engine treats as a call though no function of that name is registered.
-const KEYWORDS: [&str; 9] = [
+pub(crate) const KEYWORDS: [&str; 9] = [
     "print",
     "debug",
     "type_of",

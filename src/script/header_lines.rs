@@ -14,6 +14,7 @@ use super::shape::Shape;
 use crate::config::{KEYS, Key};
 use crate::effects::Effect;
 use crate::error::{Error, Place, Result, Trace, nearest};
+use crate::sources::line_and_column;
 
 /// The keys of each table of a header, as `[args.x]` and its kin name them.
 const HEADER_KEYS: &[&str] = &[
@@ -408,15 +409,7 @@ impl<'a> HeaderLines<'a> {
 
     /// An error at a span of the TOML text. Each of its lines lacks the `//! ` of the file's.
     fn at_span(&self, span: Range<usize>, message: &str) -> Error {
-        let before = &self.toml[..span.start.min(self.toml.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before
-            .rsplit('\n')
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .count()
-            + 1;
+        let (line, column) = line_and_column(&self.toml, span.start.min(self.toml.len()));
         // The file's line begins with `//!`, and a space if its writer put one.
         let raw = self.text.lines().nth(line - 1).unwrap_or_default();
         let before = if raw.starts_with("//! ") { 4 } else { 3 };
