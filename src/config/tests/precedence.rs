@@ -125,6 +125,7 @@ fn what_nobody_sets_has_its_compiled_default() {
         "prefect_url http://localhost:4200",
         "loki_url http://localhost:3100",
         "ingest_url http://localhost:8088",
+        "protected false",
         "http.timeout 30s",
         "http.connect_timeout 3s",
         "http.retries 4",
