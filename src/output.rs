@@ -41,6 +41,8 @@ pub fn plain_wanted(environment: &Environment) -> bool {
 pub struct Console {
     traits: Arc<Traits>,
     json: bool,
+    /// How raw values are asked for here.
+    raw_by: &'static str,
 }
 
 /// What stdout is.
@@ -79,6 +81,7 @@ impl Console {
         Console {
             traits: Arc::new(traits),
             json,
+            raw_by: "--json",
         }
     }
 
@@ -86,6 +89,15 @@ impl Console {
     #[must_use]
     pub fn json(&self) -> bool {
         self.json
+    }
+
+    /// The same, where raw values are asked for by another word.
+    #[must_use]
+    pub fn asked_by(&self, raw_by: &'static str) -> Console {
+        Console {
+            raw_by,
+            ..self.clone()
+        }
     }
 
     /// The same, where raw values are wanted.
@@ -243,8 +255,9 @@ impl Console {
         }
         if !table.left_out().is_empty() {
             self.note(&format!(
-                "left out, being lists or maps: {} (--json shows them)",
-                table.left_out().join(", ")
+                "left out, being lists or maps: {} ({} shows them)",
+                table.left_out().join(", "),
+                self.raw_by
             ));
         }
         Ok(())

@@ -211,6 +211,8 @@ fn commands_of_the_prompt_say_what_there_is() {
         "{told}"
     );
     assert!(told.stderr.contains("there is no variable 'm'"), "{told}");
+    let listed = typed(&operator, &[], "stac::items(\"gelaende-umwelt\").take(1)\n");
+    assert!(listed.stderr.contains("(:json shows them)"), "{listed}");
     let timed = typed(&operator, &[], ":time 1 + 1\n");
     assert_eq!(timed.stdout, "2\n");
     assert!(timed.stderr.ends_with(" s\n"), "{timed}");

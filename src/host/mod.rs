@@ -336,7 +336,10 @@ fn listen(runtime: &Background, interrupt: &Interrupt, stopped: Stopped) -> Resu
             }
             again = false;
             interrupt.stop_by_signal();
-            tokio::spawn(leave_unread());
+            // A prompt goes on, and its reader may only have stopped the terminal for a while.
+            if stopped == Stopped::Program {
+                tokio::spawn(leave_unread());
+            }
         }
     });
     Ok(())

@@ -36,7 +36,8 @@ use crate::report;
 
 /// Reads entries and runs them, until there are no more. Off a terminal the first that fails ends it.
 pub fn perform(host: &Host) -> Result<u8> {
-    let shell = Shell::new(host.globals.clone(), host.environment, host.console)?;
+    let console = host.console.asked_by(":json");
+    let shell = Shell::new(host.globals.clone(), host.environment, &console)?;
     let shell = Rc::new(RefCell::new(shell));
     let history = History::of(host.environment)?;
     let mut lines = lines(host, &shell, &history)?;
