@@ -75,9 +75,8 @@ on_both_lakes! {
         tmux.until("the question at Loki", |_| silent.visits() > 0);
         tmux.press(&["C-c"]);
         tmux.expect("interrupted", 1);
-        tmux.enter("loop { }");
-        tmux.expect("loop { }", 1);
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        tmux.enter("out::note(\"at \" + \"it\"); loop { }");
+        tmux.expect("at it", 1);
         tmux.press(&["C-c"]);
         tmux.expect("interrupted", 2);
         // What was begun and not entered is given up.
@@ -182,9 +181,8 @@ fn the_history_has_what_was_typed_and_no_secret() {
     tmux.expect("> ", 1);
     tmux.enter("let password = \"hunter-2-canary\"; 1 + 1");
     // Not even where nothing says that it is one.
-    tmux.enter(&format!("[\"{key}\"].len()"));
-    std::thread::sleep(std::time::Duration::from_secs(1));
-    tmux.forget();
+    tmux.enter(&format!("[\"{key}\"].len() + 4710"));
+    tmux.expect_and_forget("4711");
     tmux.enter(" \"typed behind a space\".len()");
     tmux.enter("stac::count() >= 0");
     tmux.expect("true", 1);

@@ -61,6 +61,10 @@ fn script(command: &Command) -> String {
 
 impl Tmux<'_> {
     fn tell(&self, words: &[&str]) -> String {
+        self.operator.anonymous(&self.told(words))
+    }
+
+    fn told(&self, words: &[&str]) -> Vec<u8> {
         let told = Command::new("tmux")
             .args(["-f", "/dev/null", "-S"])
             .arg(&self.socket)
@@ -73,7 +77,7 @@ impl Tmux<'_> {
             "{words:?}: {}",
             String::from_utf8_lossy(&told.stderr)
         );
-        self.operator.anonymous(&told.stdout)
+        told.stdout
     }
 
     /// The screen, and what has gone out of it.
@@ -102,6 +106,23 @@ impl Tmux<'_> {
         self.until(text, |screen| screen.matches(text).count() >= times)
     }
 
+    /// Waits for a text on a screen that may show what nobody but who types it should see, and lets go of that screen.
+    pub fn expect_and_forget(&self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let is_there =
+            || String::from_utf8_lossy(&self.told(&["capture-pane", "-p"])).contains(text);
+        while !is_there() {
+            assert!(Instant::now() < deadline, "{text:?} did not come");
+            thread::sleep(Duration::from_millis(50));
+        }
+        self.press(&["C-l"]);
+        while is_there() {
+            assert!(Instant::now() < deadline, "{text:?} did not go");
+            thread::sleep(Duration::from_millis(50));
+        }
+        self.told(&["clear-history"]);
+    }
+
     /// Types letters.
     pub fn type_text(&self, text: &str) {
         // A `;` at the end of an argument is tmux's own.
@@ -128,13 +149,6 @@ impl Tmux<'_> {
         let file = self.operator.work_file("pasted", text);
         self.tell(&["load-buffer", file.to_str().unwrap()]);
         self.tell(&["paste-buffer", "-p"]);
-    }
-
-    /// Lets go of what is on the screen, and of what has gone out of it.
-    pub fn forget(&self) {
-        self.press(&["C-l"]);
-        thread::sleep(Duration::from_millis(300));
-        self.tell(&["clear-history"]);
     }
 
     /// Makes the window another size.
