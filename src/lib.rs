@@ -115,13 +115,8 @@ fn help(printed: &Printed, console: &Console) -> Result<u8> {
 
 /// The one place where an error is printed. Gives the exit code.
 fn fail(error: &Error, console: &Console) -> u8 {
-    if error.kind() == Kind::Closed {
-        return error.kind().exit_code();
-    }
-    if console.json() {
-        console.say(&report::json(error).to_string());
-    } else {
-        console.say(report::draw(error, console.colours_errors()).trim_end());
+    if error.kind() != Kind::Closed {
+        console.say_error(error);
     }
     error.kind().exit_code()
 }

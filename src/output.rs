@@ -163,6 +163,15 @@ impl Console {
         self.say(&format!("{on}warning{off}: {}", table::visible(text)));
     }
 
+    /// An error, drawn for a person or as JSON.
+    pub fn say_error(&self, error: &Error) {
+        if self.json() {
+            self.say(&report::json(error).to_string());
+        } else {
+            self.say(report::draw(error, self.colours_errors()).trim_end());
+        }
+    }
+
     /// A warning that is drawn like an error, with its place and hints.
     pub fn warn_of(&self, error: &Error) {
         self.warn(

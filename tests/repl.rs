@@ -287,6 +287,8 @@ fn a_session_of_any_kind_is_saved_so_that_it_runs() {
         ("let t = `l1\n    l2`;\nt.len()\n", "9\n"),
         ("stac::items(\"gelaende-umwelt\")\n_.len()\n", "7\n"),
         ("`a\n${1 + 2}\nb`\n", "a\n3\nb\n"),
+        ("`a\n// b`\n", "a\n// b\n"),
+        ("1 /* one */ + // and\n2\n", "3\n"),
         ("switch 3 { 1 => 1, _ => 2 }\n_ + 1\n", "3\n"),
     ] {
         let operator = Operator::in_context("sandbox");

@@ -35,9 +35,7 @@ pub(super) fn perform(host: &Host, paths: &[PathBuf]) -> Result<u8> {
     } else {
         for (is_error, error) in &findings {
             match is_error {
-                true => host
-                    .console
-                    .say(report::draw(error, host.console.colours_errors()).trim_end()),
+                true => host.console.say_error(error),
                 false => host.console.warn_of(error),
             }
         }

@@ -184,11 +184,16 @@ impl Host<'_> {
 
     /// The session and engine of a run that may do at most `effect`.
     fn start(&self, effect: Effect) -> Result<Started> {
+        self.run(self.config()?, Gate::performing(effect))
+    }
+
+    /// The configuration; what is odd in it is told.
+    fn config(&self) -> Result<Config> {
         let config = Config::load(&self.globals.flags, self.environment)?;
         for warning in config.warnings() {
             self.console.warn(warning);
         }
-        self.run(config, Gate::performing(effect))
+        Ok(config)
     }
 
     /// The session and engine of what deals with scripts and asks no service: a wrong configuration must not stop it.
@@ -202,12 +207,8 @@ impl Host<'_> {
 
     /// A session in which entries are typed, one after the other: a signal stops one of them.
     pub(crate) fn at_prompt(&self, adjust: impl FnOnce(&mut rhai::Engine)) -> Result<Started> {
-        let config = Config::load(&self.globals.flags, self.environment)?;
-        for warning in config.warnings() {
-            self.console.warn(warning);
-        }
         self.begun(
-            config,
+            self.config()?,
             Gate::performing(Effect::Read),
             adjust,
             Stopped::Entry,

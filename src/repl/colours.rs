@@ -17,7 +17,7 @@ pub(super) fn painted(shell: &Shell, text: &str) -> String {
     if text.trim_start().starts_with(':') {
         return text.to_owned();
     }
-    let pieces = pieces(&shell.started.engine.rhai, text);
+    let pieces = pieces(text);
     let mut painted = String::with_capacity(text.len() * 2);
     let mut at = 0;
     for (index, piece) in pieces.iter().enumerate() {
@@ -83,7 +83,7 @@ fn called(shell: &Shell, text: &str, pieces: &[Piece], index: usize) -> Option<&
         Some(Token::DoubleColon) => index >= 2 && shell.knows_in(written(&pieces[index - 2]), name),
         // A function is being defined.
         Some(Token::Fn) => true,
-        Some(Token::Period | Token::Elvis) => shell.knows_method(name),
+        // A method is one of these too.
         _ => shell.knows(name) || defines(text, pieces, name),
     };
     Some(if is_known { FUNCTION } else { UNKNOWN })

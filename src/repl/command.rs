@@ -342,7 +342,7 @@ pub(super) fn complete(shell: &Shell, text: &str) -> (usize, Vec<Candidate>) {
         return (
             start,
             found
-                .map(|(name, _, about)| Candidate::named(name, about))
+                .map(|(name, _, about)| Candidate::new(*name, *about))
                 .collect(),
         );
     };
@@ -354,10 +354,7 @@ pub(super) fn complete(shell: &Shell, text: &str) -> (usize, Vec<Candidate>) {
                 .config()
                 .context_names()
                 .filter(|name| name.starts_with(rest));
-            (
-                behind,
-                names.map(|name| Candidate::named(name, "")).collect(),
-            )
+            (behind, names.map(|name| Candidate::new(name, "")).collect())
         }
         Ok("type" | "time" | "json" | "doc") => {
             let (start, found) = super::completion::complete(shell, rest);

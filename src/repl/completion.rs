@@ -28,11 +28,7 @@ pub(super) struct Candidate {
 
 impl Candidate {
     /// One with what it is.
-    pub(super) fn named(text: &str, about: &str) -> Candidate {
-        Candidate::new(text, about)
-    }
-
-    fn new(text: impl Into<String>, about: impl Into<String>) -> Candidate {
+    pub(super) fn new(text: impl Into<String>, about: impl Into<String>) -> Candidate {
         Candidate {
             text: text.into(),
             about: about.into(),
@@ -54,7 +50,7 @@ pub(super) fn complete(shell: &Shell, text: &str) -> (usize, Vec<Candidate>) {
     if text.trim_start().starts_with(':') {
         return command::complete(shell, text);
     }
-    let pieces = pieces(&shell.started.engine.rhai, text);
+    let pieces = pieces(text);
     let (start, place) = at_end(text, &pieces);
     let typed = &text[start..];
     let mut found = match &place {
@@ -135,9 +131,7 @@ fn members(shell: &Shell, receiver: &Receiver) -> Vec<Candidate> {
                 .into_iter()
                 .filter(|name| is_property(name));
             let fields = fields.map(|name| Candidate::new(name, ""));
-            return fields
-                .chain(methods(shell, Vocabulary::kind_of(&value)))
-                .collect();
+            return fields.chain(methods(shell, value.type_id())).collect();
         }
         Receiver::Call(function) => {
             let known = shell

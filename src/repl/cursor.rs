@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> (String, Place) {
-        let pieces = pieces(&rhai::Engine::new_raw(), text);
+        let pieces = pieces(text);
         let (start, place) = at_end(text, &pieces);
         (text[start..].to_owned(), place)
     }
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn the_call_around_is_found_through_what_is_open_in_it() {
-        let around = |text: &str| call_around(text, &pieces(&rhai::Engine::new_raw(), text));
+        let around = |text: &str| call_around(text, &pieces(text));
         assert_eq!(around("s3::list(").as_deref(), Some("s3::list"));
         assert_eq!(around("s3::list(a, #{x: [1, ").as_deref(), Some("s3::list"));
         assert_eq!(around("a.map(f(1)").as_deref(), Some("map"));

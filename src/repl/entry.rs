@@ -36,7 +36,7 @@ impl LastResult {
 
     /// Finds where it stands in a text that begins after so many lines.
     fn find(&self, text: &str, before: usize) {
-        let pieces = pieces(&Engine::new_raw(), text);
+        let pieces = pieces(text);
         let places = last_results(&pieces)
             .map(|piece| line_and_column(text, piece.start))
             .map(|(line, column)| (line + before, column));
@@ -170,7 +170,7 @@ pub(super) fn is_open(text: &str) -> bool {
 
 /// Whether the text that is open at the end began with a backtick.
 fn is_in_backticks(text: &str) -> bool {
-    let pieces = pieces(&Engine::new_raw(), text);
+    let pieces = pieces(text);
     let is_interpolated = pieces
         .iter()
         .any(|piece| matches!(piece.token, Token::InterpolatedString(_)));
@@ -203,11 +203,7 @@ fn is_past(text: &str, position: Position) -> bool {
 /// Whether a comment is open at the end: then what follows is no token of the text.
 fn is_in_comment(text: &str) -> bool {
     let probe = format!("{text}\n;");
-    let last_of = |text| {
-        pieces(&Engine::new_raw(), text)
-            .last()
-            .map(|last| last.start)
-    };
+    let last_of = |text| pieces(text).last().map(|last| last.start);
     text.contains("/*") && last_of(&probe).is_none_or(|last| last < text.len())
 }
 

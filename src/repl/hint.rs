@@ -10,7 +10,7 @@ pub(super) fn hint(shell: &Shell, text: &str) -> Option<String> {
         return None;
     }
     let engine = &shell.started.engine;
-    let function = call_around(text, &pieces(&engine.rhai, text))?;
+    let function = call_around(text, &pieces(text))?;
     let known = engine
         .registry
         .functions()

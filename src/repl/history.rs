@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rhai::{Engine, Token};
+use rhai::Token;
 use serde::{Deserialize, Serialize};
 
 use super::tokens::{Piece, pieces};
@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::session::Session;
 
 /// So many entries are kept.
-const MOST: usize = 10_000;
+pub(super) const MOST: usize = 10_000;
 
 /// Words that name a secret, as keys, variables or arguments.
 const SECRET: [&str; 7] = [
@@ -101,7 +101,7 @@ pub(super) fn without_secrets(session: &Session, text: &str) -> String {
 
 /// A text without what is written behind a word that names a secret: `password: "…"`, `let token = "…"`, `"Bearer …"`.
 fn without_literals(text: &str) -> String {
-    let pieces = pieces(&Engine::new_raw(), text);
+    let pieces = pieces(text);
     let (mut cleaned, mut from) = (String::new(), 0);
     for (at, piece) in pieces.iter().enumerate() {
         let is_text = matches!(

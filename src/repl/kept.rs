@@ -1,7 +1,7 @@
 //! What is kept of a session, and how it becomes a runbook: imports and functions at the top, everything else in `main`.
 
 use jiff::Timestamp;
-use rhai::{Engine, Token};
+use rhai::Token;
 
 use super::entry::{Import, last_results};
 use super::tokens::{Piece, pieces};
@@ -24,7 +24,6 @@ pub(super) struct Kept {
 
 /// The text of a runbook that does what these entries did.
 pub(super) fn runbook(entries: &[Kept], imports: &[Import], now: Timestamp) -> String {
-    let engine = &Engine::new_raw();
     let effect = entries
         .iter()
         .map(|entry| entry.effect)
@@ -32,10 +31,9 @@ pub(super) fn runbook(entries: &[Kept], imports: &[Import], now: Timestamp) -> S
         .unwrap_or(Effect::Read);
     let name = free_name(entries);
     let (mut functions, mut statements) = (Vec::new(), Vec::new());
-    for (entry, parts) in entries.iter().zip(parts(engine, entries, &name)) {
+    for (entry, parts) in entries.iter().zip(parts(entries, &name)) {
         for function in parts.functions {
-            functions
-                .retain(|known: &String| signature(engine, known) != signature(engine, &function));
+            functions.retain(|known: &String| signature(known) != signature(&function));
             functions.push(function);
         }
         if let Some(failed) = &entry.failed {
@@ -93,15 +91,12 @@ pub(super) fn runbook(entries: &[Kept], imports: &[Import], now: Timestamp) -> S
 }
 
 /// The entries taken apart. What a later one takes up as `_` has a name.
-fn parts(engine: &Engine, entries: &[Kept], name: &str) -> Vec<Parts> {
-    let mut all: Vec<Parts> = entries
-        .iter()
-        .map(|entry| Parts::of(engine, &entry.text))
-        .collect();
+fn parts(entries: &[Kept], name: &str) -> Vec<Parts> {
+    let mut all: Vec<Parts> = entries.iter().map(|entry| Parts::of(&entry.text)).collect();
     for at in 0..all.len() {
         let before = (0..at).rev().find(|before| entries[*before].gives);
         let name = before.map_or("()", |_| name);
-        let Some(renamed) = without_last(engine, &all[at].rest, name) else {
+        let Some(renamed) = without_last(&all[at].rest, name) else {
             continue;
         };
         all[at].rest = renamed;
@@ -113,8 +108,8 @@ fn parts(engine: &Engine, entries: &[Kept], name: &str) -> Vec<Parts> {
 }
 
 /// A text in which `_` goes by this name; none where it is not in it.
-fn without_last(engine: &Engine, text: &str, name: &str) -> Option<String> {
-    let pieces = pieces(engine, text);
+fn without_last(text: &str, name: &str) -> Option<String> {
+    let pieces = pieces(text);
     let places: Vec<_> = last_results(&pieces)
         .map(|piece| piece.start..piece.end)
         .collect();
@@ -175,24 +170,20 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(engine: &Engine, text: &str) -> Parts {
-        let pieces = pieces(engine, text);
+    fn of(text: &str) -> Parts {
+        let pieces = pieces(text);
         let mut parts = Parts::default();
-        let (mut at, mut index) = (0, 0);
-        let mut depth = 0_usize;
-        while index < pieces.len() {
-            let piece = &pieces[index];
-            let taken = if depth > 0 {
-                None
-            } else {
-                function(&pieces, index).or_else(|| import(&pieces, index))
-            };
+        let (mut index, mut depth) = (0, 0_usize);
+        while let Some(piece) = pieces.get(index) {
+            let taken = (depth == 0)
+                .then(|| function(&pieces, index).or_else(|| import(&pieces, index)))
+                .flatten();
             if let Some(last) = taken {
-                parts.rest.push_str(&text[at..piece.start]);
-                at = pieces[last].end;
                 if is_function(&pieces, index) {
                     let docs = docs_before(&text[..piece.start]);
-                    parts.functions.push(docs + &text[piece.start..at]);
+                    parts
+                        .functions
+                        .push(docs + &text[piece.start..pieces[last].end]);
                 }
                 index = last + 1;
                 continue;
@@ -202,20 +193,25 @@ impl Parts {
                 Token::RightBrace => depth = depth.saturating_sub(1),
                 _ => {}
             }
+            let before = index.checked_sub(1).map_or(0, |before| pieces[before].end);
+            parts.rest.push_str(&space(&text[before..piece.start]));
+            parts.rest.push_str(&text[piece.start..piece.end]);
             index += 1;
         }
-        parts.rest.push_str(&text[at..]);
-        let is_code = |line: &&str| !line.trim_start().starts_with("//");
-        let lines: Vec<&str> = parts.rest.lines().filter(is_code).collect();
-        let mut rest = lines.join("\n").trim().to_owned();
-        // What follows would be part of a comment at the end.
-        rest.truncate(
-            super::tokens::pieces(engine, &rest)
-                .last()
-                .map_or(0, |last| last.end),
-        );
-        parts.rest = rest;
+        parts.rest = parts.rest.trim().to_owned();
         parts
+    }
+}
+
+/// What stands between two tokens, without its comments.
+fn space(between: &str) -> String {
+    match between.rsplit_once('\n') {
+        Some((_, indent)) => {
+            let indent = indent.len() - indent.trim_start().len();
+            format!("\n{:indent$}", "")
+        }
+        None if between.is_empty() => String::new(),
+        None => " ".to_owned(),
     }
 }
 
@@ -231,8 +227,8 @@ fn docs_before(text: &str) -> String {
 }
 
 /// The name of a function, and how many arguments it takes.
-fn signature(engine: &Engine, function: &str) -> (String, usize) {
-    let pieces = pieces(engine, function);
+fn signature(function: &str) -> (String, usize) {
+    let pieces = pieces(function);
     let mut words = pieces
         .iter()
         .skip_while(|piece| piece.token != Token::Fn)

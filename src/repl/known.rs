@@ -16,11 +16,6 @@ impl Shell {
                 .any(|function| function.name == name)
     }
 
-    /// Whether there may be such a method.
-    pub(super) fn knows_method(&self, name: &str) -> bool {
-        self.knows(name)
-    }
-
     /// Whether a namespace or import has such a function.
     pub(super) fn knows_in(&self, root: &str, name: &str) -> bool {
         match self.started.engine.registry.namespace(root) {

@@ -4,6 +4,7 @@ use std::io::{self, BufRead};
 
 use super::assistant::Assistant;
 use super::entry::is_open;
+use super::history;
 use crate::error::{Error, Kind, Result};
 
 /// What came.
@@ -33,13 +34,13 @@ impl Lines {
         let config = rustyline::Config::builder()
             .completion_type(rustyline::CompletionType::List)
             .bracketed_paste(true)
-            .max_history_size(10_000)
+            .max_history_size(history::MOST)
             .and_then(|builder| builder.history_ignore_dups(true))
             .map_err(|error| failed(&error))?
             .build();
-        let history = rustyline::history::MemHistory::with_config(&config);
-        let mut editor =
-            rustyline::Editor::with_history(config, history).map_err(|error| failed(&error))?;
+        let past_entries = rustyline::history::MemHistory::with_config(&config);
+        let mut editor = rustyline::Editor::with_history(config, past_entries)
+            .map_err(|error| failed(&error))?;
         editor.set_helper(Some(assistant));
         for entry in past {
             let _ = editor.add_history_entry(entry);

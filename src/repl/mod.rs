@@ -30,9 +30,8 @@ use self::command::Next;
 use self::history::History;
 use self::lines::{Line, Lines};
 use self::shell::{Manner, Shell};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::host::Host;
-use crate::report;
 
 /// Reads entries and runs them, until there are no more. Off a terminal the first that fails ends it.
 pub fn perform(host: &Host) -> Result<u8> {
@@ -77,7 +76,7 @@ pub fn perform(host: &Host) -> Result<u8> {
             Err(error) if !lines.is_terminal() || error.kind() == Kind::Closed => {
                 return Err(error);
             }
-            Err(error) => tell(host, &error),
+            Err(error) => host.console.say_error(&error),
         }
     }
 }
@@ -109,13 +108,4 @@ fn greet(host: &Host, shell: &Shell) {
     host.console.note(&format!(
         "dashictl {version} in the context '{context}'. :help says what there is, Ctrl-D leaves"
     ));
-}
-
-fn tell(host: &Host, error: &Error) {
-    if host.console.json() {
-        host.console.say(&report::json(error).to_string());
-    } else {
-        host.console
-            .say(report::draw(error, host.console.colours_errors()).trim_end());
-    }
 }

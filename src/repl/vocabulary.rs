@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rhai::{Array, Dynamic, ImmutableString, Map};
+use rhai::{Array, ImmutableString, Map};
 
 use crate::engine::Engine;
 use crate::engine::registry::Function;
@@ -57,10 +57,5 @@ impl Vocabulary {
             "int" => TypeId::of::<i64>(),
             _ => return None,
         })
-    }
-
-    /// The type of a value.
-    pub(super) fn kind_of(value: &Dynamic) -> TypeId {
-        value.type_id()
     }
 }
