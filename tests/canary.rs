@@ -17,7 +17,7 @@ pub const INGEST: &str = "canary+ingest/e83a=token";
 /// A header's value.
 pub const HEADER: &str = "canary+header/91fb=value";
 /// The secret key of every sandbox.
-const SANDBOX: &str = "sandbox-secret-that-opens-nothing-else-0001";
+pub const SANDBOX: &str = "sandbox-secret-that-opens-nothing-else-0001";
 
 /// Every spelling of every canary: raw, percent-encoded, and base64 at each of the three places it can begin.
 fn spellings() -> &'static AhoCorasick {

@@ -25,7 +25,7 @@ on_both_lakes! {
         });
         tmux.enter("\").id + \" is it\"");
         tmux.expect(&format!("{stem}-a is it"), 1);
-        tmux.enter("let record = #{name: 1, nested: #{inner: 2}};");
+        tmux.entry("let record = #{name: 1, nested: #{inner: 2}};");
         tmux.type_text("record.nested.in");
         tmux.press(&["Tab"]);
         tmux.expect("record.nested.inner", 1);
@@ -41,23 +41,23 @@ on_both_lakes! {
         operator.run(&["domain", "create", &id, "--title", "Before"]).success();
         let tmux = operator.in_tmux(&[]);
         tmux.expect("> ", 1);
-        tmux.enter(&format!("let it = stac::collection(\"{id}\"); it.title = \"After\"; ()"));
+        tmux.entry(&format!("let it = stac::collection(\"{id}\"); it.title = \"After\"; ()"));
         let question = format!("stac::put_collection: collection {id} in ");
         let show = || operator.run(&["domain", "show", &id, "--json"]).json()["title"].clone();
         for (times, (answer, title)) in [("n", "Before"), ("", "Before"), ("y", "After")].into_iter().enumerate() {
-            tmux.enter("stac::put_collection(it); \"do\" + \"ne\"");
+            tmux.entry("stac::put_collection(it); \"do\" + \"ne\"");
             tmux.expect(&question, times + 1);
             tmux.enter(answer);
             tmux.expect(if title == "After" { "done" } else { "was left as it is" }, if title == "After" { 1 } else { times + 1 });
             assert_eq!(show(), title);
         }
-        tmux.enter(&format!("stac::delete_collection(\"{id}\")"));
+        tmux.entry(&format!("stac::delete_collection(\"{id}\")"));
         tmux.expect(&format!("Type '{id}' to do this:"), 1);
         tmux.enter("something else");
         tmux.expect("nothing was done", 1);
         assert_eq!(show(), "After");
         // What was planned and declined can be done without being typed again.
-        tmux.enter(":apply");
+        tmux.entry(":apply");
         tmux.expect(&format!("Type '{id}' to do this:"), 2);
         tmux.enter(&id);
         tmux.expect("Take it back: ", 2);
@@ -70,28 +70,30 @@ on_both_lakes! {
         let operator = lake.operator().with("DASHI_LOKI_URL", silent.url());
         let tmux = operator.in_tmux(&[]);
         tmux.expect("> ", 1);
-        tmux.enter("let kept = stac::count() >= 0;");
-        tmux.enter("loki::query(\"{job=\\\"x\\\"}\")");
+        tmux.entry("let kept = stac::count() >= 0;");
+        tmux.entry("loki::query(\"{job=\\\"x\\\"}\")");
         tmux.until("the question at Loki", |_| silent.visits() > 0);
         tmux.press(&["C-c"]);
         tmux.expect("interrupted", 1);
-        tmux.enter("out::note(\"at \" + \"it\"); loop { }");
+        tmux.entry("out::note(\"at \" + \"it\"); loop { }");
         tmux.expect("at it", 1);
         tmux.press(&["C-c"]);
         tmux.expect("interrupted", 2);
         // What was begun and not entered is given up.
+        tmux.ready();
         tmux.type_text("let half =");
         tmux.press(&["C-c"]);
-        tmux.enter("`it is ${kept}`");
+        tmux.entry("`it is ${kept}`");
         tmux.expect("it is true", 1);
         // At a question too: what is typed next is no answer to it.
-        tmux.enter("fs::write(\"here.txt\", \"x\")");
+        tmux.entry("fs::write(\"here.txt\", \"x\")");
         tmux.expect("[y/N/a]", 1);
         tmux.press(&["C-c"]);
         tmux.expect("interrupted", 3);
-        tmux.enter("`it was ${kept}`");
+        tmux.entry("`it was ${kept}`");
         tmux.expect("it was true", 1);
         assert!(!operator.work().join("here.txt").exists());
+        tmux.ready();
         tmux.press(&["C-d"]);
         tmux.expect("ended with 0", 1);
     }
@@ -115,9 +117,10 @@ fn a_runbook_that_is_pasted_is_one_entry() {
     tmux.expect("sandbox> ", 1);
     tmux.paste(&runbook());
     tmux.press(&["Enter"]);
-    tmux.enter("main(#{})");
+    tmux.entry("main(#{})");
     tmux.expect("the sum is 26", 1);
     // A terminal that does not say that something is pasted sends it as if it were typed.
+    tmux.ready();
     for line in "fn typed(x) {\nx +\n1\n}\ntyped(40)".lines() {
         tmux.enter(line);
     }
@@ -139,12 +142,12 @@ fn a_table_fits_the_terminal_as_it_is_now() {
             .unwrap_or(0)
     };
     let entry = |word: &str| format!("[#{{a: \"{word}\", b: \"word \".repeated()}}]");
-    tmux.enter("fn repeated() { let all = \"\"; for n in 0..18 { all += this; } all }");
-    tmux.enter(&entry("first"));
+    tmux.entry("fn repeated() { let all = \"\"; for n in 0..18 { all += this; } all }");
+    tmux.entry(&entry("first"));
     let wide = tmux.until("the table", |screen| screen.matches("first").count() == 2);
     assert!(widest(&wide, "word word") > 70, "{wide}");
     tmux.resize(60);
-    tmux.enter(&entry("second"));
+    tmux.entry(&entry("second"));
     let narrow = tmux.until("the table", |screen| screen.matches("second").count() == 2);
     let below = narrow.rsplit_once("second").unwrap().1;
     assert!(widest(below, "word word") <= 60, "{narrow}");
@@ -164,9 +167,9 @@ fn a_dead_service_is_named_and_names_of_it_do_not_hold_up_who_types() {
     tmux.type_text("typed on");
     tmux.expect("stac::collection(\"typed on", 1);
     tmux.press(&["C-c"]);
-    tmux.enter("prefect::health()");
+    tmux.entry("prefect::health()");
     tmux.expect("GET http://127.0.0.1:9/", 1);
-    tmux.enter("1 + 41");
+    tmux.entry("1 + 41");
     tmux.until("the result", |screen| {
         screen.lines().any(|line| line.trim() == "42")
     });
@@ -174,24 +177,24 @@ fn a_dead_service_is_named_and_names_of_it_do_not_hold_up_who_types() {
 
 #[test]
 fn the_history_has_what_was_typed_and_no_secret() {
-    let lake = Lake::Real.served();
+    let lake = Lake::Sandbox.served();
     let operator = lake.operator();
-    let key = super::lakes::real_secret_key().unwrap();
+    let key = canary::SANDBOX;
     let tmux = operator.in_tmux(&[]);
     tmux.expect("> ", 1);
-    tmux.enter("let password = \"hunter-2-canary\"; 1 + 1");
+    tmux.entry("let password = \"hunter-2-canary\"; 1 + 1");
     // Not even where nothing says that it is one.
-    tmux.enter(&format!("[\"{key}\"].len() + 4710"));
+    tmux.entry(&format!("[\"{key}\"].len() + 4710"));
     tmux.expect_and_forget("4711");
-    tmux.enter(" \"typed behind a space\".len()");
-    tmux.enter("stac::count() >= 0");
+    tmux.entry(" \"typed behind a space\".len()");
+    tmux.entry("stac::count() >= 0");
     tmux.expect("true", 1);
-    tmux.enter(":history");
+    tmux.entry(":history");
     tmux.expect("CONTEXT", 1);
     tmux.press(&["Up", "Up"]);
     tmux.expect("> stac::count() >= 0", 2);
     tmux.press(&["C-u"]);
-    tmux.enter(":quit");
+    tmux.entry(":quit");
     tmux.until("the end", |screen| screen.contains("ended with 0"));
     let file = operator.home().join(".local/state/dashi/history.jsonl");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -210,7 +213,7 @@ fn the_history_has_what_was_typed_and_no_secret() {
             .all(|past| past["context"] == "default" && past["seconds"].is_number())
     );
     assert!(
-        !text.contains("hunter-2-canary") && !text.contains(key.as_str()),
+        !text.contains("hunter-2-canary") && !text.contains(key),
         "{text}"
     );
     canary::assert_none_below(&operator.home().join(".local"));

@@ -144,6 +144,39 @@ impl Tmux<'_> {
         self.press(&["Enter"]);
     }
 
+    /// Waits for the prompt with nothing typed behind it. What is typed before that is the terminal's, not the program's: it shows
+    /// twice, and Ctrl-C and Ctrl-D mean other things.
+    pub fn ready(&self) {
+        self.until_last("the prompt", |line| line.ends_with('>'));
+    }
+
+    /// Types an entry at the prompt.
+    pub fn entry(&self, text: &str) {
+        self.ready();
+        self.type_text(text);
+        self.until_last(text, |line| line.contains(text.trim()));
+        self.press(&["Enter"]);
+    }
+
+    /// Waits until this holds of the last line of the screen.
+    fn until_last(&self, what: &str, holds: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // Not asked for secrets: who types one sees it.
+            let screen = self.told(&["capture-pane", "-p", "-J"]);
+            let screen = String::from_utf8_lossy(&screen);
+            let last = screen
+                .lines()
+                .map(str::trim_end)
+                .rfind(|line| !line.is_empty());
+            if last.is_some_and(&holds) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{what:?} did not come");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Pastes a text, as a terminal does that says so to the program.
     pub fn paste(&self, text: &str) {
         let file = self.operator.work_file("pasted", text);
