@@ -109,6 +109,10 @@ fn help(printed: &Printed, console: &Console) -> Result<u8> {
         console.print(&printed.text)?;
         return Ok(0);
     }
+    if console.json() {
+        let error = Error::usage("the command line names no command");
+        return Err(error.hint("dashictl --help lists them"));
+    }
     console.say(printed.text.trim_end());
     Ok(Kind::Usage.exit_code())
 }

@@ -243,6 +243,12 @@ fn what_could_destroy_and_does_not_is_an_entry_like_any_other() {
     ] {
         let ran = typed(&operator, &["--yes"], &entries);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), shown), "{ran}");
+        let unasked = typed(&operator, &[], &entries);
+        assert_eq!(
+            (unasked.code, unasked.stdout.as_str()),
+            (Some(0), shown),
+            "{unasked}"
+        );
         let dry = typed(&operator, &["--dry-run"], &entries);
         assert_eq!((dry.code, dry.stdout.as_str()), (Some(0), shown), "{dry}");
     }
@@ -355,4 +361,13 @@ fn a_secret_that_is_typed_stays_out_of_journal_and_audit_line() {
         saved.stderr.contains("looks as if it held a secret"),
         "{saved}"
     );
+}
+
+#[test]
+fn each_entry_looks_at_the_catalogue_anew() {
+    let entries = "let at = \"s3://processed/klima-historisch/hyras-probe/raster/scene.tif\";\nlake::references().has(at)\n\
+        let it = stac::item(\"gelaende-umwelt\", \"als-harz-2025\");\nit.id = \"probe\";\nit.assets.data.href = at;\nstac::put_item(it).id\n\
+        lake::references().has(at)\n";
+    let ran = typed(&Operator::in_context("sandbox"), &["--yes"], entries);
+    assert_eq!(ran.stdout, "false\nprobe\ntrue\n", "{ran}");
 }

@@ -104,6 +104,8 @@ fn every_function_of_a_shipped_library_has_a_text_and_an_example() {
 #[test]
 fn a_group_without_its_command_is_answered_with_what_there_is() {
     let operator = Operator::new();
+    let refused = operator.run(&["--json"]).failure(2);
+    assert!(refused.contains("names no command"), "{refused}");
     for group in ["backup", "schedule", "lock"] {
         let asked = operator.run(&[group, "-h"]);
         let ran = operator.run(&[group]);

@@ -14,18 +14,21 @@ impl Arguments {
     fn get(&self, cx: &NativeCallContext, name: &str) -> Raised<Dynamic> {
         self.0.get(name).cloned().ok_or_else(|| {
             let known: Vec<&str> = self.0.keys().map(|name| &**name).collect();
-            let error = Error::usage(format!(
-                "the header declares no argument or option '{name}'"
-            ));
-            let error = error.suggest(nearest(name, known.iter().copied()));
-            let hint = if known.is_empty() {
-                "it declares none".to_owned()
-            } else {
-                format!("it declares {}", known.join(", "))
-            };
-            raise(cx, &error.hint(hint))
+            raise(cx, &undeclared(name, &known))
         })
     }
+}
+
+/// The error of an argument that is read and that the header does not declare, beside those that it does.
+pub(crate) fn undeclared(name: &str, known: &[&str]) -> Error {
+    let error = Error::usage(format!(
+        "the header declares no argument or option '{name}'"
+    ));
+    let error = error.suggest(nearest(name, known.iter().copied()));
+    error.hint(match known {
+        [] => "it declares none".to_owned(),
+        known => format!("it declares {}", known.join(", ")),
+    })
 }
 
 /// Registers what can be done with arguments: read, change, list, ask whether one is declared, take as a map.

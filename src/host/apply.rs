@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::closing::finish;
 use super::opening::prepare;
 use super::origin::Found;
-use super::passes::Passes;
+use super::passes::{Caller, Passes};
 use super::{Host, confirm, plan_file, plan_view, shard};
 use crate::config::quoted;
 use crate::effects::{Effect, Plan, PlanHeader, State};
@@ -85,8 +85,7 @@ pub(super) fn guarded(
         host,
         started: &started,
         script: started.script(found.program(), header.order.arguments.clone()),
-        confirm: Some(header.confirm.clone()),
-        how: None,
+        caller: Caller::Command(header.confirm.clone()),
     };
     let scripts = Some(header.scripts.clone());
     let ended = passes.guarded(&recorder, header.partial.is_some(), scripts);

@@ -32,7 +32,7 @@ use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
 use self::flow_run::FlowRun;
-use self::passes::Passes;
+use self::passes::{Caller, Passes};
 use self::signal::Stops;
 use crate::cli::{Action, Globals, Invocation};
 use crate::config::{Config, Environment};
@@ -165,8 +165,7 @@ impl Host<'_> {
             host: self,
             started: &started,
             script: started.script(program, arguments),
-            confirm: Some(confirm),
-            how: None,
+            caller: Caller::Command(confirm),
         };
         passes.run(order)
     }

@@ -19,15 +19,21 @@ use jiff::Timestamp;
 /// What one pass runs.
 pub(crate) type Script<'a> = Box<dyn Fn() -> Result<Outcome> + 'a>;
 
+/// Who has the script run.
+pub(crate) enum Caller {
+    /// A command line. This word is to be typed before anything is destroyed.
+    Command(String),
+    /// Who sits at a prompt: asked for the name of the plan's only target, else of the context, and told of no plan where nothing
+    /// was to change.
+    Prompt,
+}
+
 /// A script in a run that has begun.
 pub(crate) struct Passes<'a> {
     pub(crate) host: &'a Host<'a>,
     pub(crate) started: &'a Started,
     pub(crate) script: Script<'a>,
-    /// The word to be typed before anything is destroyed; none: what names the plan's only target, else the context.
-    pub(crate) confirm: Option<String>,
-    /// How a plan is done that is only shown, where it is not by the command line.
-    pub(crate) how: Option<&'a str>,
+    pub(crate) caller: Caller,
 }
 
 impl Passes<'_> {
@@ -44,8 +50,11 @@ impl Passes<'_> {
         match effect {
             Effect::Read => self.once(),
             Effect::Destroy if globals.changes.apply => {
-                let look = self.how.map_or("leave --apply out", |_| "--dry-run");
-                confirm::refuse_unconfirmed(globals, self.session().config(), &command, look)?;
+                // At a prompt, what could destroy something may come to nothing: then nobody need be asked.
+                if !self.is_at_prompt() {
+                    let config = self.session().config();
+                    confirm::refuse_unconfirmed(globals, config, &command, "leave --apply out")?;
+                }
                 self.twice()
             }
             Effect::Write if !globals.dry_run && globals.changes.plan_out.is_none() => self.once(),
@@ -185,7 +194,7 @@ impl Passes<'_> {
 
     /// The word to be typed before anything is destroyed.
     fn word(&self) -> Result<String> {
-        if let Some(word) = &self.confirm {
+        if let Caller::Command(word) = &self.caller {
             return Ok(word.clone());
         }
         let totals = self
@@ -227,12 +236,14 @@ impl Passes<'_> {
             return Ok(());
         }
         let command = &header.order.command;
-        console.note(&match (self.how, header.order.effect) {
-            (Some(how), _) => format!("nothing was changed. To do this: {how}"),
-            (None, Effect::Destroy) => {
+        console.note(&match (&self.caller, header.order.effect) {
+            (Caller::Prompt, _) => "nothing was changed. To do this: :apply".to_owned(),
+            (Caller::Command(_), Effect::Destroy) => {
                 format!("dry run: nothing was changed. To do this: {command} --apply")
             }
-            (None, _) => format!("dry run: nothing was changed. To do this: {command}"),
+            (Caller::Command(_), _) => {
+                format!("dry run: nothing was changed. To do this: {command}")
+            }
         });
         Ok(())
     }
@@ -358,7 +369,9 @@ impl Passes<'_> {
         if let Some(path) = &globals.changes.plan_out {
             plan_file::write(session, &header, &apply::place(path, part))?;
         }
-        if self.how.is_some() {
+        if self.is_at_prompt() {
+            let command = session.gate().order().command;
+            confirm::refuse_unconfirmed(globals, session.config(), &command, "--dry-run")?;
             self.tell_targets()?;
         }
         confirm::ask(session, globals, &totals, &self.word()?)?;
@@ -376,13 +389,17 @@ impl Passes<'_> {
         }
     }
 
+    fn is_at_prompt(&self) -> bool {
+        matches!(self.caller, Caller::Prompt)
+    }
+
     /// Whether an entry at the prompt has asked for no change at all: then nothing is said of a plan.
     fn is_idle(&self) -> Result<bool> {
         let asked = self
             .session()
             .gate()
             .with_ledger(|ledger| ledger.count(true, None))?;
-        Ok(self.how.is_some()
+        Ok(self.is_at_prompt()
             && asked.unwrap_or(0) == 0
             && self.session().interrupt().part_end().is_none())
     }

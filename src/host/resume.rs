@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::closing::finish;
 use super::origin::Found;
-use super::passes::Passes;
+use super::passes::{Caller, Passes};
 use super::{Host, confirm, rest};
 use crate::effects::{Effect, Row, RunId, State};
 use crate::error::{Error, Kind, Result};
@@ -86,8 +86,7 @@ pub(super) fn of_share(
         host,
         started: &started,
         script: started.script(found.program(), run.order.arguments.clone()),
-        confirm: Some(header.confirm),
-        how: None,
+        caller: Caller::Command(header.confirm),
     };
     passes.parts(Some(recorder), header.part + 1)
 }

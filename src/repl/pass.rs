@@ -1,11 +1,11 @@
 //! An entry while it is run: once, or in several passes of which each begins with the same variables.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use rhai::{AST, Dynamic, Scope};
 
 use super::result;
-use super::shell::{Manner, SOURCE};
+use super::shell::SOURCE;
 use crate::effects::{Gate, State};
 use crate::engine::outcome::Outcome;
 use crate::engine::stream::Stream;
@@ -21,11 +21,11 @@ pub(super) fn has_open_steps(gate: &Gate) -> Result<bool> {
 
 /// The values of the variables that closures see too. A copy of the variables shares them, so what a pass does to them must be
 /// taken back before the next one.
-pub(super) struct Captured(Vec<(String, Dynamic)>);
+struct Captured(Vec<(String, Dynamic)>);
 
 impl Captured {
     /// Those of a scope, as they are now.
-    pub(super) fn of(scope: &Scope) -> Captured {
+    fn of(scope: &Scope) -> Captured {
         let shared = scope.iter_raw().filter(|(_, _, value)| value.is_shared());
         Captured(
             shared
@@ -35,7 +35,7 @@ impl Captured {
     }
 
     /// Makes them what they were.
-    pub(super) fn restore(&self, scope: &mut Scope) {
+    fn restore(&self, scope: &mut Scope) {
         for (name, value) in &self.0 {
             let cell = scope.get_mut(name).and_then(Dynamic::write_lock::<Dynamic>);
             if let Some(mut cell) = cell {
@@ -45,22 +45,51 @@ impl Captured {
     }
 }
 
-/// An entry while it is run, once or in several passes, each of which begins with the same variables.
-pub(super) struct Entry<'a> {
-    pub(super) started: &'a Started,
-    pub(super) whole: &'a AST,
-    pub(super) manner: Manner,
-    pub(super) is_read: &'a Cell<bool>,
-    pub(super) base: RefCell<Scope<'static>>,
-    /// Whether another pass may follow.
-    pub(super) is_kept: bool,
-    pub(super) latest: RefCell<Option<(Scope<'static>, Dynamic)>>,
+/// What an entry has left.
+pub(super) struct Left {
+    pub(super) scope: Scope<'static>,
+    /// What it gave back.
+    pub(super) value: Dynamic,
+    /// Whether that came as a list in parts, and was read to its end.
+    pub(super) is_read: bool,
 }
 
-impl Entry<'_> {
+/// An entry while it is run.
+pub(super) struct Entry<'a> {
+    started: &'a Started,
+    whole: &'a AST,
+    /// Whether nothing is shown.
+    quiet: bool,
+    base: RefCell<Scope<'static>>,
+    captured: Captured,
+    may_go_again: bool,
+    left: RefCell<Option<Left>>,
+}
+
+impl<'a> Entry<'a> {
+    /// One that begins with these variables.
+    pub(super) fn new(
+        started: &'a Started,
+        whole: &'a AST,
+        quiet: bool,
+        base: Scope<'static>,
+        may_go_again: bool,
+    ) -> Entry<'a> {
+        Entry {
+            started,
+            whole,
+            quiet,
+            captured: Captured::of(&base),
+            base: RefCell::new(base),
+            may_go_again,
+            left: RefCell::new(None),
+        }
+    }
+
     /// Runs it once.
     pub(super) fn pass(&self) -> Result<Outcome> {
-        let mut scope = if self.is_kept {
+        self.captured.restore(&mut self.base.borrow_mut());
+        let mut scope = if self.may_go_again {
             self.base.borrow().clone()
         } else {
             self.base.take()
@@ -71,15 +100,32 @@ impl Entry<'_> {
                 .rhai
                 .eval_ast_with_scope::<Dynamic>(&mut scope, self.whole)
         });
+        let came = value.and_then(|value| {
+            let was_stream = value.is::<Stream>();
+            let (kept, shown) = result::shown(value, self.quiet)?;
+            Ok((was_stream && kept.is_array(), kept, shown))
+        });
         // The variables stay, whatever comes of the value.
-        *self.latest.borrow_mut() = Some((scope, Dynamic::UNIT));
-        let value = value?;
-        let was_stream = value.is::<Stream>();
-        let (kept, shown) = result::shown(value, self.manner.quiet)?;
-        self.is_read.set(was_stream && kept.is_array());
-        if let Some((_, last)) = &mut *self.latest.borrow_mut() {
-            *last = kept;
-        }
-        Ok(Outcome::of(shown))
+        let (is_read, value) = came
+            .as_ref()
+            .map_or((false, Dynamic::UNIT), |(is_read, kept, _)| {
+                (*is_read, kept.clone())
+            });
+        *self.left.borrow_mut() = Some(Left {
+            scope,
+            value,
+            is_read,
+        });
+        came.map(|(_, _, shown)| Outcome::of(shown))
+    }
+
+    /// What its last pass has left.
+    pub(super) fn left(self) -> Option<Left> {
+        self.left.into_inner()
+    }
+
+    /// Leaves everything as it was: what was planned is not done.
+    pub(super) fn give_up(self) {
+        self.captured.restore(&mut self.base.borrow_mut());
     }
 }

@@ -1,7 +1,6 @@
 //! A session at a prompt: what its entries have defined, and how the next one is run. An entry that only reads is simply run;
 //! one that writes asks before each change; one that may destroy is planned first, shown, and done once its name was typed.
 
-use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use super::entry::{self, Import, LAST, LastResult};
 use super::history::without_secrets;
 use super::kept::Kept;
 use super::live_names::LiveNames;
-use super::pass::{Captured, Entry, has_open_steps};
+use super::pass::{Entry, Left, has_open_steps};
 use super::result;
 use super::vocabulary::Vocabulary;
 use crate::cli::Globals;
@@ -20,7 +19,7 @@ use crate::config::{Environment, quoted};
 use crate::effects::{Consent, Effect, Order, Origin};
 use crate::engine::outcome::Outcome;
 use crate::error::{Error, Kind, Result, nearest};
-use crate::host::passes::Passes;
+use crate::host::passes::{Caller, Passes};
 use crate::host::{Host, Started};
 use crate::output::Console;
 use crate::script::check::{check_parsed, with_excerpt};
@@ -59,7 +58,7 @@ pub(super) struct Shell {
     /// What the last entry gave back, also where that is nothing.
     pub(super) given: Dynamic,
     /// Whether that came as a list in parts, and was read to its end.
-    is_read: Cell<bool>,
+    is_read: bool,
     /// Whether everything is shown as JSON.
     pub(super) is_json: bool,
     pub(super) vocabulary: Vocabulary,
@@ -109,7 +108,7 @@ impl Shell {
             planned: None,
             exit: None,
             given: Dynamic::UNIT,
-            is_read: Cell::new(false),
+            is_read: false,
             is_json: false,
             vocabulary,
             live_names: LiveNames::default(),
@@ -122,12 +121,15 @@ impl Shell {
 
     /// Shows something of the session.
     pub(super) fn show(&self, outcome: &Outcome) -> Result<()> {
-        let console = if self.is_json {
-            self.console.raw()
-        } else {
-            self.console.clone()
-        };
-        console.show(outcome).map(drop)
+        self.console_of(Manner::default()).show(outcome).map(drop)
+    }
+
+    /// Where what is run in this manner is shown.
+    fn console_of(&self, manner: Manner) -> Console {
+        if manner.json || self.is_json {
+            return self.console.raw();
+        }
+        self.console.clone()
     }
 
     /// How many lines were typed.
@@ -243,6 +245,8 @@ impl Shell {
     pub(super) fn run(&mut self, typed: &str, manner: Manner) -> Result<u8> {
         let session = self.session().clone();
         session.interrupt().begin_entry();
+        // What was known of the lake may be other by now, also by what was typed.
+        session.begin_pass();
         let text = without_shebang(typed);
         let before = self.lines();
         session
@@ -266,18 +270,16 @@ impl Shell {
         if let Some(code) = session.interrupt().exit_code() {
             self.exit = Some(u8::try_from(code).unwrap_or(1));
         }
-        let failed = evaluated.as_ref().err().map(ToString::to_string);
-        if failed.is_none() || self.scope.len() > variables {
-            let gives = evaluated.as_ref().is_ok_and(|(_, gives)| *gives);
+        if evaluated.is_ok() || self.scope.len() > variables {
             self.kept.push(Kept {
                 text,
                 effect: most,
-                gives,
-                is_read: self.is_read.get(),
-                failed,
+                gives: !self.given.is_unit(),
+                is_read: self.is_read,
+                failed: evaluated.as_ref().err().map(ToString::to_string),
             });
         }
-        let (code, _) = evaluated?;
+        let code = evaluated?;
         self.functions = self.functions.merge(&own.clone_functions_only());
         for import in Import::all(&own) {
             self.imports.retain(|known| known.alias != import.alias);
@@ -364,78 +366,65 @@ impl Shell {
         held
     }
 
-    fn evaluate(
-        &mut self,
-        typed: &str,
-        whole: &AST,
-        most: Effect,
-        manner: Manner,
-    ) -> Result<(u8, bool)> {
+    /// Runs an entry that can come to do this at most. Gives its exit code.
+    fn evaluate(&mut self, typed: &str, whole: &AST, most: Effect, manner: Manner) -> Result<u8> {
         let session = self.session().clone();
+        self.renew_gate(most);
+        (self.given, self.is_read) = (Dynamic::UNIT, false);
+        let (console, globals) = (self.console_of(manner), self.globals_of(manner));
+        let may_go_again = most == Effect::Destroy;
+        // A pass that only notes must leave the variables as they are: the next one begins with them.
+        let base = if may_go_again || globals.dry_run {
+            self.scope.clone()
+        } else {
+            std::mem::take(&mut self.scope)
+        };
+        let host = Host {
+            globals,
+            command: self.command(typed, most),
+            environment: &self.environment,
+            console: &console,
+        };
+        let entry = Entry::new(&self.started, whole, manner.quiet, base, may_go_again);
+        let passes = Passes {
+            host: &host,
+            started: &self.started,
+            script: Box::new(|| entry.pass()),
+            caller: Caller::Prompt,
+        };
+        let ended = passes.run(order(&session, &host.command, most));
+        drop(passes);
         let gate = session.gate();
-        let consent: Arc<dyn Consent> = Arc::new(Asking::new(&session, self.globals.yes));
+        if gate.is_planning() && (ended.is_err() || has_open_steps(gate)?) {
+            entry.give_up();
+            self.planned = Some(typed.to_owned());
+        } else if let Some(left) = entry.left() {
+            self.take_over(left);
+        }
+        ended.map_err(|error| self.protecting(error))
+    }
+
+    /// Lets the gate through what an entry is to do.
+    fn renew_gate(&self, most: Effect) {
+        let session = self.session();
         // What a function does that is called through a value is not seen beforehand: it is asked about when it comes.
         let at_most = match most {
             _ if !self.may_change() => Effect::Read,
             Effect::Destroy => Effect::Destroy,
             _ => Effect::Write,
         };
-        gate.renew(at_most, Some(consent));
-        let console = if manner.json || self.is_json {
-            self.console.raw()
-        } else {
-            self.console.clone()
-        };
-        let only_planned = self.globals.dry_run && !manner.apply;
-        // A pass that only notes must leave the variables as they are: the next one begins with them.
-        let base = match most {
-            Effect::Destroy => self.scope.clone(),
-            _ if only_planned => self.scope.clone(),
-            _ => std::mem::take(&mut self.scope),
-        };
-        let host = self.host(typed, most, manner, &console);
-        let entry = Entry {
-            started: &self.started,
-            whole,
-            manner,
-            is_read: &self.is_read,
-            base: RefCell::new(base),
-            is_kept: most == Effect::Destroy,
-            latest: RefCell::new(None),
-        };
-        let captured = Captured::of(&entry.base.borrow());
-        let passes = Passes {
-            host: &host,
-            started: &self.started,
-            script: Box::new(|| {
-                captured.restore(&mut entry.base.borrow_mut());
-                entry.pass()
-            }),
-            confirm: None,
-            how: Some(":apply"),
-        };
-        let ended = passes.run(order(&session, &host.command, most));
-        drop(passes);
-        let left_open = gate.is_planning() && (ended.is_err() || has_open_steps(gate)?);
-        if left_open {
-            captured.restore(&mut entry.base.borrow_mut());
+        let consent: Arc<dyn Consent> = Arc::new(Asking::new(session, self.globals.yes));
+        session.gate().renew(at_most, Some(consent));
+    }
+
+    /// Takes over what an entry has left.
+    fn take_over(&mut self, left: Left) {
+        self.scope = left.scope;
+        self.is_read = left.is_read;
+        self.given.clone_from(&left.value);
+        if !left.value.is_unit() {
+            self.scope.set_or_push(LAST, left.value);
         }
-        let latest = entry.latest.into_inner().filter(|_| !left_open);
-        if left_open {
-            self.planned = Some(typed.to_owned());
-        }
-        let mut gives = false;
-        if let Some((scope, value)) = latest {
-            self.scope = scope;
-            self.given.clone_from(&value);
-            gives = !value.is_unit();
-            if gives {
-                self.scope.set_or_push(LAST, value);
-            }
-        }
-        ended
-            .map(|code| (code, gives))
-            .map_err(|error| self.protecting(error))
     }
 
     /// A change that was refused because the context is protected says so.
@@ -453,32 +442,22 @@ impl Shell {
         self.refuse_protected(Effect::Write).is_ok()
     }
 
-    /// The command line of an entry, and its flags.
-    fn host<'h>(
-        &'h self,
-        typed: &str,
-        most: Effect,
-        manner: Manner,
-        console: &'h Console,
-    ) -> Host<'h> {
+    /// The flags of a command line that would do the same.
+    fn globals_of(&self, manner: Manner) -> Globals {
         let mut globals = self.globals.clone();
-        if manner.apply {
-            globals.dry_run = false;
-        }
+        globals.dry_run &= !manner.apply;
         globals.changes.apply = !globals.dry_run;
+        globals
+    }
+
+    /// That command line.
+    fn command(&self, typed: &str, most: Effect) -> String {
         let effect = match most {
             Effect::Read => String::new(),
             most => format!("--effect {} ", most.name()),
         };
-        Host {
-            globals,
-            command: format!(
-                "dashictl eval {effect}{}",
-                quoted(&without_secrets(self.session(), typed))
-            ),
-            environment: &self.environment,
-            console,
-        }
+        let typed = without_secrets(self.session(), typed);
+        format!("dashictl eval {effect}{}", quoted(&typed))
     }
 }
 

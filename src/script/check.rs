@@ -16,6 +16,7 @@ use super::parse;
 use super::program::Program;
 use crate::effects::Effect;
 use crate::engine::Engine;
+use crate::engine::arguments::undeclared;
 use crate::engine::options;
 use crate::engine::registry::Function;
 use crate::error::{Error, Kind, Place, Result, Trace, nearest};
@@ -283,20 +284,12 @@ impl<'a> Checker<'a> {
     /// What `main` reads of its arguments must be declared: it would fail when it comes to it.
     fn fields(&mut self, ast: &AST, declared: Option<&[String]>) {
         let Some(declared) = declared else { return };
+        let known: Vec<&str> = declared.iter().map(String::as_str).collect();
         for (field, at) in fields_read(ast) {
-            if declared.contains(&field) {
-                continue;
+            if !known.contains(&field.as_str()) {
+                let way = format!("declare it: [options.{}]", field.replace('_', "-"));
+                self.error(undeclared(&field, &known).hint(way), at);
             }
-            let near = nearest(&field, declared.iter().map(String::as_str)).map(str::to_owned);
-            let error = Error::usage(format!(
-                "the header declares no argument or option '{field}'"
-            ));
-            self.error(
-                error
-                    .suggest(near.as_deref())
-                    .hint(format!("declare it: [options.{}]", field.replace('_', "-"))),
-                at,
-            );
         }
     }
 

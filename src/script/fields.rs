@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
+use super::spans::Spans;
+
 /// The fields that `main` reads of its arguments and does not itself set, and where.
 pub(super) fn fields_read(ast: &AST) -> Vec<(String, Position)> {
     let Some(main) = ast.iter_fn_def().find(|function| function.name == "main") else {
@@ -12,11 +14,7 @@ pub(super) fn fields_read(ast: &AST) -> Vec<(String, Position)> {
     let Some(arguments) = main.params.first() else {
         return Vec::new();
     };
-    let place = |at: Position| (at.line().unwrap_or(0), at.position().unwrap_or(0));
-    let (start, end) = (
-        place(main.body.start_position()),
-        place(main.body.end_position()),
-    );
+    let spans = Spans::of(ast);
     let (mut read, mut set) = (Vec::new(), BTreeSet::new());
     ast.walk(&mut |path: &[ASTNode]| {
         if let Some(ASTNode::Stmt(Stmt::Assignment(assignment))) = path.last()
@@ -28,7 +26,7 @@ pub(super) fn fields_read(ast: &AST) -> Vec<(String, Position)> {
         if let Some(ASTNode::Expr(Expr::Dot(parts, _, _))) = path.last()
             && let Expr::Variable(variable, _, at) = &parts.lhs
             && variable.1 == *arguments
-            && (start..=end).contains(&place(*at))
+            && spans.name_at(*at) == Some("main")
             && let Some(field) = first_property(&parts.rhs)
         {
             read.push(field);

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
+use super::spans::Spans;
+
 /// One such look: what it is, and where.
 pub(crate) struct HiddenLook {
     /// How it is written, as in `switch`.
@@ -16,19 +18,19 @@ pub(crate) struct HiddenLook {
 /// The hidden looks of a script, at calls that change something or at variables that hold what such a call gave back. A
 /// variable is known within its function alone.
 pub(crate) fn hidden_looks(ast: &AST, changes: impl Fn(&FnCallExpr) -> bool) -> Vec<HiddenLook> {
-    let scopes = Scopes::of(ast);
+    let spans = Spans::of(ast);
     let mut holders = BTreeSet::new();
     ast.walk(&mut |path: &[ASTNode]| {
         if let Some(ASTNode::Stmt(Stmt::Var(variable, _, at))) = path.last()
             && is_change(&variable.1, &changes)
         {
-            holders.insert((scopes.at(*at), variable.0.name.to_string()));
+            holders.insert((spans.at(*at), variable.0.name.to_string()));
         }
         true
     });
     let is_result = |expression: &Expr| match expression {
         Expr::Variable(variable, _, at) => {
-            holders.contains(&(scopes.at(*at), variable.1.to_string()))
+            holders.contains(&(spans.at(*at), variable.1.to_string()))
         }
         other => is_change(other, &changes),
     };
@@ -39,39 +41,6 @@ pub(crate) fn hidden_looks(ast: &AST, changes: impl Fn(&FnCallExpr) -> bool) -> 
         true
     });
     looks
-}
-
-/// Where each function's text begins and ends. A closure is part of what it stands in, whose variables it sees.
-struct Scopes(Vec<(Place, Place)>);
-
-type Place = (usize, usize);
-
-impl Scopes {
-    fn of(ast: &AST) -> Scopes {
-        let named = ast
-            .iter_fn_def()
-            .filter(|function| !function.name.starts_with("anon$"));
-        let ends = named.map(|function| {
-            let body = &function.body;
-            (place(body.start_position()), place(body.end_position()))
-        });
-        Scopes(ends.collect())
-    }
-
-    /// The function that this is in; none at the top of the script.
-    fn at(&self, position: Position) -> Option<usize> {
-        let at = place(position);
-        self.0
-            .iter()
-            .position(|(start, end)| *start <= at && at <= *end)
-    }
-}
-
-fn place(position: Position) -> Place {
-    (
-        position.line().unwrap_or(0),
-        position.position().unwrap_or(0),
-    )
 }
 
 fn is_change(expression: &Expr, changes: &impl Fn(&FnCallExpr) -> bool) -> bool {

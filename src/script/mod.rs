@@ -18,4 +18,5 @@ mod prose;
 pub(crate) mod reach;
 pub mod run;
 pub mod shape;
+mod spans;
 pub mod trust;

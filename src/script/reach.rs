@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Stmt};
 
 use super::literal::literal;
+use super::spans::Spans;
 use crate::effects::Effect;
 use crate::engine::Engine;
 
@@ -76,10 +77,7 @@ impl Reach<'_> {
         let mut found = Found::default();
         ast.clone_functions_only_filtered(|_, _, _, known, _| known == name)
             .walk(&mut |path: &[ASTNode]| found.take(path));
-        for function in ast.iter_fn_def().filter(|function| function.name == name) {
-            let within = (function.body.start_position(), function.body.end_position());
-            found.own.extend(closures(ast, Some(within)));
-        }
+        found.own.extend(closures(ast, Some(name)));
         self.follow(ast, imports, found);
     }
 }
@@ -144,28 +142,12 @@ fn imports_of(ast: &AST) -> BTreeMap<String, String> {
     imports
 }
 
-/// The closures of a script that stand in a part of it; else those that stand in none of its functions.
-fn closures(ast: &AST, within: Option<(Position, Position)>) -> Vec<String> {
-    let place = |at: Position| (at.line().unwrap_or(0), at.position().unwrap_or(0));
-    let spans: Vec<_> = ast
-        .iter_fn_def()
-        .filter(|function| !function.name.contains('$'))
-        .map(|function| {
-            (
-                place(function.body.start_position()),
-                place(function.body.end_position()),
-            )
-        })
-        .collect();
-    let stands = |at: Position| {
-        let at = place(at);
-        match within {
-            Some((start, end)) => place(start) <= at && at <= place(end),
-            None => !spans.iter().any(|(start, end)| *start <= at && at <= *end),
-        }
-    };
+/// The closures of a script that stand in the functions of a name; without one, those that stand in none.
+fn closures(ast: &AST, within: Option<&str>) -> Vec<String> {
+    let spans = Spans::of(ast);
     ast.iter_fn_def()
-        .filter(|function| function.name.contains('$') && stands(function.body.start_position()))
-        .map(|function| function.name.to_string())
+        .filter(|function| function.name.contains('$'))
+        .filter(|closure| spans.name_at(closure.body.start_position()) == within)
+        .map(|closure| closure.name.to_string())
         .collect()
 }

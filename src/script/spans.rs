@@ -1,0 +1,43 @@
+//! Where in a script its named functions stand. A closure is part of what it stands in, whose variables it sees.
+
+use rhai::{AST, Position};
+
+/// A line and a column, from 1.
+type Place = (usize, usize);
+
+/// The text of each named function: where it begins and ends.
+pub(super) struct Spans(Vec<(String, Place, Place)>);
+
+impl Spans {
+    pub(super) fn of(ast: &AST) -> Spans {
+        let named = ast
+            .iter_fn_def()
+            .filter(|function| !function.name.contains('$'));
+        let spans = named.map(|function| {
+            let body = &function.body;
+            let (start, end) = (place(body.start_position()), place(body.end_position()));
+            (function.name.to_string(), start, end)
+        });
+        Spans(spans.collect())
+    }
+
+    /// The function that this is in, among all; none at the top of the script.
+    pub(super) fn at(&self, position: Position) -> Option<usize> {
+        let at = place(position);
+        self.0
+            .iter()
+            .position(|(_, start, end)| *start <= at && at <= *end)
+    }
+
+    /// The name of the function that this is in.
+    pub(super) fn name_at(&self, position: Position) -> Option<&str> {
+        self.at(position).map(|at| self.0[at].0.as_str())
+    }
+}
+
+fn place(position: Position) -> Place {
+    (
+        position.line().unwrap_or(0),
+        position.position().unwrap_or(0),
+    )
+}
