@@ -127,6 +127,21 @@ pub(crate) fn type_name(value: &Dynamic) -> String {
     .to_owned()
 }
 
+/// A number, whole or not; none for anything else.
+pub(crate) fn number(value: &Dynamic) -> Option<f64> {
+    let whole = || value.as_int().ok().map(to_float);
+    value.as_float().ok().or_else(whole)
+}
+
+/// A whole number beside those with a fraction, which may be no more exact.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "that is what a float can hold of it"
+)]
+pub(crate) fn to_float(int: i64) -> f64 {
+    int as f64
+}
+
 /// A value in one line: text as it is, everything else as JSON, what has no JSON form by its type.
 pub(crate) fn one_line(value: &Dynamic) -> String {
     match to_json(value) {

@@ -3,7 +3,7 @@
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use crate::engine::registry::{Namespace, native};
-use crate::engine::value::{one_line, type_name};
+use crate::engine::value::{number, one_line, type_name};
 use crate::error::{Error, Result};
 use crate::session::Session;
 
@@ -37,7 +37,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             }
             {
                 let _ = call;
-                bar(number(&value)?, number(&most)?, width(options.int("width"))?)
+                bar(drawn(&value)?, drawn(&most)?, width(options.int("width"))?)
             }
 
         /// Numbers as a line of steps, the highest for the largest of them; a space for `()`.
@@ -86,22 +86,17 @@ fn width(asked: Option<i64>) -> Result<i64> {
     )))
 }
 
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "nobody sees the difference in a picture"
-)]
-fn number(value: &Dynamic) -> Result<f64> {
-    let number = value
-        .as_float()
-        .ok()
-        .or_else(|| value.as_int().ok().map(|int| int as f64));
-    number.filter(|number| number.is_finite()).ok_or_else(|| {
-        Error::usage(format!(
-            "{} '{}' is no number that could be drawn",
-            type_name(value),
-            one_line(value)
-        ))
-    })
+/// A number that has a place in a picture.
+fn drawn(value: &Dynamic) -> Result<f64> {
+    number(value)
+        .filter(|number| number.is_finite())
+        .ok_or_else(|| {
+            Error::usage(format!(
+                "{} '{}' is no number that could be drawn",
+                type_name(value),
+                one_line(value)
+            ))
+        })
 }
 
 #[allow(
@@ -134,7 +129,7 @@ fn spark(numbers: &Array) -> Result<ImmutableString> {
         if value.is_unit() {
             Ok(None)
         } else {
-            number(value).map(Some)
+            drawn(value).map(Some)
         }
     });
     let known = known.collect::<Result<Vec<_>>>()?;
@@ -161,7 +156,7 @@ fn spark(numbers: &Array) -> Result<ImmutableString> {
     reason = "bins are few"
 )]
 fn histogram(numbers: &Array, bins: usize, width: i64) -> Result<Array> {
-    let numbers = numbers.iter().map(number).collect::<Result<Vec<_>>>()?;
+    let numbers = numbers.iter().map(drawn).collect::<Result<Vec<_>>>()?;
     if numbers.is_empty() {
         return Ok(Array::new());
     }

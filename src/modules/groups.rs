@@ -9,7 +9,7 @@ use crate::engine::call::Call;
 use crate::engine::moment::Moment;
 use crate::engine::raise::{Failure, Raised};
 use crate::engine::registry::{Namespace, native};
-use crate::engine::value::{one_line, type_name};
+use crate::engine::value::{number, one_line, to_float, type_name};
 use crate::error::{Error, Kind, Result};
 use crate::session::Session;
 
@@ -121,21 +121,6 @@ fn compared(a: &Dynamic, b: &Dynamic) -> Result<Ordering> {
     let message = format!("{} and {} have no order", type_name(a), type_name(b));
     Err(Error::new(Kind::Script, message)
         .hint("let the closure give numbers, or texts, or times, of all values alike"))
-}
-
-fn number(value: &Dynamic) -> Option<f64> {
-    value
-        .as_float()
-        .ok()
-        .or_else(|| value.as_int().ok().map(to_float))
-}
-
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "a sum with fractions has them anyway"
-)]
-fn to_float(int: i64) -> f64 {
-    int as f64
 }
 
 /// Whole numbers stay whole.
