@@ -5,7 +5,7 @@ mod cluster;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::runtime::Handle;
@@ -29,7 +29,7 @@ use crate::inventory::{self, Referenced, Wanted};
 use crate::lake::{self, Lake};
 use crate::named_paths::NamedPaths;
 use crate::output::Console;
-use crate::sandbox::{Ports, Sandbox};
+use crate::sandbox::{self, Clock, Ports, Sandbox};
 use crate::sources::Sources;
 
 /// One run. Clones are the same run.
@@ -164,10 +164,31 @@ impl Session {
         &self.0.sources
     }
 
-    /// What time it is.
+    /// What time it is: in the sandbox, by its clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        Timestamp::now()
+        self.sandbox_folder()
+            .map_or_else(Timestamp::now, |folder| Clock::of(&folder).now())
+    }
+
+    /// The folder of the sandbox's state, where that is the context.
+    pub(crate) fn sandbox_folder(&self) -> Option<PathBuf> {
+        let is_sandbox = self.0.setup.config.is_sandbox();
+        let folder = is_sandbox.then(|| sandbox::folder(self.environment()));
+        folder.and_then(Result::ok)
+    }
+
+    /// Waits so long. A sandbox's clock that stands goes on by that instead, at once.
+    pub(crate) fn pause(&self, duration: Duration) -> Result<()> {
+        if let Some(folder) = self.sandbox_folder()
+            && Clock::of(&folder).advance(duration)?
+        {
+            return Ok(());
+        }
+        self.wait(async {
+            tokio::time::sleep(duration).await;
+            Ok(())
+        })
     }
 
     /// Waits for work on the runtime, on a thread that is not of the runtime. A stop of the run ends the wait.
@@ -212,7 +233,7 @@ impl Session {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if running.is_none() {
-            let folder = self.environment().data_dir()?.join("sandbox");
+            let folder = sandbox::folder(self.environment())?;
             let sandbox = self.wait(Sandbox::start(&folder, Ports::default()))?;
             let mut config = self.0.setup.config.clone();
             config.sandbox_endpoints(endpoints_of(&sandbox))?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::lakes::{Lake, on_both_lakes, real_configuration};
+use super::operator::Operator;
 use super::visit::Visit;
 use dashictl::effects::Effect;
 use dashictl::engine::Engine;
@@ -123,7 +124,8 @@ fn every_example_of_a_function_runs_and_gives_what_it_says() {
     let calls: Vec<String> = changing
         .map(|function| format!("{}(", function.path()))
         .collect();
-    for function in functions.iter().filter(|function| !is_of_cluster(function)) {
+    let here = |function: &&Arc<Function>| !is_of_cluster(function) && !is_of_sandbox(function);
+    for function in functions.iter().filter(here) {
         for example in function.examples() {
             // An example that changes the lake gets one of its own.
             if calls.iter().any(|call| example.contains(call)) {
@@ -146,6 +148,30 @@ fn every_example_of_a_function_of_the_cluster_runs_and_gives_what_it_says() {
             rehearsal.rehearse(&function.path(), &example);
         }
     }
+}
+
+/// They run the program that they are in, and leave faults behind: each is evaluated by itself.
+#[test]
+fn every_example_of_a_function_of_the_sandbox_runs_and_gives_what_it_says() {
+    let rehearsal = Rehearsal::new();
+    let functions = rehearsal
+        .engine
+        .registry
+        .functions()
+        .filter(|function| is_of_sandbox(function));
+    let mut count = 0;
+    for example in functions.flat_map(|function| function.examples()) {
+        let operator = Operator::in_context("sandbox");
+        let value = |text: &str| operator.run(&["--json", "eval", text]).json();
+        let (code, expected) = example.split_once("//=>").unwrap();
+        assert_eq!(value(code), value(expected.trim()), "{example}");
+        count += 1;
+    }
+    assert!(count >= 5, "only {count} examples were found");
+}
+
+fn is_of_sandbox(function: &Arc<Function>) -> bool {
+    function.path().starts_with("sandbox::")
 }
 
 /// The sandbox has no Kubernetes.

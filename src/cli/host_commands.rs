@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::arguments::LiveNames;
 use super::globals;
-use super::{Action, SandboxAction};
+use super::{Action, SandboxAction, TestWanted};
 use crate::effects::Effect;
 use crate::error::Result;
 
@@ -21,6 +22,7 @@ pub(super) fn all() -> Vec<Command> {
         eval(),
         repl(),
         check(),
+        test(),
         doc(),
         complete(),
         trust(),
@@ -92,6 +94,61 @@ fn check() -> Command {
                 .value_hint(clap::ValueHint::AnyPath)
                 .value_parser(value_parser!(PathBuf)),
         )
+}
+
+fn test() -> Command {
+    let path = |name: &'static str, long: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(long)
+            .value_name("FILE")
+            .help(help)
+            .value_hint(clap::ValueHint::FilePath)
+            .value_parser(value_parser!(PathBuf))
+    };
+    Command::new("test")
+        .about("Run the tests of scripts, each on a fresh sandbox")
+        .long_about("Run the tests of scripts, each on a fresh sandbox\n\nA test is a function without arguments whose name begins with `test_`. It has a lake, a HOME, a working folder and a clock of its own; scripts beside it are commands there (`sandbox::run`). It passes when it ends without an error: `import \"std/assert\"` has what makes one.")
+        .before_help("Examples:\n  dashictl test sweep.rhai\n  dashictl test ~/.config/dashi/scripts --name expired\n  dashictl test examples --junit report.xml")
+        .arg(
+            Arg::new("paths")
+                .required(true)
+                .num_args(1..)
+                .value_name("PATH")
+                .help("Scripts, or folders of them")
+                .value_hint(clap::ValueHint::AnyPath)
+                .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(
+            Arg::new("name")
+                .long("name")
+                .value_name("TEXT")
+                .help("Only tests whose file or name contains this"),
+        )
+        .arg(
+            Arg::new("jobs")
+                .long("jobs")
+                .value_name("N")
+                .value_parser(value_parser!(u64).range(1..=64))
+                .help("So many at once [default: one for each processor]"),
+        )
+        .arg(
+            Arg::new("timeout")
+                .long("timeout")
+                .value_name("DURATION")
+                .default_value("2m")
+                .value_parser(|text: &str| crate::time::duration(text).map_err(|error| error.to_string()))
+                .help("A test that takes longer has failed"),
+        )
+        .arg(path("junit", "junit", "Write the results as JUnit XML too"))
+        .arg(
+            Arg::new("alone")
+                .long("alone")
+                .value_name("TEST")
+                .hide(true)
+                .requires("outcome")
+                .help("Run this one here, on the sandbox that is there"),
+        )
+        .arg(path("outcome", "outcome", "Where its outcome is written").hide(true))
 }
 
 fn doc() -> Command {
@@ -263,6 +320,25 @@ fn lock() -> Command {
     )
 }
 
+fn test_wanted(matches: &ArgMatches) -> TestWanted {
+    let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let paths = matches.get_many::<PathBuf>("paths");
+    TestWanted {
+        paths: paths.into_iter().flatten().cloned().collect(),
+        name: text("name"),
+        jobs: matches
+            .get_one::<u64>("jobs")
+            .and_then(|jobs| usize::try_from(*jobs).ok()),
+        timeout: matches
+            .get_one::<Duration>("timeout")
+            .copied()
+            .unwrap_or_default(),
+        junit: path("junit"),
+        alone: text("alone").zip(path("outcome")),
+    }
+}
+
 /// The action of one of these commands; none for a script's words.
 pub(super) fn action(words: &[String], matches: &ArgMatches) -> Result<Option<Action>> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -292,6 +368,7 @@ pub(super) fn action(words: &[String], matches: &ArgMatches) -> Result<Option<Ac
                 .cloned()
                 .collect(),
         },
+        ["test"] => Action::Test(test_wanted(matches)),
         ["doc"] => Action::Doc {
             name: texts("name"),
             source: matches.get_flag("source"),

@@ -2,6 +2,7 @@
 //! `cli` and `globals`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -75,6 +76,8 @@ pub enum Action {
         /// Files and folders.
         paths: Vec<PathBuf>,
     },
+    /// Run the tests of scripts.
+    Test(TestWanted),
     /// Print documentation.
     Doc {
         /// A function, namespace or command; all where there is none.
@@ -139,6 +142,23 @@ pub enum Action {
         /// What is locked.
         name: String,
     },
+}
+
+/// Which tests to run, and how.
+#[derive(Debug)]
+pub struct TestWanted {
+    /// Files and folders.
+    pub paths: Vec<PathBuf>,
+    /// Only those whose file or name contains this.
+    pub name: Option<String>,
+    /// How many at once; one for each processor where it is not said.
+    pub jobs: Option<usize>,
+    /// What takes longer has failed.
+    pub timeout: Duration,
+    /// Where the results are written as JUnit XML.
+    pub junit: Option<PathBuf>,
+    /// One test, to be run in this process, and where its outcome is written.
+    pub alone: Option<(String, PathBuf)>,
 }
 
 /// What to do with the sandbox.

@@ -36,6 +36,13 @@ impl Environment {
             .filter(|value| !value.trim().is_empty())
     }
 
+    /// All variables with their values, for a program that is to have the same.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The names of all variables that are set.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0

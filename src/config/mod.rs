@@ -45,6 +45,7 @@ pub use services::{
 };
 pub use setting::Setting;
 pub use words::quoted;
+pub(crate) use words::split;
 
 use crate::error::{Error, Kind, Result};
 use context::Choice;

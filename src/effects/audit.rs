@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Effect, Origin, Permit, Run};
@@ -126,11 +127,10 @@ pub(super) fn loki(session: &Session) -> Option<Result<Loki>> {
     }
 }
 
-/// Pushes a line.
-pub(super) async fn push(loki: &Loki, line: &str) -> Result<()> {
+/// Pushes a line of this moment.
+pub(super) async fn push(loki: &Loki, at: Timestamp, line: &str) -> Result<()> {
     let labels = json!({"job": "dashictl", "namespace": "dashi-ops"});
-    loki.push(Permit::granted(), labels, jiff::Timestamp::now(), line)
-        .await
+    loki.push(Permit::granted(), labels, at, line).await
 }
 
 #[cfg(test)]

@@ -103,6 +103,7 @@ pub async fn report_flow_run(
 
 /// Makes the change.
 pub(super) async fn perform(
+    session: &Session,
     prefect: &Prefect,
     permit: Permit,
     number: Number<'_>,
@@ -144,7 +145,7 @@ pub(super) async fn perform(
             Ok(done(prefect.flow_run(id).await?, is_over))
         }
         Change::RetryFlowRun { id } => {
-            let now = jiff::Timestamp::now().to_string();
+            let now = session.now().to_string();
             let state = json!({
                 "type": "SCHEDULED", "name": "AwaitingRetry", "message": format!("retried {BY}"),
                 "state_details": {"scheduled_time": now},

@@ -321,7 +321,7 @@ impl Hands {
         } else if change.is_ingestion() {
             ingestion::perform(self, permit, change).await
         } else if change.is_flow_run() {
-            flow_run::perform(self.prefect()?, permit, number, change).await
+            flow_run::perform(&self.session, self.prefect()?, permit, number, change).await
         } else if change.is_deployment() {
             deployment::perform(self.prefect()?, permit, change).await
         } else if let Change::RehearseRestore { .. } = change {

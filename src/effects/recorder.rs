@@ -4,7 +4,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
 use super::journal::{Begun, Ended, Journal, Line};
@@ -56,7 +55,7 @@ impl Recorder {
         recorder.write(&Line::Resumed {
             actor: mine.actor,
             host: mine.host,
-            at: Timestamp::now(),
+            at: session.now(),
         })?;
         Ok(recorder)
     }
@@ -194,19 +193,20 @@ impl Recorder {
     }
 
     fn push(&self, line: String, waits: bool) {
+        let now = self.session.now();
         let loki = match audit::loki(&self.session) {
             None => return,
             Some(Ok(loki)) => loki,
             Some(Err(error)) => return self.warn_unpushed(&error),
         };
         if waits {
-            if let Err(error) = self.session.finish(audit::push(&loki, &line)) {
+            if let Err(error) = self.session.finish(audit::push(&loki, now, &line)) {
                 self.warn_unpushed(&error);
             }
             return;
         }
         let pushing = self.session.runtime().spawn(async move {
-            let _ = audit::push(&loki, &line).await;
+            let _ = audit::push(&loki, now, &line).await;
         });
         *self.pushing.lock().unwrap_or_else(PoisonError::into_inner) = Some(pushing);
     }
@@ -222,7 +222,7 @@ impl Recorder {
         let written = self.write(&Line::Finished {
             outcome: outcome.to_owned(),
             why,
-            at: Timestamp::now(),
+            at: self.session.now(),
         });
         if let Some(audit) = self.audit.get() {
             let line = self.session.redact(&audit.outcome(outcome, counts));

@@ -11,6 +11,7 @@ use super::Effect;
 use super::payload::digest;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::sandbox;
 use crate::session::Session;
 
 /// The id of a run: a ULID, so that ids sort by time.
@@ -116,7 +117,7 @@ impl Scene {
     pub fn of(session: &Session) -> Result<Scene> {
         let config = session.config();
         let endpoints = if config.is_sandbox() {
-            let folder = session.environment().data_dir()?.join("sandbox");
+            let folder = sandbox::folder(session.environment())?;
             [("sandbox".to_owned(), folder.display().to_string())].into()
         } else {
             endpoints(config)

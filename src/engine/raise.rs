@@ -5,6 +5,7 @@ use rhai::{Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContext, Posi
 
 use super::value;
 use crate::error::{Error, Kind, Place, Trace};
+use crate::script::library;
 
 /// What a native function gives back.
 pub(crate) type Raised<T> = std::result::Result<T, Box<EvalAltResult>>;
@@ -119,7 +120,27 @@ fn optional(text: Option<&String>) -> Dynamic {
 /// The error in what the engine hands up, with its way through the scripts. `source` is the script that was run.
 pub(crate) fn caught(error: &EvalAltResult, source: &str) -> Error {
     let (trace, inner) = walk(error, source);
+    // What a shipped library throws is about the call of it, and who wrote that looks there.
+    let trace = match inner {
+        EvalAltResult::ErrorRuntime(..) => outside_of_libraries(trace),
+        _ => trace,
+    };
     fault(inner).traced(trace)
+}
+
+/// The way to an error from where it left the libraries that ship with the program, if it began in one and left them.
+fn outside_of_libraries(trace: Trace) -> Trace {
+    let is_shipped = |place: &Place| library::is_shipped(&place.source);
+    let began_inside = trace.at.as_ref().is_some_and(is_shipped);
+    let left = trace.calls.iter().position(|(_, place)| !is_shipped(place));
+    match left.filter(|_| began_inside) {
+        None => trace,
+        Some(left) => Trace {
+            at: Some(trace.calls[left].1.clone()),
+            calls: trace.calls[left + 1..].to_vec(),
+            ..trace
+        },
+    }
 }
 
 /// The innermost error, and the calls on the way to it.

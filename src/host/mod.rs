@@ -21,6 +21,7 @@ mod resume;
 pub mod sandbox;
 mod shard;
 mod signal;
+mod testing;
 mod trash;
 pub mod trust;
 mod undo;
@@ -86,6 +87,7 @@ fn done(host: &Host, library: &Library, action: Action) -> Result<u8> {
         }
         Action::Sandbox(action) => sandbox::perform(action, environment, console),
         Action::Check { paths } => check::perform(host, &paths),
+        Action::Test(wanted) => testing::perform(host, &wanted),
         Action::Repl => repl::perform(host),
         Action::Doc { name, source } => doc::perform(host, library, &name, source),
         Action::Apply { file, judged } => apply::perform(host, library, &file, judged.as_deref()),

@@ -26,7 +26,7 @@ pub(super) fn perform(
     environment: &Environment,
     console: &Console,
 ) -> Result<u8> {
-    let folder = folder(environment)?;
+    let folder = sandbox::folder(environment)?;
     match action {
         SandboxAction::Path if console.json() => console.print(&format!("{}\n", json!(folder)))?,
         SandboxAction::Path => console.print(&format!("{}\n", folder.display()))?,
@@ -41,11 +41,6 @@ pub(super) fn perform(
         }
     }
     Ok(0)
-}
-
-/// Where the state of the sandbox is.
-fn folder(environment: &Environment) -> Result<PathBuf> {
-    Ok(environment.data_dir()?.join("sandbox"))
 }
 
 async fn serve(folder: PathBuf, ports: Ports, console: &Console) -> Result<()> {

@@ -87,7 +87,8 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
     namespace
 }
 
-fn word(value: &Dynamic) -> Result<String> {
+/// A word of a command line.
+pub(super) fn word(value: &Dynamic) -> Result<String> {
     value
         .clone()
         .into_immutable_string()

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use rhai::{Array, Dynamic, FnPtr, ImmutableString};
 
-use crate::engine::call::Call;
 use crate::engine::options::Options;
 use crate::engine::parallel;
 use crate::engine::registry::{Namespace, native};
@@ -53,7 +52,7 @@ fn running(ns: &mut Namespace) {
         /// sleep("10ms")
         /// ```
         read fn sleep(call, duration: ImmutableString) -> "()" {
-            pause(call, time::duration(&duration)?)?;
+            call.session().pause(time::duration(&duration)?)?;
         }
 
         /// Waits that many seconds. Ctrl-C ends it at once.
@@ -62,7 +61,7 @@ fn running(ns: &mut Namespace) {
         /// sleep(0)
         /// ```
         read fn sleep(call, seconds: i64) -> "()" {
-            pause(call, Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))?;
+            call.session().pause(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))?;
         }
 
         /// Waits that many seconds, parts of one included. Ctrl-C ends it at once.
@@ -72,7 +71,7 @@ fn running(ns: &mut Namespace) {
         /// ```
         read fn sleep(call, seconds: f64) -> "()" {
             let duration = Duration::try_from_secs_f64(seconds);
-            pause(call, duration.map_err(|_| Error::usage(format!("{seconds} seconds cannot be waited for")))?)?;
+            call.session().pause(duration.map_err(|_| Error::usage(format!("{seconds} seconds cannot be waited for")))?)?;
         }
 
         /// Keeps a closure for the end of the run: it runs once, whether the script succeeds, fails or is stopped by
@@ -196,13 +195,6 @@ fn ending(ns: &mut Namespace) {
             one_line(&value)
         }
     }
-}
-
-fn pause(call: &Call, duration: Duration) -> Result<()> {
-    call.wait(async {
-        tokio::time::sleep(duration).await;
-        Ok(())
-    })
 }
 
 fn failure(message: &str, options: &Options) -> Result<Error> {

@@ -25,6 +25,7 @@ mod paths;
 mod plans;
 mod prefect;
 mod s3;
+mod sandbox;
 mod stac;
 mod streams;
 mod targets;
@@ -60,6 +61,7 @@ pub(crate) const ROLL: &[fn(&Session) -> Namespace] = &[
     chart::namespace,
     fs::namespace,
     http::namespace,
+    sandbox::namespace,
     out::namespace,
     control::namespace,
     streams::namespace,

@@ -127,7 +127,7 @@ fn resolved(call: &Call, text: &str) -> Result<Timestamp> {
 }
 
 /// A moment that is given as one, or as text that means one.
-fn moment_of(call: &Call, value: &Dynamic) -> Result<Timestamp> {
+pub(super) fn moment_of(call: &Call, value: &Dynamic) -> Result<Timestamp> {
     if let Some(moment) = value.read_lock::<Moment>() {
         return Ok(moment.0);
     }

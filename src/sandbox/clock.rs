@@ -1,10 +1,18 @@
-//! Instants as the sandbox keeps them (microseconds since 1970) and as its services write them.
+//! Instants as the sandbox keeps them (microseconds since 1970) and as its services write them, and the clock that they
+//! come from.
 //!
 //! Parsing what clients send and printing what they get belongs here; what an instant means belongs to each service.
 
-use jiff::Timestamp;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
 
 /// One second in microseconds.
 pub(crate) const SECOND: i64 = 1_000_000;
@@ -13,7 +21,84 @@ pub(crate) const HOUR: i64 = 3600 * SECOND;
 /// One day in microseconds.
 pub(crate) const DAY: i64 = 24 * HOUR;
 
-/// This moment, in microseconds since 1970.
+/// The file beside a lake's state that says at which moment its clock stands. The folder's owner knows its files by how
+/// their names begin.
+const FILE: &str = "sandbox-clock";
+
+/// The clock of one sandbox: this machine's, unless it was told to stand. It is asked anew each time, because several
+/// programs may run on one sandbox.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    file: PathBuf,
+}
+
+impl Clock {
+    /// That of the sandbox whose state is in this folder.
+    #[must_use]
+    pub fn of(dir: &Path) -> Clock {
+        Clock {
+            file: dir.join(FILE),
+        }
+    }
+
+    /// That of the sandbox whose database this is.
+    pub(crate) fn beside(database: &Connection) -> Clock {
+        Clock {
+            file: Path::new(database.path().unwrap_or_default()).with_file_name(FILE),
+        }
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.stands_at().unwrap_or_else(Timestamp::now)
+    }
+
+    /// The same, in microseconds since 1970.
+    pub(crate) fn micros(&self) -> i64 {
+        self.now().as_microsecond()
+    }
+
+    /// The moment at which it stands; none where it runs with this machine's.
+    #[must_use]
+    pub fn stands_at(&self) -> Option<Timestamp> {
+        fs::read_to_string(&self.file).ok()?.trim().parse().ok()
+    }
+
+    /// Lets it stand at a moment, or run with this machine's.
+    pub fn set(&self, at: Option<Timestamp>) -> Result<()> {
+        let failed = |error: std::io::Error| Error::io("write", &self.file, &error);
+        let Some(at) = at else {
+            return match fs::remove_file(&self.file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
+                _ => Ok(()),
+            };
+        };
+        let folder = self.file.parent().unwrap_or_else(|| Path::new("."));
+        fs::create_dir_all(folder).map_err(failed)?;
+        // It appears whole: others read it at any time.
+        let beside = tempfile::Builder::new().prefix(FILE).tempfile_in(folder);
+        let beside = beside.map_err(failed)?;
+        fs::write(beside.path(), at.to_string()).map_err(failed)?;
+        beside
+            .persist(&self.file)
+            .map(drop)
+            .map_err(|error| failed(error.error))
+    }
+
+    /// Moves a clock that stands on by so much. Gives whether it does.
+    pub fn advance(&self, by: Duration) -> Result<bool> {
+        let Some(at) = self.stands_at() else {
+            return Ok(false);
+        };
+        let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+        self.set(Some(at.saturating_add(by).unwrap_or(Timestamp::MAX)))?;
+        Ok(true)
+    }
+}
+
+/// This moment by this machine's clock, in microseconds since 1970.
+#[cfg(test)]
 pub(crate) fn now() -> i64 {
     Timestamp::now().as_microsecond()
 }

@@ -2,8 +2,12 @@
 //!
 //! Only its port and its life belong here; what it answers belongs to `ingest`.
 
+use std::net::SocketAddr;
+
 use hyper_util::service::TowerToHyperService;
 
+use super::faults::Faults;
+use super::faulty::Faulty;
 use super::ingest::{self, Lake};
 use super::{Endpoint, serve};
 use crate::error::Result;
@@ -20,10 +24,23 @@ impl IngestApi {
     pub async fn start(lake: Lake, port: u16) -> Result<IngestApi> {
         let (listener, address) = serve::bind("ingest-api", port).await?;
         let router = ingest::router(lake)?;
-        Ok(IngestApi(Endpoint {
+        let server = serve::start(listener, TowerToHyperService::new(router));
+        Ok(IngestApi::at(address, server))
+    }
+
+    /// The sandbox's own, which obeys its faults.
+    pub(crate) async fn faulty(lake: Lake, port: u16, faults: &Faults) -> Result<IngestApi> {
+        let (listener, address) = serve::bind("ingest-api", port).await?;
+        let service = TowerToHyperService::new(ingest::router(lake)?);
+        let server = serve::start(listener, Faulty::new("ingest", service, faults));
+        Ok(IngestApi::at(address, server))
+    }
+
+    fn at(address: SocketAddr, server: serve::Server) -> IngestApi {
+        IngestApi(Endpoint {
             url: format!("http://{address}"),
-            _server: serve::start(listener, TowerToHyperService::new(router)),
-        }))
+            _server: server,
+        })
     }
 
     /// Its root, as in `http://127.0.0.1:34567`.

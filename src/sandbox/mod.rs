@@ -6,6 +6,8 @@
 //! The sandbox is a server: nothing here knows the clients.
 
 mod clock;
+mod faults;
+mod faulty;
 mod ingest;
 mod ingest_api;
 mod loki;
@@ -21,12 +23,16 @@ mod state;
 mod tests;
 mod validation;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hyper_util::service::TowerToHyperService;
 
+use crate::config::Environment;
 use crate::error::{Error, Result};
+pub use clock::Clock;
+pub use faults::{Fault, Faults, SERVICES};
+use faulty::Faulty;
 pub use ingest::Lake as IngestLake;
 pub use ingest_api::IngestApi;
 use state::State;
@@ -91,25 +97,31 @@ impl Sandbox {
             prefect: format!("http://{prefect_address}"),
             valid: VALID,
         };
-        let ingest = IngestApi::start(lake.clone(), ports.ingest).await?;
+        let faults = Faults::of(dir);
+        let ingest = IngestApi::faulty(lake.clone(), ports.ingest, &faults).await?;
 
-        let router = |router: axum::Router| TowerToHyperService::new(router);
+        let router = |name: &'static str, router: axum::Router| {
+            Faulty::new(name, TowerToHyperService::new(router), &faults)
+        };
         Ok(Sandbox {
             stac: Endpoint {
                 url: lake.stac,
-                _server: serve::start(stac_listener, router(stac::router(state.clone()))),
+                _server: serve::start(stac_listener, router("stac", stac::router(state.clone()))),
             },
             prefect: Endpoint {
                 url: lake.prefect,
-                _server: serve::start(prefect_listener, router(prefect::router(state.clone()))),
+                _server: serve::start(
+                    prefect_listener,
+                    router("prefect", prefect::router(state.clone())),
+                ),
             },
             loki: Endpoint {
                 url: format!("http://{loki_address}"),
-                _server: serve::start(loki_listener, router(loki::router(state.clone()))),
+                _server: serve::start(loki_listener, router("loki", loki::router(state.clone()))),
             },
             s3: Endpoint {
                 url: lake.s3,
-                _server: serve::start(s3_listener, s3::service(state)),
+                _server: serve::start(s3_listener, Faulty::new("s3", s3::service(state), &faults)),
             },
             ingest,
         })
@@ -162,6 +174,11 @@ impl Sandbox {
     pub fn region(&self) -> &str {
         s3::REGION
     }
+}
+
+/// Where the state of a user's sandbox is.
+pub fn folder(environment: &Environment) -> Result<PathBuf> {
+    Ok(environment.data_dir()?.join("sandbox"))
 }
 
 /// Removes the sandbox's state in `dir`; a folder that does not exist is fine.

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
+use super::clock::Clock;
 use crate::error::{Error, Kind, Result};
 
 /// The tables' version, kept as `user_version`; another number is refused rather than guessed at.
@@ -35,6 +36,7 @@ pub(crate) const BLOB_FOLDERS: &str = "0123456789abcdef";
 #[derive(Debug)]
 pub(crate) struct State {
     dir: PathBuf,
+    clock: Clock,
     idle: Mutex<Vec<Connection>>,
     writing: tokio::sync::Mutex<()>,
     _in_use: File,
@@ -59,10 +61,16 @@ impl State {
         sweep(&dir.join("incoming"));
         Ok(State {
             dir: dir.to_owned(),
+            clock: Clock::of(dir),
             idle: Mutex::new(vec![connection]),
             writing: tokio::sync::Mutex::new(()),
             _in_use: marker,
         })
+    }
+
+    /// What time it is here.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Where uploads grow until they are whole.
@@ -186,6 +194,8 @@ pub(crate) fn remove(dir: &Path) -> Result<()> {
         "lake.sqlite-shm",
         "objects",
         "incoming",
+        "sandbox-clock",
+        "sandbox-faults",
         "sandbox",
     ] {
         remove_entry(&dir.join(name))?;

@@ -1,10 +1,13 @@
 //! How many arguments functions take: those of a script, of the language and of the registry. For the static check.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rhai::AST;
 
 use crate::engine::Engine;
+use crate::engine::registry::Function;
+use crate::error::Error;
 
 /// The argument counts that each name may be called with.
 pub(super) type Arities = BTreeMap<String, BTreeSet<usize>>;
@@ -40,4 +43,20 @@ pub(super) fn arities(
         all.entry(name.into()).or_default().extend(counts);
     }
     all
+}
+
+/// What is wrong with a call of so many arguments; of a function of ours, with how it is called.
+pub(super) fn wrong_arity(
+    path: &str,
+    count: usize,
+    known: &BTreeSet<usize>,
+    function: Option<&Arc<Function>>,
+) -> Error {
+    let takes: Vec<String> = known.iter().map(ToString::to_string).collect();
+    let takes = takes.join(" or ");
+    let error = Error::usage(format!("'{path}' takes {takes} arguments, not {count}"));
+    match function {
+        Some(function) => error.hint(format!("it is {}", function.signature())),
+        None => error,
+    }
 }

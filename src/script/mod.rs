@@ -19,4 +19,5 @@ pub(crate) mod reach;
 pub mod run;
 pub mod shape;
 mod spans;
+pub(crate) mod test;
 pub mod trust;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, nearest};
 use crate::session::Session;
 
 /// Parses a program, and keeps its text for excerpts.
-pub(super) fn parse(engine: &Engine, session: &Session, program: &Program) -> Result<AST> {
+pub(crate) fn parse(engine: &Engine, session: &Session, program: &Program) -> Result<AST> {
     let text = without_shebang(program.text);
     session.sources().remember(program.source, &text);
     let parsed = engine

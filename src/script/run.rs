@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rhai::{CallFnOptions, Dynamic, EvalAltResult, Scope};
+use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Scope};
 
 use super::check::{check, with_excerpt};
 use super::program::Program;
@@ -43,11 +43,7 @@ pub fn evaluate(
         .map(|(name, value)| (name.into(), from_json(value)));
     let arguments = Arguments(arguments.collect());
     let source = program.source;
-    let checked = check(engine, session, &program)?;
-    for warning in &checked.warnings {
-        session.console().warn_of(warning);
-    }
-    let ast = checked.ready()?;
+    let ast = ready(engine, session, &program)?;
     let with_main = main_of(&ast, source)?;
     let mut scope = Scope::new();
     let called = || match with_main {
@@ -66,6 +62,31 @@ pub fn evaluate(
         ),
     };
     ended(engine, session, source, called)
+}
+
+/// Checks a program and calls a function of it that takes nothing.
+pub(crate) fn call(
+    engine: &Engine,
+    session: &Session,
+    program: &Program,
+    name: &str,
+) -> Result<Dynamic> {
+    let ast = ready(engine, session, program)?;
+    ended(engine, session, program.source, || {
+        let options = CallFnOptions::default();
+        engine
+            .rhai
+            .call_fn_with_options(options, &mut Scope::new(), &ast, name, ())
+    })
+}
+
+/// Checks a program, says what is odd in it, and gives it if nothing is wrong with it.
+fn ready(engine: &Engine, session: &Session, program: &Program) -> Result<AST> {
+    let checked = check(engine, session, program)?;
+    for warning in &checked.warnings {
+        session.console().warn_of(warning);
+    }
+    checked.ready()
 }
 
 /// Calls the engine, and gives what came of it, with the stops and the errors of this run.
@@ -142,7 +163,7 @@ fn told(error: &EvalAltResult, source: &str) -> Option<Error> {
 }
 
 /// How many arguments the script's `main` takes, if it has one.
-fn main_of(ast: &rhai::AST, source: &str) -> Result<Option<usize>> {
+fn main_of(ast: &AST, source: &str) -> Result<Option<usize>> {
     let counts: Vec<usize> = ast
         .iter_functions()
         .filter(|f| f.name == "main")
@@ -161,12 +182,12 @@ fn main_of(ast: &rhai::AST, source: &str) -> Result<Option<usize>> {
 }
 
 /// Whether a script has functions, and nothing that calls them.
-fn runs_nothing(ast: &rhai::AST) -> bool {
+fn runs_nothing(ast: &AST) -> bool {
     ast.statements().is_empty() && ast.iter_functions().next().is_some()
 }
 
 /// Doing nothing must not look like success.
-fn no_main(ast: &rhai::AST, source: &str) -> Error {
+fn no_main(ast: &AST, source: &str) -> Error {
     let names: Vec<&str> = ast
         .iter_functions()
         .map(|function| function.name)

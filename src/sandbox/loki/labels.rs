@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::answer::{self, Refusal};
 use super::lines::{self, Labels};
 use super::logql::Query;
-use super::range::{HOUR, Parameters, Span};
+use super::range::{self, HOUR, Parameters, Span};
 use crate::sandbox::state::State;
 
 /// Without a range the last six hours are looked at.
@@ -61,7 +61,7 @@ pub(crate) async fn series(
 /// `GET /loki/api/v1/index/stats`
 pub(crate) async fn stats(Held(state): Held<Arc<State>>, uri: Uri) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, &Bytes::new());
-    let span = Span::parse(&parameters, HOUR)?;
+    let span = Span::parse(&parameters, HOUR, range::now(state.clock()))?;
     let query = Query::parse(parameters.get("query").unwrap_or_default())?;
     if !query.is_selector() {
         return Err(Refusal::Bad("only label matchers are supported".to_owned()));
@@ -90,7 +90,7 @@ async fn matching(
     parameters: &Parameters,
     name: &'static str,
 ) -> Result<Vec<Labels>, Refusal> {
-    let span = Span::parse(parameters, REACH)?;
+    let span = Span::parse(parameters, REACH, range::now(state.clock()))?;
     let mut queries = Vec::new();
     for text in parameters.all(name).filter(|text| !text.is_empty()) {
         let query = Query::parse(text)?;

@@ -47,7 +47,7 @@ pub(crate) async fn push(
             "the sandbox takes application/json only\n".to_owned(),
         ));
     }
-    let parcel = Parcel::parse(&body, range::now())?;
+    let parcel = Parcel::parse(&body, range::now(state.clock()))?;
     let refused = parcel.refused;
     state
         .write(move |database| {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::answer::{self, Refusal};
 use super::lines::{self, Found, Labels};
 use super::logql::Query;
-use super::range::{HOUR, Parameters, Span};
+use super::range::{self, HOUR, Parameters, Span};
 use crate::sandbox::state::State;
 
 /// An answer holds at most so many lines; more is refused, not cropped.
@@ -27,7 +27,7 @@ pub(crate) async fn range(
     form: Bytes,
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, &form);
-    let span = Span::parse(&parameters, HOUR)?;
+    let span = Span::parse(&parameters, HOUR, range::now(state.clock()))?;
     let limit = limit(&parameters)?;
     let forward = is_forward(&parameters)?;
     let query = Query::parse(parameters.get("query").unwrap_or_default())?;

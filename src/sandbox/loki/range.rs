@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use url::form_urlencoded;
 
 use super::answer::Refusal;
+use crate::sandbox::clock::Clock;
 
 /// One hour in nanoseconds.
 pub(crate) const HOUR: i64 = 3_600_000_000_000;
@@ -50,15 +51,15 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// From `start`, `end` and `since`. Without them it ends now and reaches back by `reach`.
-    pub(crate) fn parse(parameters: &Parameters, reach: i64) -> Result<Span, Refusal> {
+    /// From `start`, `end` and `since`. Without them it ends `now` and reaches back by `reach`.
+    pub(crate) fn parse(parameters: &Parameters, reach: i64, now: i64) -> Result<Span, Refusal> {
         let named = |name: &str| {
             parameters
                 .get(name)
                 .map(|text| instant(name, text))
                 .transpose()
         };
-        let end = named("end")?.unwrap_or_else(now);
+        let end = named("end")?.unwrap_or(now);
         let reach = match parameters.get("since") {
             Some(text) => duration(text)?,
             None => reach,
@@ -77,9 +78,9 @@ impl Span {
     }
 }
 
-/// This moment in nanoseconds since 1970.
-pub(crate) fn now() -> i64 {
-    i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+/// The moment of a clock in nanoseconds since 1970.
+pub(crate) fn now(clock: &Clock) -> i64 {
+    i64::try_from(clock.now().as_nanosecond()).unwrap_or(i64::MAX)
 }
 
 /// Whole seconds in RFC 3339, as Loki prints a time in its refusals.
@@ -153,7 +154,7 @@ mod tests {
 
     fn span(query: &str) -> Result<Span, Refusal> {
         let uri: Uri = format!("/?{query}").parse().unwrap_or_default();
-        Span::parse(&Parameters::of(&uri, &Bytes::new()), HOUR)
+        Span::parse(&Parameters::of(&uri, &Bytes::new()), HOUR, 1_000 * HOUR)
     }
 
     #[test]

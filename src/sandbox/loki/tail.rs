@@ -18,7 +18,7 @@ use super::answer::Refusal;
 use super::lines::{self, Arrived};
 use super::logql::Query;
 use super::query::{level, limit};
-use super::range::{HOUR, Parameters, Span};
+use super::range::{self, HOUR, Parameters, Span};
 use crate::sandbox::state::State;
 
 /// The longest delay Loki takes, in seconds.
@@ -49,7 +49,10 @@ pub(crate) async fn tail(
             "delay_for can't be greater than {LONGEST_DELAY}"
         )));
     }
-    let (span, limit) = (Span::parse(&parameters, HOUR)?, limit(&parameters)?);
+    let (span, limit) = (
+        Span::parse(&parameters, HOUR, range::now(state.clock()))?,
+        limit(&parameters)?,
+    );
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
         Err(rejection) => return Ok(rejection.into_response()),

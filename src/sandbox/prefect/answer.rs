@@ -17,7 +17,7 @@ pub(crate) enum Refusal {
     /// 422 with one sentence.
     Detail(String),
     /// The sandbox's own fault: its state cannot be read or written.
-    State(rusqlite::Error),
+    State(String),
 }
 
 /// 201 with what was made, 200 with what was there before.
@@ -32,7 +32,13 @@ pub(crate) fn made(new: bool, body: &Value) -> Response {
 
 impl From<rusqlite::Error> for Refusal {
     fn from(error: rusqlite::Error) -> Self {
-        Refusal::State(error)
+        Refusal::State(error.to_string())
+    }
+}
+
+impl From<crate::error::Error> for Refusal {
+    fn from(error: crate::error::Error) -> Self {
+        Refusal::State(error.to_string())
     }
 }
 

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::answer::{self, Refusal};
 use super::request::{self, Window};
 use super::{criteria, run};
+use crate::sandbox::clock::Clock;
 use crate::sandbox::state::State;
 use crate::sandbox::validation::{Fault, place};
 use crate::sandbox::{clock, reply, sql};
@@ -60,7 +61,8 @@ pub(crate) async fn create(
                 })
                 .optional()?;
             known.ok_or(Refusal::NotFound("Flow"))?;
-            Ok(store(database, &flow, &name, &body, false, clock::now())?)
+            let now = Clock::beside(database).micros();
+            Ok(store(database, &flow, &name, &body, false, now)?)
         })
         .await?;
     Ok(answer::made(new, &deployment.shown()))

@@ -52,13 +52,14 @@ pub(crate) async fn create_from_deployment(
             .and_then(clock::parse),
     };
     runner::catch_up(&state).await?;
+    let now = state.clock().micros();
     let (run, new) = state
         .write(move |database| {
             let deployment = deployments::by_id(database, &id)?;
-            create(database, &deployment, &ask, clock::now())
+            create(database, &deployment, &ask, now)
         })
         .await?;
-    Ok(answer::made(new, &run.shown(clock::now())))
+    Ok(answer::made(new, &run.shown(now)))
 }
 
 /// Makes a run of a deployment; and whether it was made, not found by its key.
@@ -113,7 +114,10 @@ pub(crate) async fn read(
     let run = state
         .read(move |database| run::by_id(database, &id))
         .await?;
-    Ok(reply::json(StatusCode::OK, &run.shown(clock::now())))
+    Ok(reply::json(
+        StatusCode::OK,
+        &run.shown(state.clock().micros()),
+    ))
 }
 
 /// `DELETE /api/flow_runs/{id}`: 204, with its log.
@@ -165,7 +169,7 @@ pub(crate) async fn filter(
             run::select(database, &tail, window.after(condition))
         })
         .await?;
-    let now = clock::now();
+    let now = state.clock().micros();
     let shown = runs.iter().map(|run| run.shown(now)).collect();
     Ok(reply::json(StatusCode::OK, &Value::Array(shown)))
 }

@@ -13,8 +13,9 @@ use uuid::Uuid;
 use super::answer::{self, Refusal};
 use super::request::{self, Window};
 use super::{criteria, run};
+use crate::sandbox::clock::{self, Clock};
 use crate::sandbox::state::State;
-use crate::sandbox::{clock, reply, sql};
+use crate::sandbox::{reply, sql};
 
 const COLUMNS: &str = "flow.id, flow.created, flow.updated, flow.name, flow.tags";
 
@@ -28,7 +29,12 @@ pub(crate) async fn create(
     let tags = body["tags"].as_array().cloned().unwrap_or_default();
     let (flow, new) = state
         .write(move |database| -> Result<(Value, bool), Refusal> {
-            let (id, new) = ensure(database, &name, &Value::Array(tags), clock::now())?;
+            let (id, new) = ensure(
+                database,
+                &name,
+                &Value::Array(tags),
+                Clock::beside(database).micros(),
+            )?;
             let text = format!("SELECT {COLUMNS} FROM flow WHERE id = ?1");
             Ok((database.query_row(&text, [id], shown)?, new))
         })

@@ -44,7 +44,7 @@ pub(crate) async fn history(
         .await?;
     Ok(reply::json(
         StatusCode::OK,
-        &scale.table(&runs, clock::now()),
+        &scale.table(&runs, state.clock().micros()),
     ))
 }
 

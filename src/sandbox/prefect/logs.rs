@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::answer::Refusal;
 use super::request::{self, Window};
 use super::{criteria, run, runner};
+use crate::sandbox::clock::Clock;
 use crate::sandbox::state::State;
 use crate::sandbox::validation::{Fault, below, place};
 use crate::sandbox::{clock, reply, sql};
@@ -134,9 +135,10 @@ pub(crate) fn insert(database: &Transaction<'_>, line: &Line) -> rusqlite::Resul
         "INSERT INTO flow_run_log (id, created, flow_run, task_run, name, level, message, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
+    let now = Clock::beside(database).micros();
     statement.execute(params![
-        run::id_at(clock::now()),
-        clock::now(),
+        run::id_at(now),
+        now,
         line.flow_run,
         line.task_run,
         line.name,

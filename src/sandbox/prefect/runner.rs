@@ -8,9 +8,12 @@
 //!   source is in `ingestion`.
 //! - CANCELLING becomes CANCELLED after one second.
 //! - A run that nobody picks up is called Late 15 seconds after its time.
+//! - Where the sandbox's clock stands, who looks lets it go on to the next step within a few seconds: else nobody who
+//!   waits for a run would see its end.
 //! - The beginning and the end of a run are lines in Loki too, where the worker's pod would have written them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, Transaction};
 
@@ -18,7 +21,7 @@ use super::answer::Refusal;
 use super::ingestion;
 use super::logs::{self, Line};
 use super::run::{self, Run, RunState};
-use crate::sandbox::clock::{self, SECOND};
+use crate::sandbox::clock::SECOND;
 use crate::sandbox::loki::{self, Labels};
 use crate::sandbox::state::State;
 
@@ -31,14 +34,24 @@ const CANCEL: i64 = SECOND;
 /// From a run's time to its being late.
 const LATE: i64 = 15 * SECOND;
 
+/// A clock that stands goes on to a step that is so near: the longest of those between the states of a run that is picked up.
+const PATIENCE: i64 = 3 * SECOND;
+
 /// Does every step that is due. Call before reading runs or their logs.
 pub(crate) async fn catch_up(state: &Arc<State>) -> Result<(), Refusal> {
-    let waiting = state
-        .read(|database| is_due(database, clock::now()))
+    let clock = state.clock().clone();
+    let now = clock.micros();
+    let reach = clock.stands_at().map_or(now, |_| now + PATIENCE);
+    let due = state
+        .read(move |database| next_due(database, reach))
         .await?;
-    if waiting {
+    if let Some(due) = due {
+        if due > now {
+            let ahead = Duration::from_micros(u64::try_from(due - now).unwrap_or(0));
+            clock.advance(ahead)?;
+        }
         state
-            .write(|database| advance(database, clock::now()))
+            .write(move |database| advance(database, clock.micros()))
             .await?;
     }
     Ok(())
@@ -61,10 +74,11 @@ pub(crate) fn plan(run: &mut Run, served: bool) {
     run.step = next.map(|(_, step)| step.to_owned());
 }
 
-fn is_due(database: &Connection, now: i64) -> rusqlite::Result<bool> {
+/// When the next step is due that is so by this moment.
+fn next_due(database: &Connection, by: i64) -> rusqlite::Result<Option<i64>> {
     database
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM flow_run WHERE due <= ?1)")?
-        .query_row([now], |row| row.get(0))
+        .prepare_cached("SELECT min(due) FROM flow_run WHERE due <= ?1")?
+        .query_row([by], |row| row.get(0))
 }
 
 /// Does every step that is due at this moment, in the order of their times.

@@ -39,7 +39,7 @@ pub(crate) async fn set_state(
 ) -> Result<Response, Refusal> {
     let id = request::id_in_path(&id)?;
     let body = request::body(&body)?;
-    let wanted = wanted(&body)?;
+    let wanted = wanted(&body, state.clock().micros())?;
     let force = body["force"] == json!(true);
     runner::catch_up(&state).await?;
     let (verdict, run) = state
@@ -125,7 +125,7 @@ fn judge(now: &RunState, wanted: RunState, force: bool) -> (Verdict, Option<RunS
     }
 }
 
-fn wanted(body: &Value) -> Result<RunState, Refusal> {
+fn wanted(body: &Value, now: i64) -> Result<RunState, Refusal> {
     let refuse = |fault| Refusal::Schema(vec![fault], body.clone());
     let Some(state) = body.get("state") else {
         return Err(refuse(Fault::missing(&place(["body", "state"]), body)));
@@ -137,7 +137,7 @@ fn wanted(body: &Value) -> Result<RunState, Refusal> {
     let Some(kind) = kind.as_str().filter(|kind| KINDS.contains(kind)) else {
         return Err(refuse(Fault::not_among(&at, KINDS, kind)));
     };
-    let mut made = RunState::new(kind, clock::now());
+    let mut made = RunState::new(kind, now);
     if let Some(name) = state["name"].as_str() {
         made = made.named(name);
     }

@@ -13,6 +13,7 @@ use s3s::dto::{
 use super::failure::{Answer, named, no_such_bucket};
 use super::headers::{self, timestamp};
 use super::version::{self, Versioning};
+use crate::sandbox::clock::Clock;
 use crate::sandbox::sql;
 use crate::sandbox::state::State;
 
@@ -52,7 +53,7 @@ pub(crate) async fn create(state: &Arc<State>, bucket: String) -> Answer<CreateB
         .write(move |database| {
             let added = database.execute(
                 "INSERT INTO bucket (name, created) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                params![bucket, headers::now()],
+                params![bucket, headers::now(&Clock::beside(database))],
             )?;
             match added {
                 0 => Err(named(

@@ -37,7 +37,7 @@ pub(crate) async fn copy(state: &Arc<State>, input: CopyObjectInput) -> Answer<C
         .with_metadata(input.metadata)
     });
     let (bucket, key) = (input.bucket, input.key);
-    let modified = headers::now();
+    let modified = headers::now(state.clock());
     let output = state
         .write(move |database| {
             let found = source.find(database, &conditions, S3ErrorCode::PreconditionFailed)?;

@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 use s3s::dto::{Metadata, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::sandbox::clock::Clock;
+
 /// The stored headers of an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -80,7 +82,7 @@ pub(crate) fn timestamp(millis: i64) -> Timestamp {
     Timestamp::from(SystemTime::UNIX_EPOCH + since)
 }
 
-/// This moment in milliseconds since 1970.
-pub(crate) fn now() -> i64 {
-    crate::sandbox::clock::now() / 1000
+/// The moment of a clock in milliseconds since 1970.
+pub(crate) fn now(clock: &Clock) -> i64 {
+    clock.now().as_millisecond()
 }

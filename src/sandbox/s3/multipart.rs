@@ -9,6 +9,7 @@ use s3s::S3ErrorCode;
 use super::failure::{Answer, named, no_such_upload};
 use super::headers::{self, Headers};
 use super::version::{self, New, Segment};
+use crate::sandbox::clock::Clock;
 
 /// Every part but the last has at least so many bytes.
 const SMALLEST_PART: i64 = 5 << 20;
@@ -24,7 +25,13 @@ pub(crate) fn begin(
     let id = uuid::Uuid::now_v7().simple().to_string();
     database.execute(
         "INSERT INTO upload (id, bucket, key, started, headers) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![id, bucket, key, headers::now(), headers.to_text()],
+        params![
+            id,
+            bucket,
+            key,
+            headers::now(&Clock::beside(database)),
+            headers.to_text()
+        ],
     )?;
     Ok(id)
 }
@@ -108,7 +115,7 @@ pub(crate) fn complete(
         etag: format!("{}-{}", hex::encode(digests.finalize()), parts.len()),
         headers,
         segments,
-        modified: headers::now(),
+        modified: headers::now(&Clock::beside(database)),
     };
     let version = version::put(database, bucket, key, &new)?;
     database.execute("DELETE FROM upload WHERE id = ?1", [upload])?;

@@ -193,7 +193,7 @@ impl Target {
     /// Names the received bytes as this part, in the place of an earlier try. Answers its ETag and time.
     async fn store(self, state: &Arc<State>, mut received: Received) -> Answer<(String, i64)> {
         received.settle(state).await?;
-        let (etag, modified) = (received.etag(), headers::now());
+        let (etag, modified) = (received.etag(), headers::now(state.clock()));
         let (blob, size, kept) = (received.blob.clone(), received.size, etag.clone());
         state
             .write(move |database: &Transaction<'_>| -> Answer<()> {

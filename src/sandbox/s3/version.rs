@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::failure::{Answer, no_such_bucket};
 use super::headers::{self, Headers};
+use crate::sandbox::clock::Clock;
 use crate::sandbox::sql;
 
 /// One version of an object, or a delete marker.
@@ -223,7 +224,10 @@ fn insert(
     let size: i64 = new.map_or(0, |new| {
         new.segments.iter().map(|segment| segment.size).sum()
     });
-    let modified = new.map_or_else(headers::now, |new| new.modified);
+    let modified = new.map_or_else(
+        || headers::now(&Clock::beside(database)),
+        |new| new.modified,
+    );
     database
         .prepare_cached(
             "INSERT INTO object_version (seq, bucket, key, version, latest, marker, size, etag, modified, headers)

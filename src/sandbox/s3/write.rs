@@ -57,7 +57,7 @@ pub(crate) async fn put(
         }
         .with_metadata(input.metadata),
         segments: received.segments(),
-        modified: headers::now(),
+        modified: headers::now(state.clock()),
     };
     let etag = new.etag.clone();
     let (bucket, key) = (input.bucket, input.key);

@@ -14,12 +14,12 @@ use std::path::Path;
 
 use rusqlite::Transaction;
 
-use super::clock;
+use super::clock::Clock;
 use crate::error::{Error, Result};
 
 /// Fills a new state.
 pub(crate) fn fill(database: &Transaction<'_>, dir: &Path) -> Result<()> {
-    let now = clock::now();
+    let now = Clock::of(dir).micros();
     let store = objects::Store::new(database, dir, now);
     store.fill().map_err(|error| failed("objects", &error))?;
     catalogue::fill(database, now).map_err(|error| failed("catalogue", &error))?;

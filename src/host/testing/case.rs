@@ -1,0 +1,99 @@
+//! The tests that scripts have: functions without arguments whose names begin with `test_`.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::TestWanted;
+use crate::error::{Error, Kind, Place, Result, Trace};
+use crate::host::Started;
+use crate::script::library;
+use crate::script::parse::parse;
+use crate::script::program::Program;
+use crate::script::test::tests_of;
+
+/// One test.
+pub(super) struct Case {
+    /// The script as it was named.
+    pub(super) file: PathBuf,
+    /// The folder whose scripts are commands where it is run; none where those beside it are.
+    pub(super) folder: Option<PathBuf>,
+    /// The function.
+    pub(super) name: String,
+    /// The line on which it begins.
+    pub(super) line: usize,
+}
+
+impl Case {
+    /// As it is told.
+    pub(super) fn title(&self) -> String {
+        format!("{}::{}", self.file.display(), self.name)
+    }
+}
+
+/// The tests that are wanted. That there are none is an error: running nothing must not look like success.
+pub(super) fn find(run: &Started, wanted: &TestWanted) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for path in &wanted.paths {
+        if path.is_dir() {
+            for file in library::files(path) {
+                of_file(run, &file, Some(path), &mut cases)?;
+            }
+        } else {
+            of_file(run, path, None, &mut cases)?;
+        }
+    }
+    if cases.is_empty() {
+        let paths: Vec<String> = wanted
+            .paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        let error = Error::new(
+            Kind::NotFound,
+            format!("there are no tests in {}", paths.join(", ")),
+        );
+        return Err(
+            error.hint("a test is a function without arguments whose name begins with test_")
+        );
+    }
+    if let Some(part) = &wanted.name {
+        cases.retain(|case| case.title().contains(part));
+        if cases.is_empty() {
+            return Err(Error::new(
+                Kind::NotFound,
+                format!("no test has '{part}' in its name"),
+            ));
+        }
+    }
+    Ok(cases)
+}
+
+fn of_file(run: &Started, file: &Path, folder: Option<&Path>, cases: &mut Vec<Case>) -> Result<()> {
+    let script = library::read(file)?;
+    let header = script.header()?;
+    let ast = parse(&run.engine, &run.session, &Program::of(&script, &header))?;
+    for test in tests_of(&ast) {
+        if test.takes > 0 {
+            let at = Place {
+                source: script.source.clone(),
+                line: test.line,
+                column: 0,
+            };
+            let trace = Trace {
+                at: Some(at),
+                ..Trace::default()
+            };
+            return Err(
+                Error::usage(format!("the test '{}' takes arguments", test.name))
+                    .hint("a test takes none; call what is to be tested, or rename it")
+                    .traced(trace),
+            );
+        }
+        cases.push(Case {
+            file: file.to_owned(),
+            folder: folder.map(Path::to_owned),
+            name: test.name,
+            line: test.line,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! What one test finds: a HOME of its own with a new sandbox whose clock stands, an empty working folder, and the scripts of its
+//! folder as commands. The process that runs it is started here, and ended where it takes too long.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use super::case::Case;
+use super::verdict::{Outcome, Verdict};
+use crate::config::Environment;
+use crate::error::{Error, Kind, Result};
+use crate::sandbox::Clock;
+
+/// When each test begins: a Monday.
+const BEGIN: &str = "2026-03-02T08:00:00Z";
+/// What a test keeps of the environment: all else is the same everywhere.
+const KEPT: [&str; 3] = ["PATH", "TMPDIR", "LANG"];
+
+/// The ground of one test. It is gone with this.
+struct Ground {
+    folder: TempDir,
+}
+
+impl Ground {
+    fn lay(case: &Case, environment: &Environment) -> Result<Ground> {
+        let folder = tempfile::Builder::new().prefix("dashictl-test-").tempdir();
+        let folder = folder.map_err(|error| {
+            Error::io(
+                "create the folder of a test in",
+                &std::env::temp_dir(),
+                &error,
+            )
+        })?;
+        let ground = Ground { folder };
+        for made in [ground.working(), ground.config(), ground.sandbox()] {
+            fs::create_dir_all(&made).map_err(|error| Error::io("create", &made, &error))?;
+        }
+        let begin: Timestamp = BEGIN
+            .parse()
+            .map_err(|_| Error::internal("the tests have no beginning"))?;
+        Clock::of(&ground.sandbox()).set(Some(begin))?;
+        let own = environment.config_dir().ok();
+        ground.bring_scripts(case, own.as_deref())?;
+        if let Some(lib) = own.map(|own| own.join("lib")).filter(|lib| lib.is_dir()) {
+            link(&lib, &ground.config().join("lib"))?;
+        }
+        Ok(ground)
+    }
+
+    fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    fn working(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.home().join(".config/dashi")
+    }
+
+    fn sandbox(&self) -> PathBuf {
+        self.home().join(".local/share/dashi/sandbox")
+    }
+
+    fn outcome(&self) -> PathBuf {
+        self.folder.path().join("outcome.json")
+    }
+
+    fn output(&self) -> PathBuf {
+        self.folder.path().join("output")
+    }
+
+    /// Makes the scripts of the test's folder commands. Of a single file, those beside it: what lies deeper may be anything.
+    fn bring_scripts(&self, case: &Case, own: Option<&Path>) -> Result<()> {
+        let scripts = self.config().join("scripts");
+        let file = absolute(&case.file);
+        let own = own
+            .map(|own| own.join("scripts"))
+            .filter(|own| file.starts_with(own));
+        if let Some(folder) = own.or_else(|| case.folder.clone()) {
+            return link(&absolute(&folder), &scripts);
+        }
+        fs::create_dir_all(&scripts).map_err(|error| Error::io("create", &scripts, &error))?;
+        let beside = file.parent().unwrap_or_else(|| Path::new("/"));
+        let entries =
+            fs::read_dir(beside).map_err(|error| Error::io("read the folder", beside, &error))?;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let brings = if path.is_dir() {
+                has_scripts(&path)
+            } else {
+                is_script(&path)
+            };
+            if let Some(name) = path.file_name().filter(|_| brings) {
+                link(&path, &scripts.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the process that runs the test.
+    fn begin(&self, case: &Case, environment: &Environment) -> Result<Child> {
+        let failed = |error: &std::io::Error| {
+            Error::new(Kind::Io, "a test cannot be started").caused_by(error)
+        };
+        let program = std::env::current_exe().map_err(|error| failed(&error))?;
+        let output = File::create(self.output()).map_err(|error| failed(&error))?;
+        let both = output.try_clone().map_err(|error| failed(&error))?;
+        Command::new(program)
+            .args([
+                "--context",
+                "sandbox",
+                "--color",
+                "never",
+                "test",
+                "--alone",
+                &case.name,
+            ])
+            .arg("--outcome")
+            .arg(self.outcome())
+            .arg("--")
+            .arg(absolute(&case.file))
+            .current_dir(self.working())
+            .env_clear()
+            .envs(
+                KEPT.iter()
+                    .filter_map(|name| environment.get(name).map(|value| (name, value))),
+            )
+            .env("HOME", self.home())
+            .env("TZ", "UTC")
+            // It ends when this is closed: with us, however we end.
+            .stdin(Stdio::piped())
+            .stdout(output)
+            .stderr(both)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| failed(&error))
+    }
+
+    /// What it printed, with the names of files as they were typed.
+    fn printed(&self, case: &Case) -> String {
+        let bytes = fs::read(self.output()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let named = case.folder.as_deref().or_else(|| case.file.parent());
+        let typed = named.unwrap_or_else(|| Path::new(""));
+        let here = if typed.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            typed
+        };
+        let scripts = self.config().join("scripts");
+        [absolute(here), scripts].iter().fold(text, |text, real| {
+            let (real, typed) = (format!("{}/", real.display()), typed.join(""));
+            text.replace(&real, &typed.display().to_string())
+        })
+    }
+
+    /// The error that the test ended with, as it wrote it down.
+    fn error(&self) -> Option<Value> {
+        let text = fs::read(self.outcome()).ok()?;
+        let outcome: Value = serde_json::from_slice(&text).ok()?;
+        Some(outcome["error"].clone()).filter(|error| !error.is_null())
+    }
+}
+
+/// Runs a test. That it fails is its verdict; that it could not be run is an error.
+pub(super) async fn verdict<'a>(
+    case: &'a Case,
+    environment: &Environment,
+    timeout: Duration,
+) -> Result<Verdict<'a>> {
+    let ground = Ground::lay(case, environment)?;
+    let began = Instant::now();
+    let mut child = ground.begin(case, environment)?;
+    let ended = tokio::time::timeout(timeout, ended(&mut child)).await;
+    let took = began.elapsed();
+    let (outcome, error) = match ended {
+        Err(_) => {
+            let _ = child.kill().await;
+            let limit = crate::time::spell(timeout);
+            let text =
+                format!("it took longer than {limit}, and was ended: --timeout gives it more");
+            (Outcome::TimedOut, Some(Value::from(text)))
+        }
+        Ok(status) => match (status?.code(), ground.error()) {
+            (Some(0), _) => (Outcome::Passed, None),
+            (_, Some(error)) => (Outcome::Failed, Some(error)),
+            (code, None) => {
+                let code = code.map_or("by a signal".to_owned(), |code| {
+                    format!("with exit code {code}")
+                });
+                (
+                    Outcome::Failed,
+                    Some(Value::from(format!("its process ended {code}"))),
+                )
+            }
+        },
+    };
+    Ok(Verdict {
+        case,
+        outcome,
+        took,
+        error,
+        output: ground.printed(case),
+    })
+}
+
+async fn ended(child: &mut Child) -> Result<ExitStatus> {
+    // Held open, which waiting for the child would not do.
+    let _open = child.stdin.take();
+    child
+        .wait()
+        .await
+        .map_err(|error| Error::new(Kind::Io, "a test cannot be waited for").caused_by(&error))
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn link(from: &Path, to: &Path) -> Result<()> {
+    match symlink(from, to) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(Error::io("create", to, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_script(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "rhai")
+}
+
+fn has_scripts(folder: &Path) -> bool {
+    let is_hidden = folder
+        .file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let mut files = fs::read_dir(folder).into_iter().flatten().flatten();
+    !is_hidden && files.any(|entry| is_script(&entry.path()))
+}

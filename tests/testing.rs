@@ -1,0 +1,337 @@
+//! `dashictl test`: each test on a lake of its own, results like cargo's, and what ends a test that does not end.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::operator::Operator;
+
+/// A runbook with a test that passes and one that does not.
+const SWEEP: &str = r#"//! List the items of a domain.
+//!
+//! ```toml
+//! effect = "read"
+//! [args.domain]
+//! help = "The domain"
+//! ```
+import "std/assert" as assert;
+
+fn main(args) {
+    stac::items(args.domain).map(|item| item.id).collect()
+}
+
+fn test_it_lists_what_is_there() {
+    let run = sandbox::run("sweep klima-historisch --json");
+    assert::ended(run, 0);
+    assert::equal(run.value.len(), stac::count("klima-historisch"));
+}
+
+fn test_it_lists_too_much() {
+    out::note("looked");
+    assert::equal(#{ids: [1, 2]}, #{ids: [1, 3]});
+}
+"#;
+
+/// The times that tests took are another each time.
+fn timeless(text: &str) -> String {
+    let number = regex_lite::Regex::new(r"\d+\.\d\ds").unwrap();
+    number.replace_all(text, "0.00s").into_owned()
+}
+
+#[test]
+fn results_are_told_like_cargos_and_a_failure_with_its_place() {
+    let operator = Operator::new();
+    operator.work_file("sweep.rhai", SWEEP);
+    let ran = operator.run(&["test", "sweep.rhai"]);
+    expect_test::expect![[r#"
+        running 2 tests
+        test sweep.rhai::test_it_lists_what_is_there ... ok (0.00s)
+        test sweep.rhai::test_it_lists_too_much ... FAILED (0.00s)
+
+        failures:
+
+        ---- sweep.rhai::test_it_lists_too_much (line 20) ----
+        looked
+        error: at ids[1]: got 2, wanted 3
+          --> sweep.rhai:22:13
+          22 |     assert::equal(#{ids: [1, 2]}, #{ids: [1, 3]});
+             |             ^^^^^
+
+        failures:
+            sweep.rhai::test_it_lists_too_much
+
+        test result: FAILED. 1 passed; 1 failed; finished in 0.00s
+        [exit status: 1]"#]]
+    .assert_eq(&timeless(&ran.to_string()));
+}
+
+#[test]
+fn what_passes_exits_with_zero_and_says_so() {
+    let operator = Operator::new();
+    operator.work_file("sweep.rhai", SWEEP);
+    let ran = operator.run(&["test", ".", "--name", "what_is_there"]);
+    expect_test::expect![[r#"
+        running 1 test
+        test ./sweep.rhai::test_it_lists_what_is_there ... ok (0.00s)
+
+        test result: ok. 1 passed; 0 failed; finished in 0.00s
+    "#]]
+    .assert_eq(&timeless(&ran.to_string()));
+}
+
+#[test]
+fn results_are_data_too() {
+    let operator = Operator::new();
+    operator.work_file("sweep.rhai", SWEEP);
+    let ran = operator.run(&["--json", "test", "sweep.rhai"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    let rows: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let first = &rows[0];
+    assert_eq!(
+        (&first["name"], &first["outcome"]),
+        (&"test_it_lists_what_is_there".into(), &"passed".into())
+    );
+    let second = &rows[1];
+    assert_eq!(second["outcome"], "failed");
+    assert_eq!(second["error"]["message"], "at ids[1]: got 2, wanted 3");
+    assert_eq!(second["error"]["at"], "$WORK/sweep.rhai:22:13");
+    assert!(
+        second["output"].as_str().unwrap().starts_with("looked\n"),
+        "{second}"
+    );
+}
+
+#[test]
+fn results_are_written_as_junit() {
+    let operator = Operator::new();
+    operator.work_file("sweep.rhai", SWEEP);
+    let ran = operator.run(&["test", "sweep.rhai", "--junit", "report.xml"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    let report = std::fs::read_to_string(operator.work().join("report.xml")).unwrap();
+    assert!(
+        report.contains(
+            "<testsuite name=\"sweep.rhai\" tests=\"2\" skipped=\"0\" errors=\"0\" failures=\"1\">"
+        ),
+        "{report}"
+    );
+    assert!(
+        report.contains("<failure message=\"at ids[1]: got 2, wanted 3\""),
+        "{report}"
+    );
+    assert!(report.contains("line=\"20\""), "{report}");
+}
+
+#[test]
+fn each_test_finds_a_lake_a_home_and_a_clock_of_its_own() {
+    let operator = Operator::new()
+        .with("DASHI_STAC_URL", "http://127.0.0.1:9")
+        .with("SECRET_OF_MINE", "hidden");
+    operator.config("[contexts.prod]\nstac_url = \"http://127.0.0.1:9\"\n");
+    operator.work_file("beside.txt", "mine");
+    operator.work_file(
+        "own.rhai",
+        r#"//! Own.
+import "std/assert" as assert;
+fn main() {}
+fn leaves_traces() {
+    assert::equal(time::now().to_string(), "2026-03-02T08:00:00Z");
+    assert::equal(fs::files(".").collect(), []);
+    assert::equal(stac::count("klima-historisch"), 5);
+    assert::equal(ctx::name(), "sandbox");
+    assert::equal(env::try_get("SECRET_OF_MINE"), ());
+    assert::equal(env::try_get("DASHI_STAC_URL"), ());
+    sleep("1d");
+    fs::write("trace.txt", "x");
+    sandbox::fault("loki", #{status: 500});
+    stac::delete_item("klima-historisch", "klimaatlas-2024");
+}
+fn test_one() { leaves_traces() }
+fn test_two() { leaves_traces() }
+"#,
+    );
+    let ran = operator.run(&["test", "own.rhai", "--jobs", "1"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let left = std::fs::read_dir(operator.work()).unwrap().count();
+    assert_eq!(left, 2, "nothing is left beside the script");
+    assert!(
+        !operator.home().join(".local").exists(),
+        "nor in the home of who tests"
+    );
+}
+
+#[test]
+fn scripts_beside_it_are_commands_with_what_they_import() {
+    let operator = Operator::new();
+    operator.work_file("books/lib/names.rhai", "fn greeting() { \"moin\" }");
+    operator.work_file(
+        "books/greet.rhai",
+        "//! Greet.\nimport \"./lib/names\" as names;\nfn main() { names::greeting() }",
+    );
+    let tests = "//! Tests.\nimport \"std/assert\" as assert;\nfn main() {}\n\
+        fn test_greet() { assert::equal(sandbox::run(\"greet\").stdout, \"moin\\n\") }";
+    operator.work_file("books/greet_tests.rhai", tests);
+    for path in ["books", "books/greet_tests.rhai"] {
+        operator.run(&["test", path]).success();
+    }
+    // So are those of the operator's own folder, with what they share.
+    operator.home_file(
+        ".config/dashi/lib/names.rhai",
+        "fn greeting() { \"hallo\" }",
+    );
+    let path = operator.home_file(
+        ".config/dashi/scripts/say/hello.rhai",
+        "//! Say.\nimport \"names\" as names;\nimport \"std/assert\" as assert;\nfn main() { names::greeting() }\n\
+         fn test_it() { assert::equal(sandbox::run(\"say hello\").stdout, \"hallo\\n\") }",
+    );
+    operator
+        .run(&["test", &path.display().to_string()])
+        .success();
+}
+
+#[test]
+fn a_test_that_does_not_end_is_ended() {
+    let operator = Operator::new();
+    operator.work_file(
+        "loop.rhai",
+        "//! Loop.\nfn main() {}\nfn test_loop() { loop {} }\nfn test_fine() {}",
+    );
+    let ran = operator.run(&["test", "loop.rhai", "--timeout", "1s"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(
+        ran.stdout
+            .contains("it took longer than 1s, and was ended: --timeout gives it more"),
+        "{ran}"
+    );
+    assert!(ran.stdout.contains("1 passed; 1 failed"), "{ran}");
+}
+
+#[test]
+fn exit_does_not_pass_for_the_end_of_a_test() {
+    let operator = Operator::new();
+    operator.work_file(
+        "exit.rhai",
+        "//! Exit.\nfn main() {}\nfn test_exit() { exit() }",
+    );
+    let ran = operator.run(&["test", "exit.rhai"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(
+        ran.stdout.contains("exit(0) ended the test before its end"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn what_was_deferred_runs_and_its_failure_is_the_tests() {
+    let operator = Operator::new();
+    operator.work_file(
+        "d.rhai",
+        "//! D.\nfn main() {}\nfn test_d() { defer(|| fail(\"not tidied\")); }",
+    );
+    let ran = operator.run(&["test", "d.rhai"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(ran.stdout.contains("error: not tidied"), "{ran}");
+}
+
+#[test]
+fn no_tests_are_no_success() {
+    let operator = Operator::new();
+    operator.work_file("none.rhai", "//! None.\nfn main() {}");
+    let ran = operator.run(&["test", "none.rhai"]);
+    expect_test::expect![[r#"
+        ------- stderr -------
+        error: there are no tests in none.rhai
+          hint a test is a function without arguments whose name begins with test_
+        [exit status: 1]"#]]
+    .assert_eq(&ran.to_string());
+    operator.work_file(
+        "takes.rhai",
+        "//! Takes.\nfn main() {}\nfn test_it(domain) {}",
+    );
+    let ran = operator.run(&["test", "takes.rhai"]);
+    expect_test::expect![[r#"
+        ------- stderr -------
+        usage error: the test 'test_it' takes arguments
+          --> takes.rhai:3
+          hint a test takes none; call what is to be tested, or rename it
+        [exit status: 2]"#]]
+    .assert_eq(&ran.to_string());
+}
+
+#[test]
+fn a_stop_ends_the_tests_that_run_and_says_how_many_were_not() {
+    let operator = Operator::new();
+    operator.work_file(
+        "loop.rhai",
+        "//! Loop.\nfn main() {}\nfn test_a() { loop {} }\nfn test_b() { loop {} }",
+    );
+    let child = operator
+        .command(&["test", "loop.rhai"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while children(child.id()).len() < 2 && begun.elapsed() < Duration::from_mins(1) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let running = children(child.id());
+    assert!(!running.is_empty());
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let ran = operator.ended(child);
+    assert_eq!(ran.code, Some(130), "{ran}");
+    assert!(
+        ran.stdout
+            .contains("test result: stopped. 0 passed; 0 failed; 2 not run;"),
+        "{ran}"
+    );
+    let begun = Instant::now();
+    while running.iter().any(|pid| is_alive(*pid)) {
+        assert!(
+            begun.elapsed() < Duration::from_mins(1),
+            "a test outlived its stop"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The processes that a process has started.
+fn children(pid: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let mut children = Vec::new();
+    for thread in threads.into_iter().flatten().flatten() {
+        let text = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        children.extend(
+            text.split_whitespace()
+                .filter_map(|pid| pid.parse::<u32>().ok()),
+        );
+    }
+    children
+}
+
+fn is_alive(pid: u32) -> bool {
+    std::path::Path::new(&format!("/proc/{pid}")).exists()
+}
+
+#[test]
+fn a_test_may_do_what_its_script_may_not() {
+    let operator = Operator::new();
+    operator.work_file("sweep.rhai", SWEEP);
+    let path = operator.work_file(
+        "r.rhai",
+        "//! R.\nfn main() { stac::collections().len() }\nfn test_w() { stac::delete_item(\"klima-historisch\", \"klimaatlas-2024\"); }",
+    );
+    operator
+        .run(&["check", &path.display().to_string()])
+        .success();
+    operator.run(&["test", "r.rhai"]).success();
+    // Outside of tests the header counts as ever.
+    let path = operator.work_file(
+        "w.rhai",
+        "//! W.\nfn main() { test_w() }\nfn test_w() { s3::delete([\"s3://landing/x\"]); }",
+    );
+    let ran = operator.run(&["--context", "sandbox", "run", &path.display().to_string()]);
+    assert_eq!(ran.code, Some(2), "{ran}");
+    assert!(ran.stderr.contains("this run may only read"), "{ran}");
+}
