@@ -82,6 +82,7 @@ mod kill;
 mod large;
 mod locks;
 mod log;
+mod newcomer;
 mod output;
 mod partial;
 mod plans;

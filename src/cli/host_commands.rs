@@ -21,6 +21,7 @@ pub(super) fn all() -> Vec<Command> {
         run(),
         eval(),
         repl(),
+        new(),
         check(),
         test(),
         doc(),
@@ -77,6 +78,22 @@ fn repl() -> Command {
     Command::new("repl")
         .about("Type at a prompt; without a command, this is what dashictl does on a terminal")
         .before_help("Examples:\n  dashictl --context sandbox repl\n  dashictl repl < entries.rhai    the first that fails ends it")
+}
+
+fn new() -> Command {
+    Command::new("new")
+        .about("Write a runbook to begin with, and tests of it")
+        .before_help("Examples:\n  dashictl new sweep                      ~/.config/dashi/scripts/sweep.rhai: the command `dashictl sweep`\n  dashictl new item sweep --effect destroy\n  dashictl new ./sweep.rhai               here")
+        .arg(Arg::new("name").required(true).num_args(1..).value_name("NAME").help("The words of the command, or a path"))
+        .arg(
+            Arg::new("effect")
+                .long("effect")
+                .value_name("EFFECT")
+                .value_parser(["read", "write", "destroy"])
+                .default_value("read")
+                .help("The most it may do"),
+        )
+        .arg(Arg::new("about").long("about").value_name("TEXT").help("What it does, in a sentence"))
 }
 
 fn check() -> Command {
@@ -360,6 +377,11 @@ pub(super) fn action(words: &[String], matches: &ArgMatches) -> Result<Option<Ac
             }
         }
         ["repl"] => Action::Repl,
+        ["new"] => Action::New {
+            name: texts("name"),
+            effect: Effect::from_name(&text("effect")).unwrap_or_default(),
+            about: matches.get_one::<String>("about").cloned(),
+        },
         ["check"] => Action::Check {
             paths: matches
                 .get_many::<PathBuf>("paths")
@@ -410,4 +432,21 @@ pub(super) fn action(words: &[String], matches: &ArgMatches) -> Result<Option<Ac
         ["lock", "break"] => Action::LockBreak { name: text("name") },
         _ => return Ok(None),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::library::HOST_COMMANDS;
+
+    #[test]
+    fn no_script_may_take_the_name_of_one() {
+        for command in all() {
+            assert!(
+                HOST_COMMANDS.contains(&command.get_name()),
+                "{}",
+                command.get_name()
+            );
+        }
+    }
 }

@@ -71,6 +71,15 @@ pub enum Action {
     },
     /// Read entries and run them.
     Repl,
+    /// Write a runbook to begin with.
+    New {
+        /// The words of its command, or its path.
+        name: Vec<String>,
+        /// The most it may do.
+        effect: Effect,
+        /// What it does, in a sentence.
+        about: Option<String>,
+    },
     /// Check scripts.
     Check {
         /// Files and folders.

@@ -10,6 +10,7 @@ pub mod doc;
 mod flow_run;
 mod lock;
 mod log;
+mod new;
 mod opening;
 mod origin;
 pub(crate) mod passes;
@@ -86,6 +87,11 @@ fn done(host: &Host, library: &Library, action: Action) -> Result<u8> {
             trust::perform(folder.as_deref(), remove, environment, console)
         }
         Action::Sandbox(action) => sandbox::perform(action, environment, console),
+        Action::New {
+            name,
+            effect,
+            about,
+        } => new::perform(host, library, &name, effect, about.as_deref()),
         Action::Check { paths } => check::perform(host, &paths),
         Action::Test(wanted) => testing::perform(host, &wanted),
         Action::Repl => repl::perform(host),

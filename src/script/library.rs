@@ -15,9 +15,9 @@ use crate::config::Environment;
 use crate::error::{Error, Result};
 
 /// The commands of the host itself, whose names no script or group may have.
-pub const HOST_COMMANDS: [&str; 14] = [
-    "run", "eval", "check", "doc", "complete", "trust", "sandbox", "help", "apply", "resume",
-    "undo", "log", "trash", "lock",
+pub const HOST_COMMANDS: [&str; 17] = [
+    "new", "test", "repl", "run", "eval", "check", "doc", "complete", "trust", "sandbox", "help",
+    "apply", "resume", "undo", "log", "trash", "lock",
 ];
 
 /// Who wrote a script.
