@@ -16,6 +16,8 @@ pub const LOKI: &str = "canary+loki/55d2=token";
 pub const INGEST: &str = "canary+ingest/e83a=token";
 /// A header's value.
 pub const HEADER: &str = "canary+header/91fb=value";
+/// The part of a webhook's URL that opens it.
+pub const HOOK: &str = "canary-hook-7c1d-hush";
 /// The secret key of every sandbox.
 pub const SANDBOX: &str = "sandbox-secret-that-opens-nothing-else-0001";
 
@@ -23,7 +25,7 @@ pub const SANDBOX: &str = "sandbox-secret-that-opens-nothing-else-0001";
 fn spellings() -> &'static AhoCorasick {
     static SPELLINGS: OnceLock<AhoCorasick> = OnceLock::new();
     SPELLINGS.get_or_init(|| {
-        let all = [STAC, PREFECT, LOKI, INGEST, HEADER, SANDBOX];
+        let all = [STAC, PREFECT, LOKI, INGEST, HEADER, HOOK, SANDBOX];
         let all = all.into_iter().map(str::to_owned);
         let real = super::lakes::real_secret_key();
         AhoCorasick::new(all.chain(real).flat_map(|secret| spelt(&secret))).unwrap()

@@ -113,6 +113,7 @@ mod trust;
 mod tunnels;
 mod uploads;
 mod versions;
+mod web_requests;
 
 /// A test file that is not listed above would never run.
 #[test]

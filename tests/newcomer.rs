@@ -52,7 +52,8 @@ fn a_path_is_written_where_it_says_and_what_comes_next_is_told() {
         ------- stderr -------
         error: sweep.rhai is there already
           hint choose another name, or remove it first
-        [exit status: 1]"#]].assert_eq(&again.to_string());
+        [exit status: 1]"#]]
+    .assert_eq(&again.to_string());
 }
 
 #[test]

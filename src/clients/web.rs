@@ -3,16 +3,40 @@
 
 use std::time::{Duration, Instant};
 
-use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Method};
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::trace::{Tracer, hide_parameters};
 use super::{advice, connection};
 use crate::config::Transport;
+use crate::effects::Permit;
 use crate::error::{Error, Kind, Result};
 use crate::time;
+
+/// A request, with all that is sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebRequest {
+    /// The method.
+    pub method: Method,
+    /// The URL. It may hold a secret, as those of webhooks do.
+    pub url: String,
+    /// The URL as far as everybody may see it.
+    pub shown: String,
+    /// The headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<String>,
+    /// How long it may take; as configured where it is not said.
+    pub timeout: Option<Duration>,
+}
+
+impl std::fmt::Debug for WebRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.method, self.shown)
+    }
+}
 
 /// The client of servers that are no service of the lake.
 #[derive(Clone)]
@@ -32,27 +56,46 @@ impl Web {
     pub async fn get(
         &self,
         url: &str,
-        headers: &[(String, String)],
+        headers: Vec<(String, String)>,
         timeout: Option<Duration>,
     ) -> Result<Value> {
-        let url = web_url(url)?;
-        let bound = timeout.unwrap_or(self.transport.timeout);
-        // Presigned URLs come here too: what is shown has no signature.
-        let shown = hide_parameters(url.as_str());
+        self.exchange(&WebRequest {
+            method: Method::GET,
+            url: url.to_owned(),
+            // Presigned URLs come here too: what is shown has no signature.
+            shown: hide_parameters(url),
+            headers,
+            body: None,
+            timeout,
+        })
+        .await
+    }
+
+    /// Sends a request that changes something, once. Answers as `get` does.
+    pub async fn send(&self, _: Permit, request: &WebRequest) -> Result<Value> {
+        self.exchange(request).await
+    }
+
+    async fn exchange(&self, request: &WebRequest) -> Result<Value> {
+        let url = web_url(&request.url)?;
+        let (method, shown) = (&request.method, &request.shown);
+        let bound = request.timeout.unwrap_or(self.transport.timeout);
         let client =
             connection::build("http", connection::builder("http", &url, &self.transport)?)?;
-        let headers = sent(headers)?;
+        let headers = sent(&request.headers)?;
+        let body = request.body.as_deref().map(str::as_bytes);
         self.tracer
-            .sent("http", "GET", url.as_str(), &headers, None);
+            .sent("http", method.as_str(), shown, &headers, body);
         let started = Instant::now();
-        let failed = |error: reqwest::Error| self.unreached(&shown, bound, &error);
-        let response = client
-            .get(url.clone())
+        let failed = |error: reqwest::Error| self.unreached(request, bound, &error);
+        let mut sending = client
+            .request(method.clone(), url.clone())
             .headers(headers)
-            .timeout(bound)
-            .send()
-            .await
-            .map_err(failed)?;
+            .timeout(bound);
+        if let Some(body) = &request.body {
+            sending = sending.body(body.clone());
+        }
+        let response = sending.send().await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.text().await.map_err(failed)?;
         self.tracer.came_back(
@@ -66,17 +109,18 @@ impl Web {
             let said: String = body.chars().take(600).collect();
             let error = Error::new(
                 Kind::of_status(status),
-                format!("GET {shown} was answered with status {status}"),
+                format!("{method} {shown} was answered with status {status}"),
             );
             return Err(error
-                .request("http", "GET", &shown)
+                .request("http", method.as_str(), shown)
                 .status(status)
                 .cause(said));
         }
         Ok(json!({"status": status, "headers": came_back(&headers), "body": body}))
     }
 
-    fn unreached(&self, url: &str, bound: Duration, error: &reqwest::Error) -> Error {
+    fn unreached(&self, request: &WebRequest, bound: Duration, error: &reqwest::Error) -> Error {
+        let url = &request.shown;
         let failure = if error.is_timeout() {
             let message = format!("{url} did not answer within {}", time::spell(bound));
             Error::new(Kind::Timeout, message).hint(advice::timeout(&self.transport))
@@ -87,7 +131,7 @@ impl Web {
                 None => failure,
             }
         };
-        failure.request("http", "GET", url)
+        failure.request("http", request.method.as_str(), url)
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::cluster_change::ClusterChange;
+use super::outgoing::Outgoing;
 use super::{Effect, Facts, Payload, log_line};
 use crate::lake::{ObjectRef, Share};
 use crate::local_file::LocalFile;
@@ -169,6 +170,8 @@ pub enum Change {
         /// The line.
         line: String,
     },
+    /// Sends a request to a server that is no service of the lake.
+    SendRequest(Outgoing),
     /// Copies an object inside the store; one that is in the way is put aside.
     CopyObject {
         /// From where.
@@ -245,7 +248,8 @@ pub enum Change {
 }
 
 /// The functions whose changes nothing takes back.
-pub const FOR_GOOD: [&str; 11] = [
+pub const FOR_GOOD: [&str; 12] = [
+    "http::request",
     "backup::rehearse",
     "k8s::restart",
     "k8s::exec",
@@ -306,6 +310,7 @@ impl Change {
             Change::PutDeployment { .. } => "prefect::put_deployment",
             Change::DeleteDeployment { .. } => "prefect::delete_deployment",
             Change::PushLine { .. } => "loki::push",
+            Change::SendRequest(_) => "http::request",
             Change::CopyObject { .. } => "s3::copy",
             Change::DeleteObject { .. } => "s3::delete",
             Change::AbortUpload { .. } => "s3::abort_uploads",
@@ -359,6 +364,7 @@ impl Change {
             Change::RehearseRestore { dump, .. } => format!("restore of {dump} on this machine"),
             Change::Cluster(change) => change.target(),
             Change::PushLine { labels, .. } => format!("log {}", log_line::selector(labels)),
+            Change::SendRequest(request) => request.target(),
             Change::AbortUpload { at, upload } | Change::AbortLanding { at, upload } => {
                 format!("upload {upload} of {at}")
             }

@@ -13,8 +13,8 @@ use super::ingestion::{self, Ingestion};
 use super::many::AT_ONCE;
 use super::row::{Row, State};
 use super::{
-    Change, Facts, Manifest, Permit, RunId, deployment, download, flow_run, local, log_line,
-    object, record, rehearsal, upload,
+    Change, Facts, Manifest, Outgoing, Permit, RunId, deployment, download, flow_run, local,
+    log_line, object, record, rehearsal, upload,
 };
 use crate::clients::cluster::Cluster;
 use crate::clients::loki::Loki;
@@ -102,6 +102,7 @@ pub(super) struct Hands {
     loki: Option<Loki>,
     cluster: Option<Cluster>,
     manifest: Option<Manifest>,
+    outgoing: Option<Outgoing>,
     session: Session,
     versions: Mutex<BTreeMap<String, bool>>,
 }
@@ -129,6 +130,10 @@ impl Hands {
                 .transpose()?,
             manifest: match change {
                 Change::Cluster(change) => change.manifest().cloned(),
+                _ => None,
+            },
+            outgoing: match change {
+                Change::SendRequest(request) => Some(request.clone()),
                 _ => None,
             },
             session: session.clone(),
@@ -211,7 +216,7 @@ impl Hands {
             object::seen(self.s3()?, dump).await
         } else if let Change::Cluster(change) = change {
             cluster_object::look(self.cluster()?, change).await
-        } else if let Change::PushLine { .. } = change {
+        } else if matches!(change, Change::PushLine { .. } | Change::SendRequest(_)) {
             Ok(Seen::default())
         } else {
             local::look(change)
@@ -330,6 +335,9 @@ impl Hands {
             cluster_object::perform(self, permit, change, seen).await
         } else if let Change::PushLine { .. } = change {
             log_line::perform(self.loki()?, permit, change).await
+        } else if let Change::SendRequest(request) = change {
+            let web = self.session.web()?;
+            request.perform(web, permit, self.outgoing.as_ref()).await
         } else if let Change::UploadFile { .. } = change {
             upload::perform(self, permit, number, change, seen).await
         } else if let Change::DownloadObject { from, was, path } = change {

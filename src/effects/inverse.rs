@@ -140,6 +140,7 @@ fn for_good(change: &Change, value: &Value) -> String {
         Change::RetryFlowRun { id } => {
             format!("flow run {id} runs again: `runs cancel {id}` stops it")
         }
+        Change::SendRequest(_) => "what was sent stays sent".to_owned(),
         Change::PushLine { .. } => "a line that Loki has taken stays".to_owned(),
         Change::AbortUpload { .. } | Change::AbortLanding { .. } => {
             "an upload that was given up is gone".to_owned()

@@ -58,10 +58,16 @@ pub(super) fn judge(row: &Row, seen: &Seen) -> Judged {
             Judged::Gone
         };
     }
-    if row.state == State::Begun
-        && matches!(&row.change, Change::Cluster(change) if change.is_command())
-    {
-        return Judged::Changed("nobody knows whether it was run".to_owned());
+    if row.state == State::Begun {
+        match &row.change {
+            Change::Cluster(change) if change.is_command() => {
+                return Judged::Changed("nobody knows whether it was run".to_owned());
+            }
+            Change::SendRequest(_) => {
+                return Judged::Changed("nobody knows whether it was sent".to_owned());
+            }
+            _ => {}
+        }
     }
     let is_unchanged = row.facts.still(&seen.facts);
     // A run that was killed may have done it and not said so. What nobody has touched it has not, or to no effect.
