@@ -56,6 +56,7 @@ mod drift;
 mod elsewhere;
 mod endpoints;
 mod engine;
+mod examples;
 mod faults;
 mod gate;
 mod gc;

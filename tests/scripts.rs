@@ -35,7 +35,7 @@ fn what_the_program_carries_is_what_is_on_disk() {
 
 #[test]
 fn every_shipped_script_and_library_passes_the_check_without_a_warning() {
-    for folder in ["scripts", "stdlib"] {
+    for folder in ["scripts", "stdlib", "examples"] {
         let ran = Operator::new().run(&["check", root(folder).to_str().unwrap()]);
         assert!(ran.stdout.ends_with(" 0 error(s), 0 warning(s)\n"), "{ran}");
         let _ = ran.success();

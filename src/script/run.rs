@@ -137,6 +137,8 @@ fn explained(error: &EvalAltResult, engine: &Engine, source: &str) -> Error {
         .split(['(', ',', ')'])
         .nth(1)
         .map_or("", str::trim);
+    // The type `()` is two of the marks that it was split at.
+    let given = if given.is_empty() { "()" } else { given };
     match function {
         Some(method)
             if method.method && method.parameters.first().is_some_and(|it| it.kind != given) =>

@@ -4,19 +4,18 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use rhai::Dynamic;
 use serde_json::{Map, json};
 
-use super::super::passes::{Caller, Passes};
 use super::super::{Host, Started};
-use crate::effects::{Effect, Gate, Order, Origin};
-use crate::engine::outcome::Outcome;
+use crate::effects::{Effect, Gate, Order, Origin, State};
 use crate::error::{Error, Kind, Result};
 use crate::report;
+use crate::script::check::with_excerpt;
 use crate::script::header::Header;
 use crate::script::library::{self, Script};
 use crate::script::program::Program;
 use crate::script::run;
+use crate::session::Session;
 
 /// Runs one.
 pub(super) fn perform(
@@ -56,22 +55,28 @@ fn tested(host: &Host, file: &Path, name: &str) -> Result<u8> {
         ));
     }
     let started = host.run(config, Gate::performing(Effect::Destroy))?;
-    let passes = Passes {
-        host,
-        started: &started,
-        script: Box::new(|| called(&started, &script, &header, name)),
-        caller: Caller::Command(name.to_owned()),
-    };
-    // What it changes is done as it comes: there is nobody to look at a plan.
-    let code = passes.run(Order {
-        command: host.command.clone(),
+    let session = &started.session;
+    session.gate().set_order(Order {
+        command: session.redact(&host.command),
         origin: Origin::Host,
         arguments: Map::new(),
-        effect: Effect::Write,
-        began: started.session.now(),
-    })?;
-    match started.session.interrupt().exit_code() {
-        None => Ok(code),
+        effect: Effect::Destroy,
+        began: session.now(),
+    });
+    let called = called(&started, &script, &header, name);
+    let deferred = session.run_deferred();
+    // What it changes is done as it comes; how to go on with it is of no use to a lake that is gone in a moment.
+    let failed = closed(session)?;
+    let explained = |error| session.redacted(with_excerpt(error, session));
+    called.and(deferred).map_err(explained)?;
+    if failed > 0 {
+        return Err(Error::new(
+            Kind::Partial,
+            format!("{failed} of its changes were not done"),
+        ));
+    }
+    match session.interrupt().exit_code() {
+        None => Ok(0),
         Some(code) => Err(Error::new(
             Kind::Script,
             format!("exit({code}) ended the test before its end"),
@@ -82,9 +87,22 @@ fn tested(host: &Host, file: &Path, name: &str) -> Result<u8> {
     }
 }
 
+/// Ends the run where it has changed anything. Gives how many of its changes were not done.
+fn closed(session: &Session) -> Result<u64> {
+    let count = |state| {
+        session
+            .gate()
+            .with_ledger(|ledger| ledger.count(true, Some(state)))
+    };
+    let failed = count(State::Failed)?.unwrap_or(0) + count(State::Left)?.unwrap_or(0);
+    if let Some(recorder) = session.gate().recorder() {
+        recorder.finish("done", None, &[])?;
+    }
+    Ok(failed)
+}
+
 /// Calls the test. What it gives back is nobody's business.
-fn called(started: &Started, script: &Script, header: &Header, name: &str) -> Result<Outcome> {
+fn called(started: &Started, script: &Script, header: &Header, name: &str) -> Result<()> {
     let program = Program::of(script, header);
-    let _ = run::call(&started.engine, &started.session, &program, name)?;
-    Ok(Outcome::of(Dynamic::UNIT))
+    run::call(&started.engine, &started.session, &program, name).map(drop)
 }
