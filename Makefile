@@ -3,6 +3,7 @@
 # make test-full  the same, with the long matrices whole, and what is typed at lakes once more through tunnels
 # make check      format, lints, and the tests that need neither
 # make bench      what is measured
+# make book       the book with the reference, as mdBook builds it (cargo install mdbook), in target/book/docs/book
 # make lake-down  stops the real lake; make cluster-down the cluster
 
 CARGO ?= cargo
@@ -10,7 +11,7 @@ LAKE := tests/lake/lake
 CLUSTER := tests/cluster/cluster
 THROUGH_TUNNELS := domain:: ingest gc:: audit_tail:: follow:: runs:: item_delete::
 
-.PHONY: test test-full check lint lake-up lake-down cluster-up cluster-down bench
+.PHONY: test test-full check lint lake-up lake-down cluster-up cluster-down bench book
 
 test: lake-up cluster-up lint
 	$(CARGO) test --locked
@@ -45,3 +46,10 @@ cluster-down:
 
 bench:
 	$(CARGO) bench --locked
+
+# Beside its source: the program carries what lies there.
+book:
+	mkdir -p target/book
+	cp -r docs examples target/book/
+	$(CARGO) run --release --locked -- doc --markdown target/book/docs/src
+	mdbook build target/book/docs

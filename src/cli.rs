@@ -24,7 +24,7 @@ mod invocation;
 pub use arguments::{LiveNames, parameters};
 pub use host_commands::SHELLS;
 pub use invocation::{
-    Action, Changes, Globals, Invocation, Parsed, Printed, SandboxAction, TestWanted,
+    Action, Changes, DocWanted, Globals, Invocation, Parsed, Printed, SandboxAction, TestWanted,
 };
 
 /// Examples stand before the usage: they are what people look for.

@@ -4,7 +4,7 @@
 //! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
 //! lake), a `corner` of one is a test's own, `wire` taps what goes there, by `framing`, and `stage` sets the scene for runs
 //! that are killed, `pier` for what is ingested, `swept` for those on faulty services, `large_file` for transfers, `visit`
-//! for what the library does without a script. `listener`, `listing_store`, `fake` and `catalogue` stand for servers that
+//! for what the library does without a script, `sessions` for those in Markdown. `listener`, `listing_store`, `fake` and `catalogue` stand for servers that
 //! misbehave. Every other file holds tests of one subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps in vain")]
@@ -29,6 +29,7 @@ mod listener;
 mod listing_store;
 mod operator;
 mod pier;
+mod sessions;
 mod slow_store;
 mod stage;
 mod swept;
@@ -42,6 +43,7 @@ mod audit;
 mod audit_tail;
 mod backfill;
 mod backup_verify;
+mod book;
 mod check;
 mod cluster;
 mod completion;

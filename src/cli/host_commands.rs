@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::arguments::LiveNames;
 use super::globals;
-use super::{Action, SandboxAction, TestWanted};
+use super::{Action, DocWanted, SandboxAction, TestWanted};
 use crate::effects::Effect;
 use crate::error::Result;
 
@@ -169,11 +169,22 @@ fn test() -> Command {
 }
 
 fn doc() -> Command {
+    let folder = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name("DIR")
+            .help(help)
+            .value_hint(clap::ValueHint::DirPath)
+            .conflicts_with_all(["name", "source"])
+            .value_parser(value_parser!(PathBuf))
+    };
     Command::new("doc")
         .about("Print what scripts may call")
-        .before_help("Examples:\n  dashictl doc                     every namespace\n  dashictl doc stac                its functions\n  dashictl doc stac::items         one function\n  dashictl doc --source domain list")
-        .arg(Arg::new("name").num_args(0..).value_name("NAME").help("A namespace, function, method or command"))
+        .before_help("Examples:\n  dashictl doc                     every namespace\n  dashictl doc stac                its functions\n  dashictl doc stac::items         one function\n  dashictl doc std/assert          a library\n  dashictl doc safety              a chapter of the book\n  dashictl doc --source domain list")
+        .arg(Arg::new("name").num_args(0..).value_name("NAME").help("A namespace, function, option, library, command or topic"))
         .arg(Arg::new("source").long("source").action(ArgAction::SetTrue).help("Print the script of a command"))
+        .arg(folder("markdown", "Write the reference into this folder, as Markdown"))
+        .arg(folder("html", "Write the book and the reference into this folder, as HTML").conflicts_with("markdown"))
 }
 
 fn complete() -> Command {
@@ -391,10 +402,12 @@ pub(super) fn action(words: &[String], matches: &ArgMatches) -> Result<Option<Ac
                 .collect(),
         },
         ["test"] => Action::Test(test_wanted(matches)),
-        ["doc"] => Action::Doc {
+        ["doc"] => Action::Doc(DocWanted {
             name: texts("name"),
             source: matches.get_flag("source"),
-        },
+            markdown: matches.get_one::<PathBuf>("markdown").cloned(),
+            html: matches.get_one::<PathBuf>("html").cloned(),
+        }),
         ["complete"] => Action::Complete {
             shell: text("shell"),
         },

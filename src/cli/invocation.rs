@@ -87,13 +87,8 @@ pub enum Action {
     },
     /// Run the tests of scripts.
     Test(TestWanted),
-    /// Print documentation.
-    Doc {
-        /// A function, namespace or command; all where there is none.
-        name: Vec<String>,
-        /// Print the source of a command's script.
-        source: bool,
-    },
+    /// Print or write documentation.
+    Doc(DocWanted),
     /// Print what a shell needs to complete.
     Complete {
         /// The shell.
@@ -151,6 +146,19 @@ pub enum Action {
         /// What is locked.
         name: String,
     },
+}
+
+/// Which documentation.
+#[derive(Debug)]
+pub struct DocWanted {
+    /// A function, namespace, option, library, command or topic; all where there is none.
+    pub name: Vec<String>,
+    /// Print the source of a command's script.
+    pub source: bool,
+    /// Write the reference as Markdown into this folder.
+    pub markdown: Option<PathBuf>,
+    /// Write the book and the reference as HTML into this folder.
+    pub html: Option<PathBuf>,
 }
 
 /// Which tests to run, and how.

@@ -95,7 +95,7 @@ fn done(host: &Host, library: &Library, action: Action) -> Result<u8> {
         Action::Check { paths } => check::perform(host, &paths),
         Action::Test(wanted) => testing::perform(host, &wanted),
         Action::Repl => repl::perform(host),
-        Action::Doc { name, source } => doc::perform(host, library, &name, source),
+        Action::Doc(wanted) => doc::perform(host, library, &wanted),
         Action::Apply { file, judged } => apply::perform(host, library, &file, judged.as_deref()),
         Action::Resume { run } => resume::perform(host, library, &run),
         Action::Undo { run } => undo::perform(host, &run),

@@ -165,7 +165,7 @@ fn print_doc(shell: &Shell, name: &str) -> Result<()> {
         .split_whitespace()
         .map(|word| word.trim_end_matches('(').to_owned())
         .collect();
-    let text = doc::text(&shell.started.engine.registry, &library, &name, false)?;
+    let text = doc::text(&shell.started.engine, &library, &name, false)?;
     shell.console.print(&text)
 }
 

@@ -11,6 +11,7 @@ mod header_lines;
 mod hidden_look;
 mod idle;
 pub mod library;
+pub(crate) mod library_doc;
 mod literal;
 pub(crate) mod parse;
 pub mod program;
