@@ -128,7 +128,7 @@ fn expression(path: &str, text: &str) {
     };
     match text.split_once("\n//=>") {
         Some((code, expected)) => {
-            assert_eq!(value(code), value(expected.trim()), "{path}:\n{text}")
+            assert_eq!(value(code), value(expected.trim()), "{path}:\n{text}");
         }
         None => drop(value(text)),
     }

@@ -87,9 +87,9 @@ fn file(name: &str) -> String {
 
 fn command(script: &Script, header: &Header) -> Page {
     let words = script.words.join(" ");
-    let mut text = format!("# dashictl {words}\n\n{}.\n\n", header.summary);
+    let mut text = format!("# dashictl {words}\n\n{}.\n\n", prose(&header.summary));
     if !header.help.is_empty() {
-        let _ = writeln!(text, "{}\n", header.help);
+        let _ = writeln!(text, "{}\n", prose(&header.help));
     }
     let _ = writeln!(text, "{}\n", effect_of(header.effect));
     let arguments: Vec<&Parameter> = header.arguments.iter().collect();
@@ -124,6 +124,19 @@ fn command(script: &Script, header: &Header) -> Page {
     Page::new(format!("commands/{}.md", script.words.join("-")), text)
 }
 
+/// What a header says is text, and no Markdown: outside of code, what would begin a tag is kept from it.
+fn prose(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let parts = parts.map(|(at, part)| {
+        if at % 2 == 0 {
+            part.replace('<', "\\<")
+        } else {
+            part.to_owned()
+        }
+    });
+    parts.collect::<Vec<_>>().join("`")
+}
+
 fn effect_of(effect: Effect) -> &'static str {
     match effect {
         Effect::Read => "It only reads.",
@@ -144,7 +157,7 @@ fn parameter_line(parameter: &Parameter, dashes: &str) -> String {
             .unwrap_or_else(|| parameter.name.to_uppercase());
         let _ = write!(name, " {value}");
     }
-    let mut line = format!("`{name}`: {}", parameter.help);
+    let mut line = format!("`{name}`: {}", prose(&parameter.help));
     let mut notes = Vec::new();
     if parameter.required {
         notes.push("required".to_owned());
