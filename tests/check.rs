@@ -188,6 +188,50 @@ fn an_unknown_method_is_a_warning() {
 }
 
 #[test]
+fn a_chain_that_uses_its_own_variable_in_a_closure_is_found() {
+    for chain in [
+        "let a = [1]; a.map(|x| x + a.len())",
+        "let a = #{ b: [1] }; a.b.map(|x| x + a.b.len())",
+        "let a = #{ b: [1] }; a.keys().filter(|x| x != \"\").map(|x| a[x])",
+        "let a = [[1]]; a[0].map(|x| a.len())",
+    ] {
+        let ran = refused(chain);
+        let column = chain
+            .find("a.")
+            .unwrap()
+            .min(chain.find("a[0]").unwrap_or(99))
+            + 1;
+        assert!(
+            ran.stderr.contains("and a closure in it uses 'a' as well"),
+            "{chain}: {ran}"
+        );
+        assert!(
+            ran.stderr.contains(&format!("x.rhai:1:{column}\n")),
+            "{chain}: {ran}"
+        );
+    }
+    // Shadowed, handed to another function, or of another variable: these run.
+    for (fine, value) in [
+        ("let a = [1]; a.map(|a| a + 1)", "2\n"),
+        (
+            "let a = #{ b: [1] }; let keys = a.keys(); keys.map(|x| a[x].len())",
+            "1\n",
+        ),
+        (
+            "let a = [1]; let b = [2]; b.map(|x| a.map(|y| x + y)[0])",
+            "3\n",
+        ),
+        (
+            "fn same(x) { x } let a = [1]; same(a).map(|x| x + a.len())",
+            "2\n",
+        ),
+    ] {
+        let ran = Operator::new().run(&["eval", fine]);
+        assert_eq!(ran.success(), value, "{fine}");
+    }
+}
+
+#[test]
 fn literal_arguments_and_options_of_a_wrong_type_are_found() {
     let ran = refused("stac::collections().count(); stac::items(5)");
     assert!(

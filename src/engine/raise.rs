@@ -212,6 +212,7 @@ fn fault(error: &EvalAltResult) -> Error {
             Error::new(Kind::Script, "`for` cannot go through this value").hint("for a map, go through `map.keys()`")
         }
         EvalAltResult::ErrorDataRace(..) => Error::new(Kind::Script, unplaced(error))
+            .hint("a chain that begins with a variable cannot use it in its closures: take it apart, let names = sets.keys(); names.map(…)")
             .hint("closures that run in parallel get copies of what they capture: return values, don't change captured ones"),
         _ => Error::new(Kind::Script, unplaced(error)),
     }

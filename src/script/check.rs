@@ -12,6 +12,7 @@ use super::fields::fields_read;
 use super::hidden_look::hidden_looks;
 use super::idle::idle;
 use super::literal::{literal, literal_kind, says_own};
+use super::own_chain::own_chains;
 use super::parse;
 use super::program::Program;
 use super::test::TestCode;
@@ -57,6 +58,9 @@ pub(crate) fn check_parsed(
         true
     });
     checker.hidden_looks(&ast);
+    for chain in own_chains(&ast) {
+        checker.error(chain.error(), chain.at);
+    }
     checker.fields(&ast, program.fields.as_deref());
     let idle = checker.idle(&ast);
     checker.errors.sort_by_key(position_of);

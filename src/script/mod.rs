@@ -13,6 +13,7 @@ mod idle;
 pub mod library;
 pub(crate) mod library_doc;
 mod literal;
+mod own_chain;
 pub(crate) mod parse;
 pub mod program;
 mod prose;
