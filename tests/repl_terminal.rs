@@ -100,6 +100,23 @@ on_both_lakes! {
 }
 
 /// A runbook of sixty lines, with an open bracket at many of their ends.
+#[test]
+fn the_files_that_can_be_loaded_are_completed() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file("books/sweep.rhai", "let swept = 41;");
+    operator.work_file("books/notes.txt", "");
+    let tmux = operator.in_tmux(&[]);
+    tmux.expect("> ", 1);
+    tmux.type_text(":load bo");
+    tmux.press(&["Tab"]);
+    tmux.expect(":load books/", 1);
+    tmux.press(&["Tab"]);
+    tmux.expect(":load books/sweep.rhai", 1);
+    tmux.press(&["Enter"]);
+    tmux.entry("swept + 1");
+    tmux.expect("42", 1);
+}
+
 fn runbook() -> String {
     let mut text = "#!/usr/bin/env -S dashictl run\n//! Adds.\n//!\n//! ```toml\n//! effect = \"read\"\n//! ```\n\nfn main(args) {\n    let sum = 0;\n".to_owned();
     for n in 0..26 {

@@ -1,5 +1,6 @@
 //! The commands of the prompt itself, which begin with a colon: they deal with the session, not with the lake.
 
+use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command as Process;
@@ -356,10 +357,35 @@ pub(super) fn complete(shell: &Shell, text: &str) -> (usize, Vec<Candidate>) {
                 .filter(|name| name.starts_with(rest));
             (behind, names.map(|name| Candidate::new(name, "")).collect())
         }
+        Ok("load" | "save") => (behind, files(shell.session().folder(), rest)),
         Ok("type" | "time" | "json" | "doc") => {
             let (start, found) = super::completion::complete(shell, rest);
             (behind + start, found)
         }
         _ => (text.len(), Vec::new()),
     }
+}
+
+/// The scripts and folders whose paths begin as typed. Hidden ones are for who types the dot.
+fn files(working: &Path, typed: &str) -> Vec<Candidate> {
+    let (folder, begun) = match typed.rfind('/') {
+        Some(at) => typed.split_at(at + 1),
+        None => ("", typed),
+    };
+    let entries = fs::read_dir(working.join(folder))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let named = entries.filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let is_folder = entry.path().is_dir();
+        let is_script = entry.path().extension().is_some_and(|end| end == "rhai");
+        let is_wanted = name.starts_with(begun) && (is_folder || is_script);
+        let is_shown = begun.starts_with('.') || !name.starts_with('.');
+        let end = if is_folder { "/" } else { "" };
+        (is_wanted && is_shown).then(|| Candidate::new(format!("{folder}{name}{end}"), ""))
+    });
+    let mut named: Vec<Candidate> = named.collect();
+    named.sort_by(|one, other| one.text.cmp(&other.text));
+    named
 }
