@@ -12,7 +12,7 @@ const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 /// What a test cannot do: it would take minutes, or is what the test has done itself.
 const NOT_RUN: [&str; 2] = [
     "cargo install --path . --locked",
-    "cp examples/*.rhai ~/.config/dashi/scripts/\ndashictl test ~/.config/dashi/scripts",
+    "mkdir -p ~/.config/dashi/scripts\ncp examples/*.rhai ~/.config/dashi/scripts/\ndashictl test ~/.config/dashi/scripts",
 ];
 
 /// The chapters that are written by hand, by their paths below the book.

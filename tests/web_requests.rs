@@ -84,3 +84,41 @@ fn only_what_changes_something_is_sent_and_only_by_who_may_write() {
         "{ran}"
     );
 }
+
+#[test]
+fn a_server_that_says_again_what_it_was_asked_gives_nothing_away() {
+    let said = format!("no hook at /hooks/{HOOK}, and the body was {HOOK}");
+    for status in [200, 404] {
+        let hook = FakeService::start(vec![
+            Answer::status(status, &said).header("x-asked", &format!("/hooks/{HOOK}")),
+        ]);
+        let operator = operator(&hook).with("TOKEN", HOOK);
+        let script = "try { print(http::request(\"POST\", env::secret(\"HOOK\"), #{body: #{token: env::secret(\"TOKEN\")}})) } catch (e) { throw e; }";
+        let ran = operator.run(&["-vv", "eval", "--effect", "write", script]);
+        assert!(hook.asked()[0].body.contains(HOOK), "it was sent");
+        canary::assert_none(ran.to_string().as_bytes(), "what it printed");
+        canary::assert_none_below(&operator.home());
+    }
+}
+
+#[test]
+fn who_is_sent_elsewhere_has_told_nobody() {
+    let hook = FakeService::start(vec![
+        Answer::status(302, "").header("location", "https://chat.example/elsewhere"),
+    ]);
+    let operator = operator(&hook);
+    operator.work_file("tell.rhai", NOTIFY);
+    let ran = operator.run(&["run", "tell.rhai"]);
+    assert_ne!(ran.code, Some(0), "{ran}");
+    assert!(
+        ran.stderr
+            .contains("was answered with status 302: it is somewhere else"),
+        "{ran}"
+    );
+    assert!(
+        ran.stderr
+            .contains("location: https://chat.example/elsewhere"),
+        "{ran}"
+    );
+    assert_eq!(hook.asked().len(), 1);
+}

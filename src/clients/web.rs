@@ -71,9 +71,26 @@ impl Web {
         .await
     }
 
-    /// Sends a request that changes something, once. Answers as `get` does.
+    /// Sends a request that changes something, once. Answers as `get` does; but who is sent elsewhere has changed nothing.
     pub async fn send(&self, _: Permit, request: &WebRequest) -> Result<Value> {
-        self.exchange(request).await
+        let answer = self.exchange(request).await?;
+        let status = answer["status"]
+            .as_u64()
+            .and_then(|status| u16::try_from(status).ok());
+        let Some(status @ 300..400) = status else {
+            return Ok(answer);
+        };
+        let (method, shown) = (&request.method, &request.shown);
+        let message =
+            format!("{method} {shown} was answered with status {status}: it is somewhere else");
+        let error = Error::new(Kind::Protocol, message)
+            .request("http", method.as_str(), shown)
+            .status(status)
+            .hint("send it there: redirects are not followed");
+        Err(match answer["headers"]["location"].as_str() {
+            Some(place) => error.cause(format!("location: {}", hide_parameters(place))),
+            None => error,
+        })
     }
 
     async fn exchange(&self, request: &WebRequest) -> Result<Value> {

@@ -336,8 +336,8 @@ impl Hands {
         } else if let Change::PushLine { .. } = change {
             log_line::perform(self.loki()?, permit, change).await
         } else if let Change::SendRequest(request) = change {
-            let web = self.session.web()?;
-            request.perform(web, permit, self.outgoing.as_ref()).await
+            let known = self.outgoing.as_ref();
+            request.perform(&self.session, permit, known).await
         } else if let Change::UploadFile { .. } = change {
             upload::perform(self, permit, number, change, seen).await
         } else if let Change::DownloadObject { from, was, path } = change {

@@ -2,13 +2,14 @@
 //! body may hold secrets, so they are known to the process that was given them, and stand in plan and journal as a digest.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Permit;
 use super::hands::Done;
 use super::payload::digest;
-use crate::clients::web::{Web, WebRequest};
+use crate::clients::web::WebRequest;
 use crate::error::{Error, Kind, Result};
+use crate::session::Session;
 
 /// A request that is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ impl Outgoing {
     /// Sends it. `known` is the same as this process was asked for it, if it was.
     pub(super) async fn perform(
         &self,
-        web: &Web,
+        session: &Session,
         permit: Permit,
         known: Option<&Outgoing>,
     ) -> Result<Done> {
@@ -57,11 +58,27 @@ impl Outgoing {
             .whole
             .as_ref()
             .or_else(|| same.and_then(|same| same.whole.as_ref()));
-        let answer = web.send(permit, whole.ok_or_else(lost)?).await?;
+        let sent = session.web()?.send(permit, whole.ok_or_else(lost)?).await;
+        // Many servers say again what they were asked, and the answer stands in the journal.
+        let answer = sent.map_err(|error| session.redacted(error))?;
         Ok(Done {
-            value: answer,
+            value: redacted(answer, session),
             ..Done::default()
         })
+    }
+}
+
+/// A value without any secret that this run has used.
+fn redacted(value: Value, session: &Session) -> Value {
+    match value {
+        Value::String(text) => session.redact(&text).into(),
+        Value::Object(fields) => {
+            let fields = fields
+                .into_iter()
+                .map(|(name, value)| (name, redacted(value, session)));
+            Value::Object(fields.collect())
+        }
+        other => other,
     }
 }
 

@@ -138,7 +138,12 @@ fn refuse_text_of_secrets(rhai: &mut rhai::Engine) {
         )
         .register_fn(
             operator,
-            move |cx: NativeCallContext, _: secret::SecretValue, _: Dynamic| refuse(&cx),
+            // Whether there is one at all is no secret.
+            move |cx: NativeCallContext, _: secret::SecretValue, other: Dynamic| match operator {
+                "==" if other.is_unit() => Ok(Dynamic::FALSE),
+                "!=" if other.is_unit() => Ok(Dynamic::TRUE),
+                _ => refuse(&cx),
+            },
         )
         .register_fn(
             operator,

@@ -5,6 +5,7 @@ use url::Url;
 
 use crate::clients::trace::hide_parameters;
 use crate::clients::web::WebRequest;
+use crate::config::Secret;
 use crate::effects::{Change, Outgoing};
 use crate::engine::options::Options;
 use crate::engine::registry::{Namespace, native};
@@ -39,7 +40,8 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
                 call.wait(call.session().web()?.get(&url, headers, options.duration("timeout")?))?
             }
 
-        /// Sends a request, once: `status`, `headers` and `body` (text) of its answer. A status of 400 and more throws. A body that is
+        /// Sends a request, once: `status`, `headers` and `body` (text) of its answer. A status of 300 and more throws: redirects are not
+        /// followed. A body that is
         /// no text is sent as JSON. A URL that is a secret (`env::secret`) is shown by its host alone. What is sent stands in
         /// plan and journal as a digest, its answer in full; nothing takes it back.
         ///
@@ -63,7 +65,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
                 after: Any
             }
             {
-                let request = outgoing(&method, &url, &options)?;
+                let request = outgoing(call.session(), &method, &url, &options)?;
                 call.change(Change::SendRequest(Outgoing::new(request)), &options)?
             }
     }
@@ -73,7 +75,12 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
 /// The methods that change something, or may.
 const METHODS: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
 
-fn outgoing(method: &str, url: &Dynamic, options: &Options) -> Result<WebRequest> {
+fn outgoing(
+    session: &Session,
+    method: &str,
+    url: &Dynamic,
+    options: &Options,
+) -> Result<WebRequest> {
     let known = METHODS
         .iter()
         .find(|known| known.eq_ignore_ascii_case(method));
@@ -83,6 +90,7 @@ fn outgoing(method: &str, url: &Dynamic, options: &Options) -> Result<WebRequest
     })?;
     let text = exposed(url)?;
     let shown = if url.is::<SecretValue>() {
+        hide_parts(session, &text);
         host_of(&text)
     } else {
         hide_parameters(&text)
@@ -113,6 +121,22 @@ fn outgoing(method: &str, url: &Dynamic, options: &Options) -> Result<WebRequest
         timeout: options.duration("timeout")?,
     })
 }
+
+/// The parts of a secret URL by which a server may say it again: what follows the host, and whatever of that is long enough to
+/// open something.
+fn hide_parts(session: &Session, url: &str) {
+    let Ok(url) = Url::parse(url) else { return };
+    let whole = &url[url::Position::BeforePath..];
+    let pieces = whole
+        .split(['/', '?', '&', '=', '#'])
+        .filter(|piece| piece.len() >= OPENS);
+    for part in std::iter::once(whole).chain(pieces) {
+        session.hide(&Secret::text("the URL", part));
+    }
+}
+
+/// Shorter pieces of a URL are words.
+const OPENS: usize = 8;
 
 /// The part of a secret URL that is none.
 fn host_of(url: &str) -> String {

@@ -102,6 +102,12 @@ pub(super) fn run(shell: &mut Shell, typed: &str) -> Result<Next> {
         "save" => save(shell, needed(rest, "save", "FILE")?)?,
         "load" => return load(shell, needed(rest, "load", "FILE")?),
         "apply" => return apply(shell),
+        "dry" if !rest.is_empty() => {
+            return Err(
+                Error::usage(":dry takes no entry: it is for all that follow")
+                    .hint("type :dry, then the entry, then :apply"),
+            );
+        }
         "dry" => shell.globals.dry_run = !shell.globals.dry_run,
         "arm" => shell.arm(needed(rest, "arm", "CONTEXT")?)?,
         "history" => past(shell, rest)?,

@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 
 use self::topic::Topic;
 use super::Host;
-use crate::cli::DocWanted;
+use crate::cli::{self, DocWanted};
 use crate::effects::Effect;
 use crate::engine::Engine;
 use crate::engine::options::OptionRow;
 use crate::engine::registry::{Function, NamespaceEntry, Registry};
 use crate::error::{Error, Kind, Result, nearest};
-use crate::script::library::{Library, Script};
+use crate::script::library::{self, Library, Script};
 use crate::script::library_doc::{LibraryDoc, LibraryFunction};
 
 /// Prints documentation of everything, a namespace, a function, an option, a library, a command or a topic.
@@ -39,7 +39,7 @@ pub(super) fn perform(host: &Host, library: &Library, wanted: &DocWanted) -> Res
         .map(str::to_owned)
         .collect();
     if host.console.json() && !source && !library.scripts.contains_key(&name) {
-        let functions = described(&run.engine.registry, library, &name.join(" "))?;
+        let functions = described(&run.engine, library, &name.join(" "))?;
         host.console.print(&format!("{functions:#}\n"))?;
         return Ok(0);
     }
@@ -59,14 +59,13 @@ pub(crate) fn text(
     if name.is_empty() {
         return Ok(overview(registry));
     }
-    if let Some(script) = library.scripts.get(name) {
-        return if source {
-            Ok(script.text.to_string())
-        } else {
-            command(script)
-        };
-    }
     let path = name.join(" ");
+    if source {
+        return source_of(library, name, &path);
+    }
+    if let Some(script) = library.scripts.get(name) {
+        return command(script);
+    }
     if let Some(namespace) = registry
         .namespace(&path)
         .filter(|namespace| !namespace.name.is_empty())
@@ -80,13 +79,36 @@ pub(crate) fn text(
             None => of_libraries(&LibraryDoc::all(engine)?, &path),
         };
         let found = found.or_else(|| of_topics(&path));
-        return found.ok_or_else(|| unknown(registry, library, &path));
+        let found = found.or_else(|| cli::help_of(library, name));
+        return found.ok_or_else(|| unknown(engine, library, &path));
     }
     Ok(functions
         .iter()
         .map(|function| in_full(function))
         .collect::<Vec<_>>()
         .join("\n"))
+}
+
+/// The text of a command's script or of a shipped library.
+fn source_of(library: &Library, name: &[String], path: &str) -> Result<String> {
+    let script = library
+        .scripts
+        .get(name)
+        .map(|script| script.text.to_string());
+    let source = script.or_else(|| path.strip_prefix("std/").and_then(library::standard));
+    source.ok_or_else(|| {
+        let commands = library.scripts.keys().map(|words| words.join(" "));
+        let known: Vec<String> = commands.chain(library_paths()).collect();
+        Error::new(Kind::NotFound, format!("'{path}' is no script"))
+            .suggest(nearest(path, known.iter().map(String::as_str)))
+            .hint("--source prints a command's script, or a library's: std/…")
+    })
+}
+
+fn library_paths() -> impl Iterator<Item = String> {
+    library::standard_names()
+        .into_iter()
+        .map(|name| format!("std/{name}"))
 }
 
 /// An option of a function, as in `s3::list by_folder` or `s3::list.by_folder`.
@@ -179,6 +201,10 @@ fn write_html(host: &Host, engine: &Engine, library: &Library, folder: &Path) ->
     for page in &all {
         write(folder, &html::file(page.path), &html::document(page, &all))?;
     }
+    // What a browser opens of a folder.
+    if let Some(first) = all.first() {
+        write(folder, "index.html", &html::document(first, &all))?;
+    }
     told(host, all.len(), folder)
 }
 
@@ -201,17 +227,18 @@ fn told(host: &Host, count: usize, folder: &Path) -> Result<u8> {
 }
 
 /// The functions of everything, a namespace or a name, as data.
-fn described(registry: &Registry, library: &Library, path: &str) -> Result<Value> {
+fn described(engine: &Engine, library: &Library, path: &str) -> Result<Value> {
     let named = |function: &&Arc<Function>| {
         path.is_empty() || function.path() == path || function.namespace == path
     };
-    let rows: Vec<Value> = registry
+    let rows: Vec<Value> = engine
+        .registry
         .functions()
         .filter(named)
         .map(|function| row(function))
         .collect();
     if rows.is_empty() {
-        Err(unknown(registry, library, path))
+        Err(unknown(engine, library, path))
     } else {
         Ok(Value::Array(rows))
     }
@@ -238,7 +265,8 @@ fn row(function: &Function) -> Value {
     })
 }
 
-fn unknown(registry: &Registry, library: &Library, path: &str) -> Error {
+fn unknown(engine: &Engine, library: &Library, path: &str) -> Error {
+    let registry = &engine.registry;
     let mut known: Vec<String> = registry
         .functions()
         .map(|function| function.path())
@@ -250,6 +278,17 @@ fn unknown(registry: &Registry, library: &Library, path: &str) -> Error {
             .map(|namespace| namespace.name.to_owned()),
     );
     known.extend(library.scripts.keys().map(|words| words.join(" ")));
+    known.extend(library_paths());
+    known.extend(Topic::all().iter().map(|topic| topic.name().to_owned()));
+    let group = library
+        .scripts
+        .keys()
+        .filter(|words| words.len() > 1 && words[0] == path);
+    let group: Vec<String> = group.map(|words| words.join(" ")).collect();
+    if !group.is_empty() {
+        return Error::new(Kind::NotFound, format!("'{path}' is a group of commands"))
+            .hint(format!("there are {}", group.join(", ")));
+    }
     Error::new(
         Kind::NotFound,
         format!("there is no documentation of '{path}'"),

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use crate::cli;
 use crate::effects::Effect;
 use crate::engine::registry::{Function, NamespaceEntry, Registry};
 use crate::error::Result;
 use crate::script::header::{Header, Need, Parameter};
-use crate::script::library::{Library, Owner, Script};
+use crate::script::library::{HOST_COMMANDS, Library, Owner, Script};
 use crate::script::library_doc::LibraryDoc;
 use crate::script::shape::Shape;
 
@@ -58,6 +59,10 @@ pub(super) fn all(
             .iter()
             .map(|(script, header)| command(script, header)),
     );
+    let of_program = HOST_COMMANDS
+        .iter()
+        .filter_map(|name| host_command(library, name));
+    pages.extend(of_program);
     pages.push(function_list(registry, libraries));
     pages.extend(registry.namespaces.iter().map(namespace));
     pages.extend(libraries.iter().map(library_page));
@@ -77,7 +82,34 @@ fn command_list(commands: &[(&Script, Header)]) -> Page {
             header.summary
         );
     }
+    text.push_str("\nThese deal with scripts and runs themselves, and are the program's own:\n\n");
+    for name in HOST_COMMANDS.iter().filter(|name| **name != "help") {
+        let _ = writeln!(text, "- [`dashictl {name}`]({})", file(name));
+    }
     Page::new("commands/index.md", text)
+}
+
+/// A command of the program itself, as its own help tells it, with that of each part.
+fn host_command(library: &Library, name: &str) -> Option<Page> {
+    let words = |part: Option<&str>| -> Vec<String> {
+        std::iter::once(name)
+            .chain(part)
+            .map(str::to_owned)
+            .collect()
+    };
+    let mut text = format!(
+        "# dashictl {name}\n\n```text\n{}\n```\n",
+        cli::help_of(library, &words(None))?.trim_end()
+    );
+    for part in cli::parts_of(library, name) {
+        let help = cli::help_of(library, &words(Some(&part)))?;
+        let _ = write!(
+            text,
+            "\n## dashictl {name} {part}\n\n```text\n{}\n```\n",
+            help.trim_end()
+        );
+    }
+    Some(Page::new(format!("commands/{name}.md"), text))
 }
 
 /// The file of a page beside its list.

