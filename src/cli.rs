@@ -190,7 +190,7 @@ pub enum Wanted {
 
 impl Wanted {
     /// What a command line needs: what it names, or all where it names no script or asks for help.
-    fn by(library: &Library, arguments: &[OsString]) -> Wanted {
+    pub(crate) fn by(library: &Library, arguments: &[OsString]) -> Wanted {
         let words: Vec<String> = arguments
             .iter()
             .skip(1)

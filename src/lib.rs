@@ -5,7 +5,7 @@
 //! (what scripts may call), `effects` (the gate before every change), `clients` (the services), `lake` (dashi's own
 //! knowledge), `inventory` (what is really there: the catalogue and the buckets, read completely and joined), `host`
 //! (commands that deal with scripts themselves), `scratch` (tables on disk for what may not fit in memory), `local_file`
-//! (what is sent to the lake), `cron` (when a pattern comes next), `named_paths` (what was typed as one), `sandbox` (the embedded lake), `output`, `progress`, `prompt`, `table` and `report` (what is
+//! (what is sent to the lake), `cron` (when a pattern comes next), `named_paths` (what was typed as one), `sandbox` (the embedded lake), `parent` (with whom this process ends), `output`, `progress`, `prompt`, `table` and `report` (what is
 //! printed). This file runs one command and is the one place where an error is printed.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
@@ -25,6 +25,7 @@ pub mod local_file;
 mod modules;
 pub mod named_paths;
 pub mod output;
+mod parent;
 pub mod progress;
 pub mod prompt;
 mod repl;
@@ -72,6 +73,7 @@ pub fn run(arguments: Vec<OsString>, environment: Environment) -> ExitCode {
 }
 
 fn run_here(arguments: &[OsString], environment: &Environment) -> u8 {
+    parent::end_with(environment);
     let console = Console::of_process(
         cli::wants_json(arguments),
         cli::wanted_colour(arguments),

@@ -22,7 +22,7 @@ fn completed(operator: &Operator, words: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// The same, asked until a name is among them: a service has 200 ms, which a busy machine may not give it.
+/// The same, asked until a name is among them: a service has 140 ms, which a busy machine may not give it.
 fn completed_with(operator: &Operator, words: &[&str], name: &str) -> Vec<String> {
     for _ in 0..50 {
         let names = completed(operator, words);

@@ -139,3 +139,22 @@ fn a_fault_that_does_nothing_or_is_of_no_service_is_refused() {
     let ran = operator.run(&["eval", "sandbox::fault(\"stac\", #{status: 42})"]);
     assert!(ran.stderr.contains("42 is no status of HTTP"), "{ran}");
 }
+
+#[test]
+fn the_clock_goes_on_only_and_what_sleeps_at_once_adds_up() {
+    let operator = sandbox();
+    let script = "sandbox::clock(\"2026-04-27\");
+        stac::count();
+        parallel([1, 2, 3, 4], 4, |n| sleep(\"1h\"));
+        let back = ();
+        try { sandbox::clock(\"2026-04-27\"); } catch (e) { back = e.message; }
+        [`${time::now()}`, back]";
+    let seen = value(&operator, script);
+    assert_eq!(seen[0], "2026-04-27T04:00:00Z");
+    assert!(
+        seen[1].as_str().unwrap().contains("does not go back"),
+        "{seen}"
+    );
+    let ran = operator.run(&["eval", "sandbox::clock(\"2300-01-01\")"]);
+    assert!(ran.stderr.contains("the sandbox has no year 2300"), "{ran}");
+}

@@ -326,12 +326,134 @@ fn a_test_may_do_what_its_script_may_not() {
         .run(&["check", &path.display().to_string()])
         .success();
     operator.run(&["test", "r.rhai"]).success();
-    // Outside of tests the header counts as ever.
-    let path = operator.work_file(
-        "w.rhai",
-        "//! W.\nfn main() { test_w() }\nfn test_w() { s3::delete([\"s3://landing/x\"]); }",
+}
+
+#[test]
+fn what_a_test_has_started_ends_with_it() {
+    let operator = Operator::new();
+    operator.work_file(
+        "hang.rhai",
+        "//! Hang.\nfn main() { loop {} }\nfn test_hang() { sandbox::run(\"hang\"); }",
     );
-    let ran = operator.run(&["--context", "sandbox", "run", &path.display().to_string()]);
-    assert_eq!(ran.code, Some(2), "{ran}");
-    assert!(ran.stderr.contains("this run may only read"), "{ran}");
+    let child = operator
+        .command(&["test", "hang.rhai", "--timeout", "1m"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let descendants = |pid: u32| {
+        children(pid)
+            .into_iter()
+            .flat_map(children)
+            .collect::<Vec<_>>()
+    };
+    let begun = Instant::now();
+    while descendants(child.id()).is_empty() {
+        assert!(
+            begun.elapsed() < Duration::from_mins(1),
+            "nothing was started"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let running = descendants(child.id());
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+    drop(operator.ended(child));
+    let begun = Instant::now();
+    while running.iter().any(|pid| is_alive(*pid)) {
+        assert!(
+            begun.elapsed() < Duration::from_mins(1),
+            "a command outlived its test"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn whoever_reads_no_more_does_not_make_a_failure_a_success() {
+    let operator = Operator::new();
+    operator.work_file("sweep.rhai", SWEEP);
+    let line = "(dashictl test sweep.rhai --jobs 1; echo $? >code) | true; until [ -s code ]; do sleep 0.1; done; cat code";
+    let ran = operator.copied(line);
+    assert_eq!(ran.stdout, "1\n", "{ran}");
+}
+
+#[test]
+fn a_runbook_is_the_same_command_whether_its_file_or_its_folder_is_tested() {
+    let operator = Operator::new();
+    operator.work_file("books/lib/names.rhai", "fn greeting() { \"moin\" }");
+    let script = "//! Greet.\nimport \"../lib/names\" as names;\nimport \"std/assert\" as assert;\nfn main() { names::greeting() }\n\
+        fn test_it() { assert::equal(sandbox::run(\"greet\").stdout, \"moin\\n\") }";
+    operator.work_file("books/say/greet.rhai", script);
+    for path in ["books", "books/say", "books/say/greet.rhai"] {
+        let tested = operator.run(&["test", path]);
+        assert_eq!(tested.code, Some(0), "{path}: {tested}");
+    }
+}
+
+#[test]
+fn a_script_that_is_wrong_is_told_once_and_nothing_is_run() {
+    let operator = Operator::new();
+    operator.work_file(
+        "w.rhai",
+        "//! W.\nfn main() { stac::itms(\"a\") }\nfn test_a() {}\nfn test_b() {}",
+    );
+    let ran = operator.run(&["test", "w.rhai"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran}");
+    assert_eq!(
+        ran.stderr
+            .matches("there is no function 'stac::itms'")
+            .count(),
+        1,
+        "{ran}"
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anything_is_run() {
+    let operator = Operator::new();
+    operator.work_file("sweep.rhai", SWEEP);
+    for (arguments, why) in [
+        (
+            &["--context", "prod", "test", "sweep.rhai"][..],
+            "and not on 'prod'",
+        ),
+        (
+            &["test", "sweep.rhai", "--timeout", "0s"],
+            "has failed before it begins",
+        ),
+        (
+            &["test", "sweep.rhai", "--junit", "no/such/folder.xml"],
+            "no/such/folder.xml",
+        ),
+        (
+            &["new", "./x.rhai", "--about", "  "],
+            "--about says in a sentence",
+        ),
+    ] {
+        let ran = operator.run(arguments);
+        assert!(ran.stderr.contains(why), "{arguments:?}: {ran}");
+        assert_eq!(ran.stdout, "", "{arguments:?}: {ran}");
+    }
+    let twice = operator.run(&[
+        "test",
+        "sweep.rhai",
+        "./sweep.rhai",
+        ".",
+        "--name",
+        "too_much",
+    ]);
+    assert!(twice.stdout.starts_with("running 1 test\n"), "{twice}");
+}
+
+#[test]
+fn a_test_that_main_calls_is_no_way_around_the_check() {
+    let operator = Operator::new();
+    let script =
+        "//! W.\nfn main() { test_w() }\nfn test_w() { s3::delete([\"s3://landing/x\"]); }";
+    operator.work_file("w.rhai", script);
+    let ran = operator.run(&["check", "w.rhai"]);
+    assert!(
+        ran.stderr.contains("s3::delete has the effect 'destroy'"),
+        "{ran}"
+    );
 }

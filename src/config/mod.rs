@@ -34,6 +34,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use context::SANDBOX;
 pub use endpoint::{CLUSTER_DOMAIN, Endpoint};
 pub use environment::Environment;
 pub use flags::Flags;

@@ -65,12 +65,18 @@ impl Resolver {
         } else {
             format!("{path}.rhai")
         };
-        let folder = if path.starts_with("./") || path.starts_with("../") {
+        let path_is_relative = path.starts_with("./") || path.starts_with("../");
+        let folder = if path_is_relative {
             self.beside(source)
         } else {
             self.0.session.environment().config_dir()?.join("lib")
         };
-        let path = normal(&folder.join(file));
+        let mut path = normal(&folder.join(&file));
+        if !path.exists()
+            && let Some(real) = self.really_beside(source).filter(|_| path_is_relative)
+        {
+            path = normal(&real.join(file));
+        }
         self.check_bounds(source, &path)?;
         // Below the working folder a name is shown, and remembered, as it would be typed there.
         let shown = path.strip_prefix(self.0.session.folder()).unwrap_or(&path);
@@ -109,6 +115,12 @@ impl Resolver {
                 .unwrap_or_default(),
             None => here.to_path_buf(),
         }
+    }
+
+    /// The folder in which the importing script really is, where its path leads over a link.
+    fn really_beside(&self, source: Option<&str>) -> Option<PathBuf> {
+        let path = self.0.session.folder().join(source?);
+        Some(path.canonicalize().ok()?.parent()?.to_owned())
     }
 
     /// The parsed text of a module, for the static check.

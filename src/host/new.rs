@@ -39,9 +39,10 @@ pub(super) fn perform(
     about: Option<&str>,
 ) -> Result<u8> {
     let place = Place::of(host, library, name)?;
+    let about = about.map(sentence).transpose()?;
     let (text, usual) = template(effect);
     let text = text
-        .replace("{{about}}", about.unwrap_or(usual))
+        .replace("{{about}}", about.as_deref().unwrap_or(usual))
         .replace("{{command}}", &place.command)
         .replace("{{words}}", &place.words.join(" "));
     write(&place.path, &text)?;
@@ -72,6 +73,22 @@ pub(super) fn perform(
         host.console.note(&format!("  {line}"));
     }
     Ok(0)
+}
+
+/// A text as the one line that a header begins with.
+fn sentence(about: &str) -> Result<String> {
+    let words: Vec<&str> = about
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let line = words.join(" ");
+    if line.is_empty() || line.contains("```") {
+        return Err(
+            Error::usage("--about says in a sentence what the runbook does")
+                .hint("as in --about 'Count the items of each domain.'"),
+        );
+    }
+    Ok(line)
 }
 
 /// Where a new runbook is, and how it is called.

@@ -1,10 +1,12 @@
 //! `sandbox::` — what tests and rehearsals do to the embedded lake: faults, a clock that stands, and dashictl's commands run
 //! on it as an operator runs them. On any other lake they are refused.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rhai::{Array, Dynamic, ImmutableString, Map};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -16,7 +18,8 @@ use crate::engine::call::Call;
 use crate::engine::options::Options;
 use crate::engine::registry::{Namespace, native};
 use crate::error::{Error, Kind, Result, nearest};
-use crate::sandbox::{Clock, Fault, Faults, SERVICES};
+use crate::parent;
+use crate::sandbox::{self, Clock, Fault, Faults, SERVICES};
 use crate::session::Session;
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
@@ -93,7 +96,8 @@ fn faults(ns: &mut Namespace) {
 
 fn rehearsal(ns: &mut Namespace) {
     native! { ns,
-        /// Lets the sandbox's clock stand at a moment, for its services and for `time::now()` alike; `()` lets it run again.
+        /// Lets the sandbox's clock stand at a moment, for its services and for `time::now()` alike; `()` lets it run again. Once the
+        /// sandbox has been used, it goes on only. What is signed (`s3::presign`) keeps this machine's time.
         /// While it stands, `sleep` moves it on and returns at once, and looking at a flow run moves it on to the run's next
         /// step. In `dashictl test` it stands from the beginning.
         ///
@@ -105,7 +109,7 @@ fn rehearsal(ns: &mut Namespace) {
         /// ```
         read fn clock(call, at: Dynamic) -> "()" {
             let at = if at.is_unit() { None } else { Some(moment_of(call, &at)?) };
-            Clock::of(&folder(call)?).set(at)?;
+            set_clock(&folder(call)?, at)?;
         }
 
         /// Runs a command of dashictl on this sandbox, as somebody would who types it: an array of words without `dashictl`, or one
@@ -135,6 +139,31 @@ fn folder(call: &Call) -> Result<PathBuf> {
         ))
         .hint("use --context sandbox, or write a test: dashictl test FILE")
     })
+}
+
+/// The years that all services know.
+const YEARS: std::ops::Range<i16> = 1971..2200;
+
+fn set_clock(folder: &Path, at: Option<Timestamp>) -> Result<()> {
+    let clock = Clock::of(folder);
+    if let Some(at) = at {
+        let year = at.to_zoned_datetime(TimeZone::UTC).year();
+        if !YEARS.contains(&year) {
+            return Err(
+                Error::usage(format!("the sandbox has no year {year}")).hint(format!(
+                    "it has those from {} to {}",
+                    YEARS.start,
+                    YEARS.end - 1
+                )),
+            );
+        }
+        // What it holds would lie in the future, and flow runs would wait for it.
+        if at < clock.now() && sandbox::is_filled(folder) {
+            return Err(Error::usage(format!("the sandbox's clock stands at {} already, and does not go back", clock.now()))
+                .hint("set it before the sandbox is first asked for anything, or reset it: dashictl sandbox reset"));
+        }
+    }
+    clock.set(at)
 }
 
 fn fault_of(service: &str, options: &Options) -> Result<Fault> {
@@ -204,6 +233,7 @@ fn run(call: &Call, words: &Dynamic, variables: &Map) -> Result<Value> {
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.to_string())),
         )
+        .env(parent::VARIABLE, std::process::id().to_string())
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let output = call.wait(async {

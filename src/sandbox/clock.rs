@@ -86,8 +86,15 @@ impl Clock {
             .map_err(|error| failed(error.error))
     }
 
-    /// Moves a clock that stands on by so much. Gives whether it does.
+    /// Moves a clock that stands on by so much. Gives whether it does. What several ask for at once adds up.
     pub fn advance(&self, by: Duration) -> Result<bool> {
+        if self.stands_at().is_none() {
+            return Ok(false);
+        }
+        let failed = |error: std::io::Error| Error::io("lock", &self.file, &error);
+        let lock =
+            fs::File::create(self.file.with_file_name(format!("{FILE}-lock"))).map_err(failed)?;
+        lock.lock().map_err(failed)?;
         let Some(at) = self.stands_at() else {
             return Ok(false);
         };

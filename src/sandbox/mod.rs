@@ -181,6 +181,12 @@ pub fn folder(environment: &Environment) -> Result<PathBuf> {
     Ok(environment.data_dir()?.join("sandbox"))
 }
 
+/// Whether the sandbox in a folder has been used: its lake is there.
+#[must_use]
+pub fn is_filled(dir: &Path) -> bool {
+    state::is_there(dir)
+}
+
 /// Removes the sandbox's state in `dir`; a folder that does not exist is fine.
 ///
 /// Refuses a folder that is not a sandbox's, and one that a running program uses.

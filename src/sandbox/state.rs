@@ -158,6 +158,11 @@ where
     }
 }
 
+/// Whether a folder has a database already.
+pub(crate) fn is_there(dir: &Path) -> bool {
+    dir.join("lake.sqlite").exists()
+}
+
 /// Where the bytes of a blob lie in a state folder.
 pub(crate) fn blob_path(dir: &Path, blob: &str) -> PathBuf {
     let folder = blob.get(..1).unwrap_or("0");
@@ -195,6 +200,7 @@ pub(crate) fn remove(dir: &Path) -> Result<()> {
         "objects",
         "incoming",
         "sandbox-clock",
+        "sandbox-clock-lock",
         "sandbox-faults",
         "sandbox",
     ] {

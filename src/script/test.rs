@@ -39,7 +39,8 @@ impl TestCode {
         let mut names = tests;
         if others.contains("main") {
             let reached = reached(&calls(ast, &spans));
-            names.extend(others.into_iter().filter(|name| !reached.contains(name)));
+            names.extend(others);
+            names.retain(|name| !reached.contains(name));
         }
         TestCode { spans, names }
     }

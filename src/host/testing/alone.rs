@@ -1,7 +1,6 @@
 //! One test in a process of its own: it may do anything on the sandbox of its HOME, and writes down what it ended with.
 
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, json};
@@ -24,7 +23,6 @@ pub(super) fn perform(
     name: &str,
     outcome: &Path,
 ) -> Result<u8> {
-    end_with_parent();
     let ended = file
         .ok_or_else(|| Error::internal("a test without its script"))
         .and_then(|file| tested(host, file, name));
@@ -35,14 +33,6 @@ pub(super) fn perform(
     let text = json!({ "error": error }).to_string();
     fs::write(outcome, text).map_err(|error| Error::io("write", outcome, &error))?;
     ended
-}
-
-/// Ends this process as soon as who has started it is gone, which closes the pipe that this reads.
-fn end_with_parent() {
-    std::thread::spawn(|| {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        std::process::exit(i32::from(Kind::Interrupted.exit_code()));
-    });
 }
 
 fn tested(host: &Host, file: &Path, name: &str) -> Result<u8> {

@@ -1,14 +1,16 @@
 //! The tests that scripts have: functions without arguments whose names begin with `test_`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::cli::TestWanted;
 use crate::error::{Error, Kind, Place, Result, Trace};
 use crate::host::Started;
+use crate::script::check::check;
 use crate::script::library;
-use crate::script::parse::parse;
 use crate::script::program::Program;
 use crate::script::test::tests_of;
+use crate::table::visible;
 
 /// One test.
 pub(super) struct Case {
@@ -25,7 +27,7 @@ pub(super) struct Case {
 impl Case {
     /// As it is told.
     pub(super) fn title(&self) -> String {
-        format!("{}::{}", self.file.display(), self.name)
+        visible(&format!("{}::{}", self.file.display(), self.name))
     }
 }
 
@@ -41,6 +43,14 @@ pub(super) fn find(run: &Started, wanted: &TestWanted) -> Result<Vec<Case>> {
             of_file(run, path, None, &mut cases)?;
         }
     }
+    let mut seen = BTreeSet::new();
+    cases.retain(|case| {
+        let file = case
+            .file
+            .canonicalize()
+            .unwrap_or_else(|_| case.file.clone());
+        seen.insert((file, case.name.clone()))
+    });
     if cases.is_empty() {
         let paths: Vec<String> = wanted
             .paths
@@ -70,7 +80,9 @@ pub(super) fn find(run: &Started, wanted: &TestWanted) -> Result<Vec<Case>> {
 fn of_file(run: &Started, file: &Path, folder: Option<&Path>, cases: &mut Vec<Case>) -> Result<()> {
     let script = library::read(file)?;
     let header = script.header()?;
-    let ast = parse(&run.engine, &run.session, &Program::of(&script, &header))?;
+    let program = Program::of(&script, &header);
+    // What is wrong with a script would fail each of its tests.
+    let ast = check(&run.engine, &run.session, &program)?.ready()?;
     for test in tests_of(&ast) {
         if test.takes > 0 {
             let at = Place {

@@ -9,6 +9,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rustix::process::{Pid, test_kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -17,10 +18,15 @@ use super::case::Case;
 use super::verdict::{Outcome, Verdict};
 use crate::config::Environment;
 use crate::error::{Error, Kind, Result};
+use crate::parent;
 use crate::sandbox::Clock;
 
 /// When each test begins: a Monday.
 const BEGIN: &str = "2026-03-02T08:00:00Z";
+/// How the names of their folders begin; the number of the process follows.
+const PREFIX: &str = "dashictl-test-";
+/// So much of what a test prints is kept: its end.
+const SHOWN: usize = 64 << 10;
 /// What a test keeps of the environment: all else is the same everywhere.
 const KEPT: [&str; 3] = ["PATH", "TMPDIR", "LANG"];
 
@@ -31,7 +37,8 @@ struct Ground {
 
 impl Ground {
     fn lay(case: &Case, environment: &Environment) -> Result<Ground> {
-        let folder = tempfile::Builder::new().prefix("dashictl-test-").tempdir();
+        let prefix = format!("{PREFIX}{}-", std::process::id());
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir();
         let folder = folder.map_err(|error| {
             Error::io(
                 "create the folder of a test in",
@@ -79,31 +86,23 @@ impl Ground {
         self.folder.path().join("output")
     }
 
-    /// Makes the scripts of the test's folder commands. Of a single file, those beside it: what lies deeper may be anything.
+    /// Makes scripts commands: those of the operator's own folder where the test is of it, else those of the folder that was named
+    /// and those beside the test, by their own names. Of a single file, what lies deeper may be anything.
     fn bring_scripts(&self, case: &Case, own: Option<&Path>) -> Result<()> {
         let scripts = self.config().join("scripts");
         let file = absolute(&case.file);
-        let own = own
+        if let Some(own) = own
             .map(|own| own.join("scripts"))
-            .filter(|own| file.starts_with(own));
-        if let Some(folder) = own.or_else(|| case.folder.clone()) {
-            return link(&absolute(&folder), &scripts);
+            .filter(|own| file.starts_with(own))
+        {
+            return link(&own, &scripts);
         }
         fs::create_dir_all(&scripts).map_err(|error| Error::io("create", &scripts, &error))?;
-        let beside = file.parent().unwrap_or_else(|| Path::new("/"));
-        let entries =
-            fs::read_dir(beside).map_err(|error| Error::io("read the folder", beside, &error))?;
-        for path in entries.flatten().map(|entry| entry.path()) {
-            let brings = if path.is_dir() {
-                has_scripts(&path)
-            } else {
-                is_script(&path)
-            };
-            if let Some(name) = path.file_name().filter(|_| brings) {
-                link(&path, &scripts.join(name))?;
-            }
+        if let Some(folder) = &case.folder {
+            bring(&absolute(folder), &scripts, |_| true)?;
         }
-        Ok(())
+        let beside = file.parent().unwrap_or_else(|| Path::new("/"));
+        bring(beside, &scripts, has_scripts)
     }
 
     /// Starts the process that runs the test.
@@ -136,8 +135,8 @@ impl Ground {
             )
             .env("HOME", self.home())
             .env("TZ", "UTC")
-            // It ends when this is closed: with us, however we end.
-            .stdin(Stdio::piped())
+            .env(parent::VARIABLE, std::process::id().to_string())
+            .stdin(Stdio::null())
             .stdout(output)
             .stderr(both)
             .kill_on_drop(true)
@@ -148,7 +147,11 @@ impl Ground {
     /// What it printed, with the names of files as they were typed.
     fn printed(&self, case: &Case) -> String {
         let bytes = fs::read(self.output()).unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let before = bytes.len().saturating_sub(SHOWN);
+        let mut text = String::from_utf8_lossy(&bytes[before..]).into_owned();
+        if before > 0 {
+            text.insert_str(0, &format!("… {before} bytes before this are left out\n"));
+        }
         let named = case.folder.as_deref().or_else(|| case.file.parent());
         let typed = named.unwrap_or_else(|| Path::new(""));
         let here = if typed.as_os_str().is_empty() {
@@ -168,6 +171,27 @@ impl Ground {
         let text = fs::read(self.outcome()).ok()?;
         let outcome: Value = serde_json::from_slice(&text).ok()?;
         Some(outcome["error"].clone()).filter(|error| !error.is_null())
+    }
+}
+
+/// Removes what runs have left that were killed.
+pub(super) fn sweep() {
+    let is_alive = |pid: i32| Pid::from_raw(pid).is_some_and(|pid| test_kill_process(pid).is_ok());
+    for entry in fs::read_dir(std::env::temp_dir())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split('-').next());
+        if owner
+            .and_then(|pid| pid.parse().ok())
+            .is_some_and(|pid| !is_alive(pid))
+        {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -214,8 +238,6 @@ pub(super) async fn verdict<'a>(
 }
 
 async fn ended(child: &mut Child) -> Result<ExitStatus> {
-    // Held open, which waiting for the child would not do.
-    let _open = child.stdin.take();
     child
         .wait()
         .await
@@ -233,6 +255,23 @@ fn link(from: &Path, to: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Links to the scripts of a folder, and to those of its folders that are wanted, unless there is something of the name.
+fn bring(folder: &Path, scripts: &Path, wants: impl Fn(&Path) -> bool) -> Result<()> {
+    let entries =
+        fs::read_dir(folder).map_err(|error| Error::io("read the folder", folder, &error))?;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let brings = if path.is_dir() {
+            wants(&path)
+        } else {
+            is_script(&path)
+        };
+        if let Some(name) = path.file_name().filter(|_| brings) {
+            link(&path, &scripts.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 fn is_script(path: &Path) -> bool {

@@ -27,7 +27,7 @@ fn case(verdict: &Verdict) -> TestCase {
         Outcome::Passed => TestCaseStatus::success(),
         Outcome::Failed | Outcome::TimedOut => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_message(verdict.reason());
+            status.set_message(in_xml(&verdict.reason()));
             status
         }
     };
@@ -38,6 +38,13 @@ fn case(verdict: &Verdict) -> TestCase {
         XmlString::new("line"),
         XmlString::new(verdict.case.line.to_string()),
     );
-    case.set_system_out(verdict.output.clone());
+    case.set_system_out(in_xml(&verdict.output));
     case
+}
+
+/// What is no letter has no place in XML; control characters are left out by the library.
+fn in_xml(text: &str) -> String {
+    text.chars()
+        .filter(|c| !matches!(c, '\u{fffe}' | '\u{ffff}'))
+        .collect()
 }

@@ -15,15 +15,39 @@ use self::case::Case;
 use self::verdict::{Outcome, Verdict};
 use super::{Host, Started};
 use crate::cli::TestWanted;
-use crate::error::{Error, Result};
+use crate::config::SANDBOX;
+use crate::error::{Error, Kind, Result};
 
 /// Runs them. Gives exit code 1 where one has failed.
 pub(super) fn perform(host: &Host, wanted: &TestWanted) -> Result<u8> {
     if let Some((name, outcome)) = &wanted.alone {
         return alone::perform(host, wanted.paths.first(), name, outcome);
     }
+    if let Some(context) = host
+        .globals
+        .flags
+        .context
+        .as_deref()
+        .filter(|context| *context != SANDBOX)
+    {
+        return Err(Error::usage(format!(
+            "tests are run on sandboxes of their own, and not on '{context}'"
+        ))
+        .hint("leave --context out"));
+    }
+    if wanted.timeout.is_zero() {
+        return Err(
+            Error::usage("a test without any time has failed before it begins")
+                .hint("--timeout 2m"),
+        );
+    }
     let run = host.offline()?;
+    ground::sweep();
     let cases = case::find(&run, wanted)?;
+    if let Some(path) = &wanted.junit {
+        // Where it cannot be written is told before anything is run.
+        junit::write(path, &[])?;
+    }
     let began = std::time::Instant::now();
     let verdicts = verdicts(host, &run, wanted, &cases)?;
     let left = cases.len() - verdicts.len();
@@ -32,10 +56,9 @@ pub(super) fn perform(host: &Host, wanted: &TestWanted) -> Result<u8> {
     }
     if host.console.json() {
         let rows: Vec<Value> = verdicts.iter().map(Verdict::row).collect();
-        host.console.print(&format!("{:#}\n", Value::Array(rows)))?;
+        tell(host, &format!("{:#}\n", Value::Array(rows)))?;
     } else {
-        host.console
-            .print(&verdict::summary(&verdicts, left, began.elapsed()))?;
+        tell(host, &verdict::summary(&verdicts, left, began.elapsed()))?;
     }
     if run.session.interrupt().is_by_signal() {
         return Err(Error::interrupted());
@@ -45,6 +68,14 @@ pub(super) fn perform(host: &Host, wanted: &TestWanted) -> Result<u8> {
             .iter()
             .any(|verdict| verdict.outcome != Outcome::Passed),
     ))
+}
+
+/// Prints. Whoever reads no more keeps no test from failing the run.
+fn tell(host: &Host, text: &str) -> Result<()> {
+    match host.console.print(text) {
+        Err(error) if error.kind() == Kind::Closed => Ok(()),
+        other => other,
+    }
 }
 
 /// What came of each, told in their order as they end; of those that were run where it was stopped.
@@ -60,7 +91,7 @@ fn verdicts<'a>(
     let mut verdicts = Vec::new();
     let tells = !host.console.json();
     if tells {
-        host.console.print(&verdict::heading(cases.len()))?;
+        tell(host, &verdict::heading(cases.len()))?;
     }
     let all = async {
         let running =
@@ -69,7 +100,7 @@ fn verdicts<'a>(
         while let Some(verdict) = ended.next().await {
             let verdict = verdict?;
             if tells {
-                host.console.print(&verdict.line())?;
+                tell(host, &verdict.line())?;
             }
             verdicts.push(verdict);
         }
