@@ -1,6 +1,7 @@
 # make test       everything, on a fresh Debian machine with Rust: installs what the tests need, starts the real lake and the
 #                 test cluster anew
-# make test-full  the same, with the long matrices whole, and what is typed at lakes once more through tunnels
+# make test-full  the same, with the long matrices whole, what is typed at lakes once more through tunnels, and the program
+#                 installed as the book says
 # make check      format, lints, and the tests that need neither
 # make bench      what is measured
 # make book       the book with the reference, as mdBook builds it (cargo install mdbook), in target/book/docs/book
@@ -19,6 +20,8 @@ test: lake-up cluster-up lint
 test-full: export DASHICTL_TEST_FULL = 1
 test-full: test
 	DASHICTL_TEST_TUNNELS=1 $(CARGO) test --locked --test integration -- $(THROUGH_TUNNELS)
+	$(CARGO) install --path . --locked --root target/installed
+	target/installed/bin/dashictl --context sandbox doctor
 
 check: lint
 	$(CARGO) test --locked -- --skip real --skip k8s_ --skip tunnels:: --skip of_the_cluster

@@ -83,6 +83,9 @@ pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp> {
     if let Some(timestamp) = text.parse::<Timestamp>().ok().filter(|_| is_plain) {
         return Ok(timestamp);
     }
+    if is_end_of_time(text) && is_plain {
+        return Ok(Timestamp::MAX);
+    }
     if text.parse::<DateTime>().is_ok() && text.len() > DATE {
         return Err(Error::usage(format!("'{text}' is a time of no zone"))
             .hint("say which: 2026-04-27T08:00:00Z, or 2026-04-27T10:00:00+02:00"));
@@ -115,6 +118,18 @@ pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp> {
         now.checked_sub(length)
     };
     moment.map_err(|_| wrong_moment(text))
+}
+
+/// Whether a timestamp is of the last day that a date can have: catalogues write "for ever" so, and it lies behind the last moment
+/// that a clock of any zone can show.
+pub(crate) fn is_end_of_time(text: &str) -> bool {
+    let has_zone = text.ends_with(['Z', 'z']) || text.rfind(['+', '-']).is_some_and(|at| at > DATE);
+    text.starts_with("9999-12-3")
+        && text.len() > DATE
+        && has_zone
+        && text
+            .get(..DATE + 9)
+            .is_some_and(|civil| civil.parse::<DateTime>().is_ok())
 }
 
 /// So many steps are no mistake.
@@ -205,6 +220,7 @@ mod tests {
         assert_eq!(read("now-1d"), "2026-11-23T12:00:00Z");
         assert_eq!(read("+1h"), "2026-11-24T13:00:00Z");
         assert_eq!(read("now"), "2026-11-24T12:00:00Z");
+        assert_eq!(moment("9999-12-31T23:59:59Z", now).unwrap(), Timestamp::MAX);
         for wrong in [
             "",
             "soon",
@@ -213,6 +229,8 @@ mod tests {
             "2026-04-27 10:00",
             "2026-04-27T10:00:00",
             "2026-04-27T10:00:00Z[Europe/Berlin]",
+            "9999-12-31T23:59:59",
+            "9999-12-31T25:00:00Z",
         ] {
             assert!(moment(wrong, now).is_err(), "{wrong}");
         }

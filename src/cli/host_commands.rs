@@ -96,21 +96,24 @@ fn new() -> Command {
         .arg(Arg::new("about").long("about").value_name("TEXT").help("What it does, in a sentence"))
 }
 
+/// Scripts, by files and folders.
+fn script_paths() -> Arg {
+    Arg::new("paths")
+        .required(true)
+        .num_args(1..)
+        .value_name("PATH")
+        .help("Scripts, or folders of them")
+        .value_hint(clap::ValueHint::AnyPath)
+        .value_parser(value_parser!(PathBuf))
+}
+
 fn check() -> Command {
     Command::new("check")
         .about("Check scripts without running them")
         .before_help(
             "Examples:\n  dashictl check ./fix.rhai\n  dashictl check ~/.config/dashi/scripts",
         )
-        .arg(
-            Arg::new("paths")
-                .required(true)
-                .num_args(1..)
-                .value_name("PATH")
-                .help("Scripts, or folders of them")
-                .value_hint(clap::ValueHint::AnyPath)
-                .value_parser(value_parser!(PathBuf)),
-        )
+        .arg(script_paths())
 }
 
 fn test() -> Command {
@@ -126,15 +129,7 @@ fn test() -> Command {
         .about("Run the tests of scripts, each on a fresh sandbox")
         .long_about("Run the tests of scripts, each on a fresh sandbox\n\nA test is a function without arguments whose name begins with `test_`. It has a lake, a HOME, a working folder and a clock of its own; scripts beside it are commands there (`sandbox::run`). It passes when it ends without an error: `import \"std/assert\"` has what makes one.")
         .before_help("Examples:\n  dashictl test sweep.rhai\n  dashictl test ~/.config/dashi/scripts --name expired\n  dashictl test examples --junit report.xml")
-        .arg(
-            Arg::new("paths")
-                .required(true)
-                .num_args(1..)
-                .value_name("PATH")
-                .help("Scripts, or folders of them")
-                .value_hint(clap::ValueHint::AnyPath)
-                .value_parser(value_parser!(PathBuf)),
-        )
+        .arg(script_paths())
         .arg(
             Arg::new("name")
                 .long("name")

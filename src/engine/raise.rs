@@ -211,6 +211,8 @@ fn fault(error: &EvalAltResult) -> Error {
         EvalAltResult::ErrorFor(_) => {
             Error::new(Kind::Script, "`for` cannot go through this value").hint("for a map, go through `map.keys()`")
         }
+        EvalAltResult::ErrorStackOverflow(_) => Error::new(Kind::Script, "functions call each other too deeply")
+            .hint("does one call itself without an end? A loop goes on as long as it likes"),
         EvalAltResult::ErrorDataRace(..) => Error::new(Kind::Script, unplaced(error))
             .hint("a chain that begins with a variable cannot use it in its closures: take it apart, let names = sets.keys(); names.map(…)")
             .hint("closures that run in parallel get copies of what they capture: return values, don't change captured ones"),

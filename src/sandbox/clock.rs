@@ -129,6 +129,9 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Some(instant.as_microsecond());
     }
+    if crate::time::is_end_of_time(text) {
+        return Some(Timestamp::MAX.as_microsecond());
+    }
     let civil = text
         .parse::<DateTime>()
         .ok()

@@ -25,6 +25,8 @@ use crate::sandbox::Clock;
 const BEGIN: &str = "2026-03-02T08:00:00Z";
 /// How the names of their folders begin; the number of the process follows.
 const PREFIX: &str = "dashictl-test-";
+/// A folder of nobody is removed after this time.
+const LEFT: Duration = Duration::from_hours(1);
 /// So much of what a test prints is kept: its end.
 const SHOWN: usize = 64 << 10;
 /// What a test keeps of the environment: all else is the same everywhere.
@@ -174,25 +176,26 @@ impl Ground {
     }
 }
 
-/// Removes what runs have left that were killed.
+/// Removes what runs have left that were killed a good while ago: others may see this folder under other numbers of processes.
 pub(super) fn sweep() {
     let is_alive = |pid: i32| Pid::from_raw(pid).is_some_and(|pid| test_kill_process(pid).is_ok());
-    for entry in fs::read_dir(std::env::temp_dir())
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
+    let entries = fs::read_dir(std::env::temp_dir());
+    for entry in entries.into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let owner = name
             .strip_prefix(PREFIX)
             .and_then(|rest| rest.split('-').next());
-        if owner
+        let is_left = owner
             .and_then(|pid| pid.parse().ok())
-            .is_some_and(|pid| !is_alive(pid))
-        {
+            .is_some_and(|pid| !is_alive(pid));
+        if is_left && age(&entry).is_some_and(|age| age > LEFT) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
+}
+
+fn age(entry: &fs::DirEntry) -> Option<Duration> {
+    entry.metadata().ok()?.modified().ok()?.elapsed().ok()
 }
 
 /// Runs a test. That it fails is its verdict; that it could not be run is an error.

@@ -23,24 +23,7 @@ pub(super) fn perform(host: &Host, wanted: &TestWanted) -> Result<u8> {
     if let Some((name, outcome)) = &wanted.alone {
         return alone::perform(host, wanted.paths.first(), name, outcome);
     }
-    if let Some(context) = host
-        .globals
-        .flags
-        .context
-        .as_deref()
-        .filter(|context| *context != SANDBOX)
-    {
-        return Err(Error::usage(format!(
-            "tests are run on sandboxes of their own, and not on '{context}'"
-        ))
-        .hint("leave --context out"));
-    }
-    if wanted.timeout.is_zero() {
-        return Err(
-            Error::usage("a test without any time has failed before it begins")
-                .hint("--timeout 2m"),
-        );
-    }
+    refuse_nonsense(host, wanted)?;
     let run = host.offline()?;
     ground::sweep();
     let cases = case::find(&run, wanted)?;
@@ -68,6 +51,19 @@ pub(super) fn perform(host: &Host, wanted: &TestWanted) -> Result<u8> {
             .iter()
             .any(|verdict| verdict.outcome != Outcome::Passed),
     ))
+}
+
+fn refuse_nonsense(host: &Host, wanted: &TestWanted) -> Result<()> {
+    let context = host.globals.flags.context.as_deref();
+    if let Some(context) = context.filter(|context| *context != SANDBOX) {
+        let message = format!("tests are run on sandboxes of their own, and not on '{context}'");
+        return Err(Error::usage(message).hint("leave --context out"));
+    }
+    if wanted.timeout.is_zero() {
+        let message = "a test without any time has failed before it begins";
+        return Err(Error::usage(message).hint("--timeout 2m"));
+    }
+    Ok(())
 }
 
 /// Prints. Whoever reads no more keeps no test from failing the run.
