@@ -462,7 +462,7 @@ impl Session {
             let resume_stop = self.interrupt().suspend();
             let done = work.call::<rhai::Dynamic>(()).map(drop);
             resume_stop();
-            let done = done.map_err(|error| crate::engine::raise::caught(&error, ""));
+            let done = done.map_err(|error| crate::engine::raise::caught(&error, work.source()));
             failed = failed.and(done);
         }
         failed

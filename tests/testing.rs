@@ -230,7 +230,22 @@ fn what_was_deferred_runs_and_its_failure_is_the_tests() {
     );
     let ran = operator.run(&["test", "d.rhai"]);
     assert_eq!(ran.code, Some(1), "{ran}");
-    assert!(ran.stdout.contains("error: not tidied"), "{ran}");
+    assert!(
+        ran.stdout.contains("error: not tidied\n  --> d.rhai:3:"),
+        "{ran}"
+    );
+    // A test's own failure does not hide it.
+    operator.work_file(
+        "both.rhai",
+        "//! B.\nfn main() {}\nfn test_b() { defer(|| fail(\"not tidied\")); fail(\"not so\") }",
+    );
+    let ran = operator.run(&["test", "both.rhai"]);
+    assert!(ran.stdout.contains("error: not so"), "{ran}");
+    assert!(
+        ran.stdout
+            .contains("what was deferred failed too: not tidied"),
+        "{ran}"
+    );
 }
 
 #[test]

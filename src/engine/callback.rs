@@ -29,6 +29,11 @@ impl Callback {
         }
     }
 
+    /// The script in which it was handed over.
+    pub(crate) fn source(&self) -> &str {
+        self.context.source.as_deref().unwrap_or_default()
+    }
+
     /// Runs it.
     pub(crate) fn call<T: Variant + Clone>(&self, arguments: impl FuncArgs) -> Raised<T> {
         let engine = self.session.engine().ok_or_else(|| {
