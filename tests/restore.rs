@@ -1,6 +1,7 @@
 //! `backup restore-test` with dumps of the real lake's databases, in a Job of the test cluster and on this machine: what
 //! restores is told with what is in it, and each fault by its own name; nothing is left of it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -470,6 +471,53 @@ fn a_real_restore_on_this_machine_that_is_killed_leaves_no_server_and_no_folder(
         let (_, stderr, took) = stopped(signal, command.spawn().unwrap(), || folders() > 0);
         assert!(took < Duration::from_secs(30), "{stderr}");
         in_time("the folder is gone", || (folders() == 0).then_some(()));
+    }
+}
+
+#[test]
+fn a_real_restore_whose_programs_are_killed_or_lose_the_server_says_nothing_of_the_dump() {
+    let vault = Vault::new();
+    let key = "pgstac/20260101T000000Z.dump";
+    vault.put(key, &vault.dump("postgres"));
+    let own = tempfile::tempdir().unwrap();
+    let open = |path: &Path| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    open(own.path());
+    for (does, reason) in [
+        ("kill -TERM $$", "ended"),
+        (
+            "echo 'psql: error: the server closed the connection' >&2; exit 2",
+            "no_server",
+        ),
+    ] {
+        for program in ["initdb", "postgres", "pg_restore", "psql"] {
+            let real = Path::new(&real_lake()["LAKE_PG_BIN"]).join(program);
+            let turn = match program {
+                "psql" => format!("case \"$*\" in *'-f -') {does} ;; esac\n"),
+                _ => String::new(),
+            };
+            let text = format!("#!/bin/sh\n{turn}exec {} \"$@\"\n", real.display());
+            let path = own.path().join(program);
+            std::fs::write(&path, text).unwrap();
+            open(&path);
+        }
+        let bin = own.path().to_str().unwrap().to_owned();
+        let variables = vault.variables(&[("DASHI_BACKUP_POSTGRES_BIN", bin)]);
+        let line = [
+            "backup",
+            "restore-test",
+            "--json",
+            "--local",
+            "--no-compare",
+        ];
+        let (code, told) = verdict(&vault.operator.run_in(&variables, &line));
+        let expected = (Some(1), &json!("not_tried"), &json!(reason));
+        assert_eq!(
+            (code, &told["verdict"], &told["reason"]),
+            expected,
+            "{told:#}"
+        );
     }
 }
 

@@ -120,7 +120,7 @@ bytes() { tail -c "+$(($1 + 1))" "$WORK/dump" | head -c "$2" | od -An -tx1 | tr 
 
 unpack() {
   [[ $(bytes 0 2) == 1f8b ]] || return 0
-  gzip -dc <"$WORK/dump" >"$WORK/unpacked" 2>"$WORK/archive.err" || judge 1 0 0
+  gzip -dc <"$WORK/dump" >"$WORK/unpacked" 2>"$WORK/archive.err" || judge "$?" 0 0
   mv "$WORK/unpacked" "$WORK/dump"
 }
 
@@ -167,9 +167,12 @@ restore() {
 }
 
 # What keeps the archive from being read comes before what SQL makes of half an archive. Whoever reads no more makes the
-# archive's program fail as well.
+# archive's program fail as well (141). What was killed, or lost its server, tells nothing about the dump.
 judge() {
-  local archive sql
+  local archive sql status
+  for status in "$@"; do
+    ((status <= 128 || status == 141)) || { say "stopped: a program of the restore was ended by signal $((status - 128))" && exit 143; }
+  done
   archive=$(grep -v -i 'broken pipe\|could not write' "$WORK/archive.err" | grep -m 1 -i 'error\|gzip:\|corrupt\|unexpected' | cut -c1-500)
   if (($1 != 0)) && [[ -n $archive ]]; then
     case $archive in
@@ -179,6 +182,7 @@ judge() {
     esac
   fi
   sql=$(grep -m 1 -A 2 'ERROR:\|FATAL:\|error:' "$WORK/sql.err" | tr '\n\t' '  ' | cut -c1-500)
+  (($3 != 2)) || fail no_server "the connection to PostgreSQL was lost: ${sql:-psql ended with 2}"
   (($3 == 0)) || fail restore_error "${sql:-psql ended with $3}"
   (($1 == 0)) || fail damaged "the archive's program ended with $1"
 }
