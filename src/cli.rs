@@ -161,23 +161,16 @@ pub fn command(library: &Library, wanted: &Wanted) -> Command {
     Tree::of(library).add_to(root, wanted)
 }
 
-/// The help of a command of the program's own, if there is one of these words.
-pub(crate) fn help_of(library: &Library, words: &[String]) -> Option<String> {
-    let mut command = command(library, &Wanted::All);
-    command.build();
-    for word in words {
-        command = command.find_subcommand(word)?.clone();
-    }
-    let is_root = words.is_empty();
-    (!is_root).then(|| command.render_long_help().to_string())
+/// The whole tree, in which each command knows how it is called.
+pub(crate) fn built(library: &Library) -> Command {
+    let mut root = command(library, &Wanted::All);
+    root.build();
+    root
 }
 
-/// The commands of a group of the program's own.
-pub(crate) fn parts_of(library: &Library, name: &str) -> Vec<String> {
-    let root = command(library, &Wanted::All);
-    let group = root.find_subcommand(name);
-    let parts = group.into_iter().flat_map(Command::get_subcommands);
-    parts.map(|part| part.get_name().to_owned()).collect()
+/// The help of a command of such a tree.
+pub(crate) fn help_of(command: &Command) -> String {
+    command.clone().render_long_help().to_string()
 }
 
 /// Whose headers are read: reading all of them would take most of a command's start once there are many.

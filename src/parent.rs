@@ -1,14 +1,35 @@
 //! Programs that this one starts of itself, tests and the commands in them, end when it does, however it does.
 
-use std::process::exit;
+use std::path::PathBuf;
+use std::process::{Stdio, exit};
 
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal, test_kill_process};
 
+use tokio::process::Command;
+
 use crate::config::Environment;
-use crate::error::Kind;
+use crate::error::{Error, Kind, Result};
 
 /// The variable that names the process with which this one is to end.
-pub(crate) const VARIABLE: &str = "DASHICTL_PARENT";
+const VARIABLE: &str = "DASHICTL_PARENT";
+
+/// The file of this program.
+pub(crate) fn program() -> Result<PathBuf> {
+    std::env::current_exe()
+        .map_err(|error| Error::new(Kind::Io, "dashictl cannot find itself").caused_by(&error))
+}
+
+/// This program once more, with these variables and no others and nothing to read. It ends with this process.
+pub(crate) fn child<'a>(variables: impl IntoIterator<Item = (&'a str, String)>) -> Result<Command> {
+    let mut command = Command::new(program()?);
+    command
+        .env_clear()
+        .envs(variables)
+        .env(VARIABLE, std::process::id().to_string())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    Ok(command)
+}
 
 /// Ends this process when the one that has started it ends, where that has asked for it.
 pub(crate) fn end_with(environment: &Environment) {

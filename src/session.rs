@@ -2,12 +2,12 @@
 //! asked for. Everything that a native function needs and that is not its argument hangs here.
 
 mod cluster;
+mod sandbox;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use crate::clients::cluster::Cluster;
@@ -29,7 +29,7 @@ use crate::inventory::{self, Referenced, Wanted};
 use crate::lake::{self, Lake};
 use crate::named_paths::NamedPaths;
 use crate::output::Console;
-use crate::sandbox::{self, Clock, Ports, Sandbox};
+use crate::sandbox::Sandbox;
 use crate::sources::Sources;
 
 /// One run. Clones are the same run.
@@ -164,33 +164,6 @@ impl Session {
         &self.0.sources
     }
 
-    /// What time it is: in the sandbox, by its clock.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.sandbox_folder()
-            .map_or_else(Timestamp::now, |folder| Clock::of(&folder).now())
-    }
-
-    /// The folder of the sandbox's state, where that is the context.
-    pub(crate) fn sandbox_folder(&self) -> Option<PathBuf> {
-        let is_sandbox = self.0.setup.config.is_sandbox();
-        let folder = is_sandbox.then(|| sandbox::folder(self.environment()));
-        folder.and_then(Result::ok)
-    }
-
-    /// Waits so long. A sandbox's clock that stands goes on by that instead, at once.
-    pub(crate) fn pause(&self, duration: Duration) -> Result<()> {
-        if let Some(folder) = self.sandbox_folder()
-            && Clock::of(&folder).advance(duration)?
-        {
-            return Ok(());
-        }
-        self.wait(async {
-            tokio::time::sleep(duration).await;
-            Ok(())
-        })
-    }
-
     /// Waits for work on the runtime, on a thread that is not of the runtime. A stop of the run ends the wait.
     pub fn wait<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.runtime().block_on(self.stoppable(work))
@@ -219,31 +192,6 @@ impl Session {
     /// The engine, while it lives.
     pub(crate) fn engine(&self) -> Option<Arc<rhai::Engine>> {
         self.0.engine.get().and_then(Weak::upgrade)
-    }
-
-    /// The configuration with real endpoints: brings the sandbox up where that is the context.
-    pub fn endpoints(&self) -> Result<&Config> {
-        if !self.0.setup.config.is_sandbox() {
-            return Ok(&self.0.setup.config);
-        }
-        // One thread starts it, the others of a `parallel` wait for it here.
-        let mut running = self
-            .0
-            .sandbox
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if running.is_none() {
-            let folder = sandbox::folder(self.environment())?;
-            let sandbox = self.wait(Sandbox::start(&folder, Ports::default()))?;
-            let mut config = self.0.setup.config.clone();
-            config.sandbox_endpoints(endpoints_of(&sandbox))?;
-            let _ = self.0.endpoints.set(config);
-            *running = Some(sandbox);
-        }
-        self.0
-            .endpoints
-            .get()
-            .ok_or_else(|| Error::internal("the sandbox has no endpoints"))
     }
 
     /// Keeps a secret that a script took out of every trace and error.
@@ -467,22 +415,6 @@ impl Session {
         }
         failed
     }
-}
-
-/// The settings that a running sandbox brings.
-fn endpoints_of(sandbox: &Sandbox) -> [(&'static str, String); 9] {
-    [
-        ("ingest.user", "operator"),
-        ("stac_url", sandbox.stac_url()),
-        ("prefect_url", sandbox.prefect_url()),
-        ("loki_url", sandbox.loki_url()),
-        ("ingest_url", sandbox.ingest_url()),
-        ("s3.endpoint", sandbox.s3_endpoint()),
-        ("s3.region", sandbox.region()),
-        ("s3.access_key", sandbox.access_key()),
-        ("s3.secret_key", sandbox.secret_key()),
-    ]
-    .map(|(path, value)| (path, value.to_owned()))
 }
 
 /// Where the services are that hold no objects, by their setting; one that is switched off or cannot be reached from

@@ -145,6 +145,9 @@ fn a_protected_context_is_only_read_until_it_is_armed() {
     let held =
         format!("let f = || {change};\n1 + 1\ntry {{ {change} }} catch {{ \"caught\" }}\n_\n");
     assert_eq!(typed(&operator, &["--yes"], &held).stdout, "2\n2\n");
+    // A function that only reads is called beside one that does not.
+    let beside = format!("fn put() {{ {change} }}\nfn look() {{ 41 + 1 }}\nlook()\n");
+    assert_eq!(typed(&operator, &["--yes"], &beside).success(), "42\n");
     let other = typed(&operator, &["--yes"], ":arm prod\n").failure(2);
     assert!(
         other.contains("this is 'default', and not 'prod'"),

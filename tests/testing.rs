@@ -344,6 +344,45 @@ fn a_test_may_do_what_its_script_may_not() {
 }
 
 #[test]
+fn what_has_ended_before_a_stop_is_told_though_its_turn_had_not_come() {
+    let operator = Operator::new();
+    let script =
+        "//! Loop.\nfn main() {}\nfn test_a() { loop {} }\nfn test_b() { fs::write(\"b\", \"\"); }";
+    operator.work_file("loop.rhai", script);
+    let child = operator
+        .command(&["test", "loop.rhai", "--jobs", "2"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // First both, then one alone.
+    let begun = Instant::now();
+    let mut most = 0;
+    while most < 2 || children(child.id()).len() > 1 {
+        most = most.max(children(child.id()).len());
+        assert!(
+            begun.elapsed() < Duration::from_mins(1),
+            "{most} ran at once"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let ran = operator.ended(child);
+    assert_eq!(ran.code, Some(130), "{ran}");
+    assert!(
+        ran.stdout.contains("test loop.rhai::test_b ... ok"),
+        "{ran}"
+    );
+    assert!(
+        ran.stdout
+            .contains("test result: stopped. 1 passed; 0 failed; 1 not run;"),
+        "{ran}"
+    );
+}
+
+#[test]
 fn what_a_test_has_started_ends_with_it() {
     let operator = Operator::new();
     operator.work_file(
@@ -471,4 +510,14 @@ fn a_test_that_main_calls_is_no_way_around_the_check() {
         ran.stderr.contains("s3::delete has the effect 'destroy'"),
         "{ran}"
     );
+    // Nor is one that is only named, or a function that nothing calls.
+    for body in [
+        "fn main() { Fn(\"test_w\").call() }\nfn test_w() { s3::delete([\"s3://landing/x\"]); }",
+        "fn main() { 1 }\nfn spare() { s3::delete([\"s3://landing/x\"]); }",
+        "fn main() { 1 }\nfn test_w() { }\nfn spare() { s3::delete([\"s3://landing/x\"]); }",
+    ] {
+        operator.work_file("w.rhai", &format!("//! W.\n{body}"));
+        let ran = operator.run(&["check", "w.rhai"]);
+        assert_eq!(ran.code, Some(1), "{body}: {ran}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::canary::{self, HOOK};
 use super::fake::{Answer, FakeService};
-use super::operator::Operator;
+use super::operator::{Operator, Ran};
 
 fn operator(hook: &FakeService) -> Operator {
     Operator::in_context("sandbox").with("HOOK", format!("{}/hooks/{HOOK}", hook.url()))
@@ -11,12 +11,17 @@ fn operator(hook: &FakeService) -> Operator {
 const NOTIFY: &str = "//! Tell them.\n//!\n//! ```toml\n//! effect = \"write\"\n//! ```\nimport \"std/notify\" as notify;\n\
     fn main() { notify::chat(env::secret(\"HOOK\"), \"swept\").status }";
 
+/// What came of telling them.
+fn told(operator: &Operator, flags: &[&str]) -> Ran {
+    operator.work_file("tell.rhai", NOTIFY);
+    operator.run(&[flags, &["run", "tell.rhai"]].concat())
+}
+
 #[test]
 fn a_webhook_is_told_once_and_its_url_is_seen_nowhere() {
     let hook = FakeService::start(vec![Answer::status(200, "ok")]);
     let operator = operator(&hook);
-    operator.work_file("tell.rhai", NOTIFY);
-    let ran = operator.run(&["-vv", "run", "tell.rhai"]);
+    let ran = told(&operator, &["-vv"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "200\n"), "{ran}");
     canary::assert_none(ran.to_string().as_bytes(), "what it printed");
     let asked = hook.asked();
@@ -42,8 +47,7 @@ fn a_webhook_is_told_once_and_its_url_is_seen_nowhere() {
 fn a_dry_run_sends_nothing_and_says_what_it_would() {
     let hook = FakeService::start(Vec::new());
     let operator = operator(&hook);
-    operator.work_file("tell.rhai", NOTIFY);
-    let ran = operator.run(&["run", "tell.rhai", "--dry-run"]);
+    let ran = told(&operator, &["--dry-run"]);
     assert_eq!(ran.code, Some(0), "{ran}");
     assert!(ran.to_string().contains("POST http://127.0.0.1/…"), "{ran}");
     assert_eq!(hook.asked().len(), 0);
@@ -53,8 +57,7 @@ fn a_dry_run_sends_nothing_and_says_what_it_would() {
 fn a_refusal_names_the_host_and_what_it_said() {
     let hook = FakeService::start(vec![Answer::status(400, "text is too long")]);
     let operator = operator(&hook);
-    operator.work_file("tell.rhai", NOTIFY);
-    let ran = operator.run(&["run", "tell.rhai"]);
+    let ran = told(&operator, &[]);
     assert_ne!(ran.code, Some(0), "{ran}");
     assert!(
         ran.stderr
@@ -107,8 +110,7 @@ fn who_is_sent_elsewhere_has_told_nobody() {
         Answer::status(302, "").header("location", "https://chat.example/elsewhere"),
     ]);
     let operator = operator(&hook);
-    operator.work_file("tell.rhai", NOTIFY);
-    let ran = operator.run(&["run", "tell.rhai"]);
+    let ran = told(&operator, &[]);
     assert_ne!(ran.code, Some(0), "{ran}");
     assert!(
         ran.stderr

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue, LOCATION};
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -59,7 +59,7 @@ impl Web {
         headers: Vec<(String, String)>,
         timeout: Option<Duration>,
     ) -> Result<Value> {
-        self.exchange(&WebRequest {
+        let request = WebRequest {
             method: Method::GET,
             url: url.to_owned(),
             // Presigned URLs come here too: what is shown has no signature.
@@ -67,42 +67,43 @@ impl Web {
             headers,
             body: None,
             timeout,
-        })
-        .await
+        };
+        Ok(self.exchange(&request).await?.into_json())
     }
 
     /// Sends a request that changes something, once. Answers as `get` does; but who is sent elsewhere has changed nothing.
     pub async fn send(&self, _: Permit, request: &WebRequest) -> Result<Value> {
         let answer = self.exchange(request).await?;
-        let status = answer["status"]
-            .as_u64()
-            .and_then(|status| u16::try_from(status).ok());
-        let Some(status @ 300..400) = status else {
-            return Ok(answer);
-        };
-        let (method, shown) = (&request.method, &request.shown);
-        let message =
-            format!("{method} {shown} was answered with status {status}: it is somewhere else");
-        let error = Error::new(Kind::Protocol, message)
-            .request("http", method.as_str(), shown)
-            .status(status)
-            .hint("send it there: redirects are not followed");
-        Err(match answer["headers"]["location"].as_str() {
+        if !(300..400).contains(&answer.status) {
+            return Ok(answer.into_json());
+        }
+        let error = refused(
+            request,
+            answer.status,
+            Kind::Protocol,
+            ": it is somewhere else",
+        )
+        .hint("send it there: redirects are not followed");
+        let location = answer
+            .headers
+            .get(LOCATION)
+            .and_then(|place| place.to_str().ok());
+        Err(match location {
             Some(place) => error.cause(format!("location: {}", hide_parameters(place))),
             None => error,
         })
     }
 
-    async fn exchange(&self, request: &WebRequest) -> Result<Value> {
+    async fn exchange(&self, request: &WebRequest) -> Result<Answer> {
         let url = web_url(&request.url)?;
-        let (method, shown) = (&request.method, &request.shown);
+        let method = &request.method;
         let bound = request.timeout.unwrap_or(self.transport.timeout);
         let client =
             connection::build("http", connection::builder("http", &url, &self.transport)?)?;
         let headers = sent(&request.headers)?;
         let body = request.body.as_deref().map(str::as_bytes);
         self.tracer
-            .sent("http", method.as_str(), shown, &headers, body);
+            .sent("http", method.as_str(), &request.shown, &headers, body);
         let started = Instant::now();
         let failed = |error: reqwest::Error| self.unreached(request, bound, &error);
         let mut sending = client
@@ -124,16 +125,13 @@ impl Web {
         );
         if status >= 400 {
             let said: String = body.chars().take(600).collect();
-            let error = Error::new(
-                Kind::of_status(status),
-                format!("{method} {shown} was answered with status {status}"),
-            );
-            return Err(error
-                .request("http", method.as_str(), shown)
-                .status(status)
-                .cause(said));
+            return Err(refused(request, status, Kind::of_status(status), "").cause(said));
         }
-        Ok(json!({"status": status, "headers": came_back(&headers), "body": body}))
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
     }
 
     fn unreached(&self, request: &WebRequest, bound: Duration, error: &reqwest::Error) -> Error {
@@ -150,6 +148,28 @@ impl Web {
         };
         failure.request("http", request.method.as_str(), url)
     }
+}
+
+/// What a server has answered.
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    fn into_json(self) -> Value {
+        json!({"status": self.status, "headers": came_back(&self.headers), "body": self.body})
+    }
+}
+
+/// A status that is no success.
+fn refused(request: &WebRequest, status: u16, kind: Kind, more: &str) -> Error {
+    let (method, shown) = (&request.method, &request.shown);
+    let message = format!("{method} {shown} was answered with status {status}{more}");
+    Error::new(kind, message)
+        .request("http", method.as_str(), shown)
+        .status(status)
 }
 
 /// Only what a web server is: `file:` and its like are no way around `fs::`.

@@ -60,7 +60,7 @@ impl Resolver {
         if path.starts_with("std/") {
             return Ok(path.to_owned());
         }
-        let file = if Path::new(path).extension().is_some_and(|end| end == "rhai") {
+        let file = if library::has_ending(Path::new(path)) {
             path.to_owned()
         } else {
             format!("{path}.rhai")

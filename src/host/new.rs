@@ -10,7 +10,7 @@ use super::Host;
 use crate::config::quoted;
 use crate::effects::Effect;
 use crate::error::{Error, Kind, Result};
-use crate::script::library::{HOST_COMMANDS, Library};
+use crate::script::library::{HOST_COMMANDS, Library, has_ending};
 
 /// What a runbook of an effect begins as: its text, and what it is about where nobody says.
 fn template(effect: Effect) -> (&'static str, &'static str) {
@@ -104,7 +104,7 @@ impl Place {
     /// Words make a command of the operator's own; a path is where it says.
     fn of(host: &Host, library: &Library, name: &[String]) -> Result<Place> {
         if let [path] = name
-            && (path.contains('/') || has_ending(path))
+            && (path.contains('/') || has_ending(Path::new(path)))
         {
             return Place::at(path);
         }
@@ -125,7 +125,7 @@ impl Place {
     }
 
     fn at(path: &str) -> Result<Place> {
-        let path = if has_ending(path) {
+        let path = if has_ending(Path::new(path)) {
             path.to_owned()
         } else {
             format!("{path}.rhai")
@@ -143,10 +143,6 @@ impl Place {
             words: vec![stem],
         })
     }
-}
-
-fn has_ending(path: &str) -> bool {
-    Path::new(path).extension().is_some_and(|end| end == "rhai")
 }
 
 fn is_word(word: &str) -> bool {

@@ -128,7 +128,7 @@ impl Passes<'_> {
             self.settle_clock()?;
             return Ok((None, u8::try_from(code).unwrap_or(1)));
         }
-        let outcome = self.both(read, deferred).map_err(explained)?;
+        let outcome = both(self.session(), read, deferred).map_err(explained)?;
         self.settle_clock()?;
         let code = outcome.exit_code().map_err(explained)?;
         // A stream can be read once, and it was.
@@ -436,23 +436,7 @@ impl Passes<'_> {
             return ended;
         }
         let explained = |error| session.redacted(with_excerpt(error, session));
-        self.both(ended, deferred.map_err(explained))
-    }
-
-    /// What was deferred fails a run that did not fail; a run's own failure is told before it.
-    fn both<T>(&self, result: Result<T>, deferred: Result<()>) -> Result<T> {
-        match (result, deferred) {
-            (Ok(_), Err(error)) => Err(error),
-            (Err(error), Err(other)) => {
-                if other.kind() != Kind::Interrupted {
-                    self.session()
-                        .console()
-                        .warn(&format!("what was deferred failed too: {other}"));
-                }
-                Err(error)
-            }
-            (result, Ok(())) => result,
-        }
+        both(self.session(), ended, deferred.map_err(explained))
     }
 
     /// What a pass ended in, with `exit` and Ctrl-C, which may come while a stream is read.
@@ -472,5 +456,19 @@ impl Passes<'_> {
             None if interrupt.part_end().is_some() => Ok(0),
             None => shown.map_err(|error| session.redacted(with_excerpt(error, session))),
         }
+    }
+}
+
+/// What was deferred fails a run that did not fail; a run's own failure is told before it.
+pub(super) fn both<T>(session: &Session, result: Result<T>, deferred: Result<()>) -> Result<T> {
+    match (result, deferred) {
+        (Ok(_), Err(error)) => Err(error),
+        (Err(error), Err(other)) => {
+            if other.kind() != Kind::Interrupted {
+                session.warn(&format!("what was deferred failed too: {other}"));
+            }
+            Err(error)
+        }
+        (result, Ok(())) => result,
     }
 }

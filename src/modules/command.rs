@@ -13,6 +13,7 @@ use crate::effects::Effect;
 use crate::engine::call::Call;
 use crate::engine::registry::{Namespace, native};
 use crate::error::{Error, Result};
+use crate::parent;
 use crate::script::bundle::bundle;
 use crate::script::header::{Header, Need};
 use crate::script::library::{Library, Owner, Script};
@@ -68,8 +69,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// ```
         read fn program(call) -> "string" {
             let _ = call;
-            let path = std::env::current_exe().map_err(|error| Error::io("find", Path::new("the running program"), &error))?;
-            path.display().to_string()
+            parent::program()?.display().to_string()
         }
 
         /// Words as a shell reads them again.

@@ -2,14 +2,13 @@
 //! on it as an operator runs them. On any other lake they are refused.
 
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rhai::{Array, Dynamic, ImmutableString, Map};
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use super::command::word;
 use super::time::moment_of;
@@ -219,23 +218,16 @@ fn run(call: &Call, words: &Dynamic, variables: &Map) -> Result<Value> {
     let session = call.session();
     let words = words_of(words)?;
     // The lake that it is to run on has its servers in this process, or in its own: both serve the same folder.
-    let program = std::env::current_exe()
-        .map_err(|error| Error::new(Kind::Io, "dashictl cannot find itself").caused_by(&error))?;
-    let mut command = Command::new(program);
+    let own = session.environment().pairs();
+    let own = own.map(|(name, value)| (name, value.to_owned()));
+    let given = variables
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_string()));
+    let mut command = parent::child(own.chain(given))?;
     command
         .args(["--context", "sandbox"])
         .args(&words)
-        .current_dir(session.folder())
-        .env_clear()
-        .envs(session.environment().pairs())
-        .envs(
-            variables
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.to_string())),
-        )
-        .env(parent::VARIABLE, std::process::id().to_string())
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+        .current_dir(session.folder());
     let output = call.wait(async {
         let output = command.output().await;
         output.map_err(|error| Error::new(Kind::Io, "dashictl cannot be run").caused_by(&error))

@@ -16,7 +16,7 @@ use crate::engine::outcome::Outcome;
 use crate::engine::value::{one_line, type_name};
 use crate::error::{Error, Kind, Result, nearest};
 use crate::host::doc;
-use crate::script::library::Library;
+use crate::script::library::{Library, has_ending};
 use crate::time::spell;
 
 /// The commands: name, argument, what it does.
@@ -385,7 +385,7 @@ fn files(working: &Path, typed: &str) -> Vec<Candidate> {
     let named = entries.filter_map(|entry| {
         let name = entry.file_name().into_string().ok()?;
         let is_folder = entry.path().is_dir();
-        let is_script = entry.path().extension().is_some_and(|end| end == "rhai");
+        let is_script = has_ending(&entry.path());
         let is_wanted = name.starts_with(begun) && (is_folder || is_script);
         let is_shown = begun.starts_with('.') || !name.starts_with('.');
         let end = if is_folder { "/" } else { "" };

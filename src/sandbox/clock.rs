@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
+use crate::file;
 
 /// One second in microseconds.
 pub(crate) const SECOND: i64 = 1_000_000;
@@ -24,6 +25,10 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 /// The file beside a lake's state that says at which moment its clock stands. The folder's owner knows its files by how
 /// their names begin.
 const FILE: &str = "sandbox-clock";
+/// The file that is locked while somebody moves it.
+const LOCK: &str = "sandbox-clock-lock";
+/// Both, for who removes the state.
+pub(crate) const FILES: [&str; 2] = [FILE, LOCK];
 
 /// The clock of one sandbox: this machine's, unless it was told to stand. It is asked anew each time, because several
 /// programs may run on one sandbox.
@@ -67,23 +72,15 @@ impl Clock {
 
     /// Lets it stand at a moment, or run with this machine's.
     pub fn set(&self, at: Option<Timestamp>) -> Result<()> {
-        let failed = |error: std::io::Error| Error::io("write", &self.file, &error);
-        let Some(at) = at else {
-            return match fs::remove_file(&self.file) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
-                _ => Ok(()),
-            };
-        };
-        let folder = self.file.parent().unwrap_or_else(|| Path::new("."));
-        fs::create_dir_all(folder).map_err(failed)?;
-        // It appears whole: others read it at any time.
-        let beside = tempfile::Builder::new().prefix(FILE).tempfile_in(folder);
-        let beside = beside.map_err(failed)?;
-        fs::write(beside.path(), at.to_string()).map_err(failed)?;
-        beside
-            .persist(&self.file)
-            .map(drop)
-            .map_err(|error| failed(error.error))
+        if let Some(at) = at {
+            return file::replace(&self.file, at.to_string().as_bytes());
+        }
+        match fs::remove_file(&self.file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("remove", &self.file, &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Moves a clock that stands on by so much. Gives whether it does. What several ask for at once adds up.
@@ -92,8 +89,7 @@ impl Clock {
             return Ok(false);
         }
         let failed = |error: std::io::Error| Error::io("lock", &self.file, &error);
-        let lock =
-            fs::File::create(self.file.with_file_name(format!("{FILE}-lock"))).map_err(failed)?;
+        let lock = fs::File::create(self.file.with_file_name(LOCK)).map_err(failed)?;
         lock.lock().map_err(failed)?;
         let Some(at) = self.stands_at() else {
             return Ok(false);

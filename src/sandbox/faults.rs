@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 pub const SERVICES: [&str; 5] = ["stac", "s3", "prefect", "loki", "ingest"];
 
 /// The file of the faults. There is none where nothing goes wrong, which is all that a request looks at then.
-const FILE: &str = "sandbox-faults";
+pub(crate) const FILE: &str = "sandbox-faults";
 
 /// Something that goes wrong at a service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

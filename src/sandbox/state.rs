@@ -16,7 +16,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
-use super::clock::Clock;
+use super::clock::{self, Clock};
+use super::faults;
 use crate::error::{Error, Kind, Result};
 
 /// The tables' version, kept as `user_version`; another number is refused rather than guessed at.
@@ -193,17 +194,14 @@ pub(crate) fn remove(dir: &Path) -> Result<()> {
         }
         Err(TryLockError::Error(error)) => return Err(Error::io("lock", dir, &error)),
     }
-    for name in [
-        "lake.sqlite",
-        "lake.sqlite-wal",
-        "lake.sqlite-shm",
-        "objects",
-        "incoming",
-        "sandbox-clock",
-        "sandbox-clock-lock",
-        "sandbox-faults",
-        "sandbox",
-    ] {
+    let database = ["lake.sqlite", "lake.sqlite-wal", "lake.sqlite-shm"];
+    let beside = clock::FILES.into_iter().chain([faults::FILE]);
+    let names = database
+        .into_iter()
+        .chain(["objects", "incoming"])
+        .chain(beside);
+    // What says whose the folder is goes last.
+    for name in names.chain(["sandbox"]) {
         remove_entry(&dir.join(name))?;
     }
     // Something else may lie in the folder by now; then it stays.

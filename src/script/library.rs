@@ -181,7 +181,12 @@ fn is_script(path: &Path) -> bool {
     let hidden = path
         .components()
         .any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
-    !hidden && path.extension().is_some_and(|end| end == "rhai")
+    !hidden && has_ending(path)
+}
+
+/// Whether a path ends as those of scripts do.
+pub(crate) fn has_ending(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "rhai")
 }
 
 /// The scripts below a folder, in order. What cannot be read is not there; folders are entered once, so that links in a
@@ -312,10 +317,7 @@ pub fn embedded(folder: &str) -> Vec<(PathBuf, Cow<'static, str>)> {
 
 fn gather(dir: &include_dir::Dir<'static>, found: &mut Vec<(PathBuf, Cow<'static, str>)>) {
     for file in dir.files() {
-        if let (true, Some(text)) = (
-            file.path().extension().is_some_and(|end| end == "rhai"),
-            file.contents_utf8(),
-        ) {
+        if let (true, Some(text)) = (has_ending(file.path()), file.contents_utf8()) {
             found.push((file.path().to_path_buf(), Cow::Borrowed(text)));
         }
     }

@@ -3,6 +3,7 @@
 //! gate refuses it where it is too much.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Stmt};
 
@@ -20,28 +21,43 @@ pub(crate) fn reach(engine: &Engine, ast: &AST, own: &AST, also: &[String]) -> E
     let mut reach = Reach {
         engine,
         most: Effect::Read,
+        modules: BTreeMap::new(),
         seen: BTreeSet::new(),
     };
-    let imports = imports_of(ast);
-    let mut found = Found::default();
-    for statement in own.statements() {
-        statement.walk(&mut Vec::new(), &mut |path| found.take(path));
-    }
-    found.own.extend(also.iter().cloned());
-    // Closures of the statements themselves.
-    found.own.extend(closures(own, None));
-    reach.follow(ast, &imports, found);
+    let mut first = Calls::of(own).0.remove(&None).unwrap_or_default();
+    first.own.extend(also.iter().cloned());
+    reach.follow(&Rc::new(Module::of(ast)), &first);
     reach.most
+}
+
+/// A script with what its functions call and what it imports.
+struct Module {
+    source: Option<String>,
+    calls: Calls,
+    /// The paths of what it imports, by alias.
+    imports: BTreeMap<String, String>,
+}
+
+impl Module {
+    fn of(ast: &AST) -> Module {
+        Module {
+            source: ast.source().map(str::to_owned),
+            calls: Calls::of(ast),
+            imports: imports_of(ast),
+        }
+    }
 }
 
 struct Reach<'a> {
     engine: &'a Engine,
     most: Effect,
+    /// What was imported, by the script that does and the path it names.
+    modules: BTreeMap<(Option<String>, String), Option<Rc<Module>>>,
     seen: BTreeSet<Name>,
 }
 
 impl Reach<'_> {
-    fn follow(&mut self, ast: &AST, imports: &BTreeMap<String, String>, found: Found) {
+    fn follow(&mut self, module: &Rc<Module>, found: &Found) {
         for path in &found.native {
             let effects = self
                 .engine
@@ -50,35 +66,82 @@ impl Reach<'_> {
                 .map(|function| function.effect);
             self.most = effects.fold(self.most, Effect::max);
         }
-        for name in found.own {
-            self.enter(ast, imports, &name);
+        for name in &found.own {
+            self.enter(module, name);
         }
-        for (alias, name) in found.qualified {
-            let Some(path) = imports.get(&alias) else {
-                continue;
-            };
-            let parsed = self
-                .engine
-                .resolver
-                .parse(&self.engine.rhai, ast.source(), path);
-            if let Ok(module) = parsed {
-                let imports = imports_of(&module);
-                self.enter(&module, &imports, &name);
+        for (alias, name) in &found.qualified {
+            let path = module.imports.get(alias);
+            if let Some(imported) = path.and_then(|path| self.imported(module, path)) {
+                self.enter(&imported, name);
             }
         }
     }
 
-    /// Goes into the functions of that name, with the closures that stand in them.
-    fn enter(&mut self, ast: &AST, imports: &BTreeMap<String, String>, name: &str) {
-        let source = ast.source().unwrap_or_default().to_owned();
+    /// Goes into the functions of that name.
+    fn enter(&mut self, module: &Rc<Module>, name: &str) {
+        let source = module.source.clone().unwrap_or_default();
         if !self.seen.insert((source, name.to_owned())) {
             return;
         }
-        let mut found = Found::default();
-        ast.clone_functions_only_filtered(|_, _, _, known, _| known == name)
-            .walk(&mut |path: &[ASTNode]| found.take(path));
-        found.own.extend(closures(ast, Some(name)));
-        self.follow(ast, imports, found);
+        if let Some(found) = module.calls.0.get(&Some(name.to_owned())) {
+            self.follow(module, found);
+        }
+    }
+
+    fn imported(&mut self, by: &Module, path: &str) -> Option<Rc<Module>> {
+        let Engine { rhai, resolver, .. } = self.engine;
+        let known = self.modules.entry((by.source.clone(), path.to_owned()));
+        let module = known.or_insert_with(|| {
+            let parsed = resolver.parse(rhai, by.source.as_deref(), path);
+            parsed.ok().map(|ast| Rc::new(Module::of(&ast)))
+        });
+        module.clone()
+    }
+}
+
+/// What each named function of a script calls, with its closures, and what is called in none. Where a statement stands says
+/// whose it is: the engine's own choice of functions by name gives all of them.
+pub(super) struct Calls(BTreeMap<Option<String>, Found>);
+
+impl Calls {
+    pub(super) fn of(ast: &AST) -> Calls {
+        let spans = Spans::of(ast);
+        let mut calls: BTreeMap<Option<String>, Found> = BTreeMap::new();
+        ast.walk(&mut |path: &[ASTNode]| {
+            let within = path
+                .first()
+                .and_then(|first| spans.name_at(first.position()));
+            calls
+                .entry(within.map(str::to_owned))
+                .or_default()
+                .take(path);
+            true
+        });
+        Calls(calls)
+    }
+
+    /// The names that come to be called when the script is run: from its statements and its `main` on.
+    pub(super) fn of_run(&self) -> BTreeSet<String> {
+        let of_statements = self.0.get(&None).map(|found| found.own.clone());
+        let mut first = of_statements.unwrap_or_default();
+        first.insert("main".to_owned());
+        self.from(first)
+    }
+
+    /// Some functions, and the names that come to be called from them on.
+    pub(super) fn from(&self, first: BTreeSet<String>) -> BTreeSet<String> {
+        let mut reached = BTreeSet::new();
+        let mut open: Vec<String> = first.into_iter().collect();
+        while let Some(name) = open.pop() {
+            let known = reached.insert(name.clone()).then_some(Some(name));
+            let found = known.and_then(|name| self.0.get(&name));
+            open.extend(
+                found
+                    .into_iter()
+                    .flat_map(|found| found.own.iter().cloned()),
+            );
+        }
+        reached
     }
 }
 
@@ -91,7 +154,7 @@ struct Found {
 }
 
 impl Found {
-    fn take(&mut self, path: &[ASTNode]) -> bool {
+    fn take(&mut self, path: &[ASTNode]) {
         match path.last() {
             Some(
                 ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _))
@@ -105,7 +168,6 @@ impl Found {
             }
             _ => {}
         }
-        true
     }
 
     fn call(&mut self, call: &FnCallExpr) {
@@ -140,14 +202,4 @@ fn imports_of(ast: &AST) -> BTreeMap<String, String> {
         true
     });
     imports
-}
-
-/// The closures of a script that stand in the functions of a name; without one, those that stand in none.
-fn closures(ast: &AST, within: Option<&str>) -> Vec<String> {
-    let spans = Spans::of(ast);
-    ast.iter_fn_def()
-        .filter(|function| function.name.contains('$'))
-        .filter(|closure| spans.name_at(closure.body.start_position()) == within)
-        .map(|closure| closure.name.to_string())
-        .collect()
 }

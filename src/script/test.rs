@@ -1,9 +1,10 @@
 //! The functions of a script that are tests: they are called by `dashictl test` alone, and only on sandboxes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use rhai::{AST, Position};
 
+use super::reach::Calls;
 use super::spans::Spans;
 
 /// What the name of a test begins with.
@@ -23,8 +24,8 @@ fn is_test(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
-/// The functions of a script that only its tests call, the tests among them. In a library, whose functions others call, the
-/// tests alone.
+/// The functions of a script that its tests call and a run of it does not, the tests among them. In a library, whose functions
+/// others call, the tests alone.
 pub(super) struct TestCode {
     spans: Spans,
     names: BTreeSet<String>,
@@ -32,17 +33,22 @@ pub(super) struct TestCode {
 
 impl TestCode {
     pub(super) fn of(ast: &AST) -> TestCode {
-        let spans = Spans::of(ast);
-        let names = ast.iter_fn_def().map(|function| function.name.to_string());
-        let (tests, others): (BTreeSet<String>, BTreeSet<String>) =
-            names.partition(|name| is_test(name));
-        let mut names = tests;
-        if others.contains("main") {
-            let reached = reached(&calls(ast, &spans));
-            names.extend(others);
-            names.retain(|name| !reached.contains(name));
+        let functions = || ast.iter_fn_def().map(|function| function.name.as_str());
+        let mut names: BTreeSet<String> = functions()
+            .filter(|name| is_test(name))
+            .map(str::to_owned)
+            .collect();
+        // Most scripts have no tests, and are not to pay for those that have.
+        if !names.is_empty() && functions().any(|name| name == "main") {
+            let calls = Calls::of(ast);
+            let run = calls.of_run();
+            names = calls.from(names);
+            names.retain(|name| !run.contains(name));
         }
-        TestCode { spans, names }
+        TestCode {
+            spans: Spans::of(ast),
+            names,
+        }
     }
 
     /// Whether a place is in one of them.
@@ -50,43 +56,6 @@ impl TestCode {
         let function = self.spans.name_at(position);
         function.is_some_and(|name| self.names.contains(name))
     }
-}
-
-/// The functions that are called when a script is run.
-fn reached(calls: &Calls) -> BTreeSet<String> {
-    let mut reached = BTreeSet::from(["main".to_owned()]);
-    let mut open = vec![None, Some("main".to_owned())];
-    while let Some(caller) = open.pop() {
-        let called = calls.get(&caller).into_iter().flatten();
-        let new = called.filter(|name| reached.insert((*name).clone()));
-        open.extend(new.cloned().map(Some));
-    }
-    reached
-}
-
-/// The names that each function of a script calls, and those that are called in none.
-type Calls = BTreeMap<Option<String>, BTreeSet<String>>;
-
-fn calls(ast: &AST, spans: &Spans) -> Calls {
-    let mut calls = Calls::new();
-    let mut note = |call: &FnCallExpr, at: Position| {
-        let caller = spans.name_at(at).map(str::to_owned);
-        calls
-            .entry(caller)
-            .or_default()
-            .insert(call.name.to_string());
-    };
-    ast.walk(&mut |path: &[ASTNode]| {
-        if let Some(
-            ASTNode::Expr(Expr::FnCall(call, at) | Expr::MethodCall(call, at))
-            | ASTNode::Stmt(Stmt::FnCall(call, at)),
-        ) = path.last()
-        {
-            note(call, *at);
-        }
-        true
-    });
-    calls
 }
 
 /// The tests of a script, in the order in which they stand there.
@@ -101,4 +70,39 @@ pub(crate) fn tests_of(ast: &AST) -> Vec<Test> {
         .collect();
     tests.sort_by_key(|test| test.line);
     tests
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_tests_call_is_theirs() {
+        let code = |text: &str| {
+            let ast = rhai::Engine::new().compile(text).unwrap();
+            TestCode::of(&ast).names.into_iter().collect::<Vec<_>>()
+        };
+        let helper = "fn helper() { 1 }";
+        assert_eq!(
+            code(&format!(
+                "fn main() {{}} {helper} fn test_a() {{ helper() }}"
+            )),
+            ["helper", "test_a"]
+        );
+        // Not what a run calls as well, also by name or in a closure, nor what nobody calls.
+        for main in ["helper()", "Fn(\"helper\").call()", "[1].map(|x| helper())"] {
+            let text = format!("fn main() {{ {main} }} {helper} fn test_a() {{ helper() }}");
+            assert_eq!(code(&text), ["test_a"], "{main}");
+        }
+        assert!(code(&format!("fn main() {{}} {helper}")).is_empty());
+        assert_eq!(
+            code(&format!("fn main() {{}} {helper} fn test_a() {{}}")),
+            ["test_a"]
+        );
+        // A library's functions are for others.
+        assert_eq!(
+            code(&format!("{helper} fn test_a() {{ helper() }}")),
+            ["test_a"]
+        );
+    }
 }

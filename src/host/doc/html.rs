@@ -5,15 +5,7 @@ use std::path::Path;
 
 use pulldown_cmark::{Event, LinkType, Options, Parser, Tag};
 
-/// A page and where it is to be, relative to the others.
-pub(super) struct Source<'a> {
-    /// Its place, as in `reference/stac.md`.
-    pub(super) path: &'a str,
-    /// Its title.
-    pub(super) title: &'a str,
-    /// Its text.
-    pub(super) text: &'a str,
-}
+use super::page::Page;
 
 const STYLE: &str = "body{margin:0;font:16px/1.55 system-ui,sans-serif;color:#1c2833;background:#fff;display:flex}\
 nav{width:17rem;flex:none;height:100vh;overflow:auto;position:sticky;top:0;padding:1rem;box-sizing:border-box;background:#f4f6f7;font-size:14px}\
@@ -24,7 +16,7 @@ a{color:#1a5276}@media(max-width:48rem){body{display:block}nav{width:auto;height
 @media(prefers-color-scheme:dark){body{background:#17202a;color:#eaeded}nav,pre{background:#212f3d}nav a{color:#eaeded}a{color:#85c1e9}td,th{border-color:#34495e}}";
 
 /// A page as a document of its own.
-pub(super) fn document(page: &Source, all: &[Source]) -> String {
+pub(super) fn document(page: &Page, all: &[Page]) -> String {
     let up = "../".repeat(page.path.matches('/').count());
     let mut nav = String::new();
     for other in all {
@@ -36,15 +28,15 @@ pub(super) fn document(page: &Source, all: &[Source]) -> String {
         let _ = writeln!(
             nav,
             "<li><a href=\"{up}{}\"{current}>{}</a></li>",
-            file(other.path),
-            escaped(other.title)
+            file(&other.path),
+            escaped(other.title())
         );
     }
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
          <title>{} · dashictl</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<nav><ul>\n{nav}</ul></nav>\n<main>\n{}</main>\n</body>\n</html>\n",
-        escaped(page.title),
-        body(page.text)
+        escaped(page.title()),
+        body(&page.text)
     )
 }
 

@@ -5,13 +5,12 @@ mod html;
 mod page;
 mod topic;
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use self::topic::Topic;
+use self::page::Page;
 use super::Host;
 use crate::cli::{self, DocWanted};
 use crate::effects::Effect;
@@ -19,6 +18,7 @@ use crate::engine::Engine;
 use crate::engine::options::OptionRow;
 use crate::engine::registry::{Function, NamespaceEntry, Registry};
 use crate::error::{Error, Kind, Result, nearest};
+use crate::file;
 use crate::script::library::{self, Library, Script};
 use crate::script::library_doc::{LibraryDoc, LibraryFunction};
 
@@ -74,12 +74,12 @@ pub(crate) fn text(
     }
     let functions: Vec<_> = registry.find(&path).collect();
     if functions.is_empty() {
-        let found = match option(registry, &path) {
-            Some(found) => Some(found),
-            None => of_libraries(&LibraryDoc::all(engine)?, &path),
-        };
-        let found = found.or_else(|| of_topics(&path));
-        let found = found.or_else(|| cli::help_of(library, name));
+        let mut found = option(registry, &path).or_else(|| of_topics(&path));
+        // Reading the libraries takes a while.
+        if found.is_none() && (path.starts_with("std/") || path.contains("::")) {
+            found = of_libraries(&LibraryDoc::all(engine)?, &path);
+        }
+        let found = found.or_else(|| of_program(library, name));
         return found.ok_or_else(|| unknown(engine, library, &path));
     }
     Ok(functions
@@ -160,18 +160,27 @@ fn of_library(alias: &str, import: &str, function: &LibraryFunction) -> String {
     )
 }
 
+/// The help of a command of the program's own, or of a group of commands.
+fn of_program(library: &Library, words: &[String]) -> Option<String> {
+    let root = cli::built(library);
+    let command = words
+        .iter()
+        .try_fold(&root, |command, word| command.find_subcommand(word))?;
+    Some(cli::help_of(command))
+}
+
 /// A chapter of the book; `topics` lists them.
 fn of_topics(name: &str) -> Option<String> {
-    let topics = Topic::all();
+    let topics = topic::all();
     if name == "topics" {
         return Some(
             topics
                 .iter()
-                .map(|topic| format!("{:24} {}\n", topic.name(), topic.title()))
+                .map(|topic| format!("{:24} {}\n", topic::name(topic), topic.title()))
                 .collect(),
         );
     }
-    let topic = topics.into_iter().find(|topic| topic.name() == name);
+    let topic = topics.into_iter().find(|topic| topic::name(topic) == name);
     topic.map(|topic| topic.text)
 }
 
@@ -187,19 +196,9 @@ fn write_markdown(host: &Host, engine: &Engine, library: &Library, folder: &Path
 /// Writes the book and the reference as HTML.
 fn write_html(host: &Host, engine: &Engine, library: &Library, folder: &Path) -> Result<u8> {
     let pages = page::all(&engine.registry, library, &LibraryDoc::all(engine)?)?;
-    let topics = Topic::all();
-    let topics = topics
-        .iter()
-        .map(|topic| (topic.path.as_str(), topic.title(), topic.text.as_str()));
-    let pages = pages
-        .iter()
-        .map(|page| (page.path.as_str(), page.title(), page.text.as_str()));
-    let all = topics
-        .chain(pages)
-        .map(|(path, title, text)| html::Source { path, title, text });
-    let all: Vec<html::Source> = all.collect();
+    let all: Vec<Page> = topic::all().into_iter().chain(pages).collect();
     for page in &all {
-        write(folder, &html::file(page.path), &html::document(page, &all))?;
+        write(folder, &html::file(&page.path), &html::document(page, &all))?;
     }
     // What a browser opens of a folder.
     if let Some(first) = all.first() {
@@ -209,10 +208,7 @@ fn write_html(host: &Host, engine: &Engine, library: &Library, folder: &Path) ->
 }
 
 fn write(folder: &Path, path: &str, text: &str) -> Result<()> {
-    let path = folder.join(path);
-    let parent = path.parent().unwrap_or(folder);
-    fs::create_dir_all(parent).map_err(|error| Error::io("create the folder", parent, &error))?;
-    fs::write(&path, text).map_err(|error| Error::io("write", &path, &error))
+    file::replace(&folder.join(path), text.as_bytes())
 }
 
 fn told(host: &Host, count: usize, folder: &Path) -> Result<u8> {
@@ -279,7 +275,11 @@ fn unknown(engine: &Engine, library: &Library, path: &str) -> Error {
     );
     known.extend(library.scripts.keys().map(|words| words.join(" ")));
     known.extend(library_paths());
-    known.extend(Topic::all().iter().map(|topic| topic.name().to_owned()));
+    known.extend(
+        topic::all()
+            .iter()
+            .map(|topic| topic::name(topic).to_owned()),
+    );
     let group = library
         .scripts
         .keys()

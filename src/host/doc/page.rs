@@ -1,4 +1,4 @@
-//! The reference as pages of Markdown: one for each shipped command, namespace and library, and the two lists of them.
+//! A page of Markdown; and the reference as pages: one for each command, namespace and library, and the two lists of them.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    fn new(path: impl Into<String>, text: String) -> Page {
+    pub(super) fn new(path: impl Into<String>, text: String) -> Page {
         Page {
             path: path.into(),
             text: text.trim_end().to_owned() + "\n",
@@ -59,9 +59,10 @@ pub(super) fn all(
             .iter()
             .map(|(script, header)| command(script, header)),
     );
+    let root = cli::built(library);
     let of_program = HOST_COMMANDS
         .iter()
-        .filter_map(|name| host_command(library, name));
+        .filter_map(|name| host_command(&root, name));
     pages.extend(of_program);
     pages.push(function_list(registry, libraries));
     pages.extend(registry.namespaces.iter().map(namespace));
@@ -90,26 +91,22 @@ fn command_list(commands: &[(&Script, Header)]) -> Page {
 }
 
 /// A command of the program itself, as its own help tells it, with that of each part.
-fn host_command(library: &Library, name: &str) -> Option<Page> {
-    let words = |part: Option<&str>| -> Vec<String> {
-        std::iter::once(name)
-            .chain(part)
-            .map(str::to_owned)
-            .collect()
-    };
-    let mut text = format!(
-        "# dashictl {name}\n\n```text\n{}\n```\n",
-        cli::help_of(library, &words(None))?.trim_end()
-    );
-    for part in cli::parts_of(library, name) {
-        let help = cli::help_of(library, &words(Some(&part)))?;
+fn host_command(root: &clap::Command, name: &str) -> Option<Page> {
+    let command = root.find_subcommand(name)?;
+    let mut text = format!("# dashictl {name}\n\n{}", help_block(command));
+    for part in command.get_subcommands() {
         let _ = write!(
             text,
-            "\n## dashictl {name} {part}\n\n```text\n{}\n```\n",
-            help.trim_end()
+            "\n## dashictl {name} {}\n\n{}",
+            part.get_name(),
+            help_block(part)
         );
     }
     Some(Page::new(format!("commands/{name}.md"), text))
+}
+
+fn help_block(command: &clap::Command) -> String {
+    format!("```text\n{}\n```\n", cli::help_of(command).trim_end())
 }
 
 /// The file of a page beside its list.

@@ -2,54 +2,34 @@
 
 use include_dir::{Dir, include_dir};
 
+use super::page::Page;
+
 static BOOK: Dir = include_dir!("$CARGO_MANIFEST_DIR/docs/src");
 static EXAMPLES: Dir = include_dir!("$CARGO_MANIFEST_DIR/examples");
 
 /// How a chapter says that a runbook of the examples stands there.
 const INCLUDE: &str = "{{#include ../../../examples/";
 
-/// A chapter.
-pub(super) struct Topic {
-    /// Its place below the book, as in `cookbook/retention-sweep.md`.
-    pub(super) path: String,
-    /// Its text.
-    pub(super) text: String,
+/// All of them, in the order of the book's summary.
+pub(super) fn all() -> Vec<Page> {
+    let summary = BOOK
+        .get_file("SUMMARY.md")
+        .and_then(|file| file.contents_utf8());
+    let paths = summary.unwrap_or_default().split("](").skip(1);
+    let paths = paths.filter_map(|rest| rest.split(')').next());
+    let by_hand = paths.filter(|path| !is_written(path));
+    by_hand.filter_map(at).collect()
 }
 
-impl Topic {
-    /// All of them, in the order of the book's summary.
-    pub(super) fn all() -> Vec<Topic> {
-        let summary = BOOK
-            .get_file("SUMMARY.md")
-            .and_then(|file| file.contents_utf8());
-        let paths = summary.unwrap_or_default().split("](").skip(1);
-        let paths = paths.filter_map(|rest| rest.split(')').next());
-        let by_hand = paths.filter(|path| !is_written(path));
-        by_hand.filter_map(Topic::at).collect()
-    }
+fn at(path: &str) -> Option<Page> {
+    let text = BOOK.get_file(path)?.contents_utf8()?;
+    Some(Page::new(path, with_examples(text)))
+}
 
-    fn at(path: &str) -> Option<Topic> {
-        let text = BOOK.get_file(path)?.contents_utf8()?;
-        Some(Topic {
-            path: path.to_owned(),
-            text: with_examples(text),
-        })
-    }
-
-    /// The word by which it is asked for.
-    pub(super) fn name(&self) -> &str {
-        let path = self.path.trim_end_matches(".md").trim_end_matches("/index");
-        path.rsplit('/').next().unwrap_or(path)
-    }
-
-    /// Its title.
-    pub(super) fn title(&self) -> &str {
-        self.text
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("# ")
-    }
+/// The word by which a chapter is asked for.
+pub(super) fn name(page: &Page) -> &str {
+    let path = page.path.trim_end_matches(".md").trim_end_matches("/index");
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// The text with the runbooks that it includes.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, json};
 
+use super::super::passes::both;
 use super::super::{Host, Started};
 use crate::effects::{Effect, Gate, Order, Origin, State};
 use crate::error::{Error, Kind, Result};
@@ -59,10 +60,7 @@ fn tested(host: &Host, file: &Path, name: &str) -> Result<u8> {
     // What it changes is done as it comes; how to go on with it is of no use to a lake that is gone in a moment.
     let failed = closed(session)?;
     let explained = |error| session.redacted(with_excerpt(error, session));
-    if let (Err(_), Err(other)) = (&called, &deferred) {
-        session.warn(&format!("what was deferred failed too: {other}"));
-    }
-    called.and(deferred).map_err(explained)?;
+    both(session, called, deferred).map_err(explained)?;
     if failed > 0 {
         return Err(Error::new(
             Kind::Partial,

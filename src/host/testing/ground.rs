@@ -5,14 +5,14 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rustix::process::{Pid, test_kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 use super::case::Case;
 use super::verdict::{Outcome, Verdict};
@@ -20,6 +20,7 @@ use crate::config::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::parent;
 use crate::sandbox::Clock;
+use crate::script::library::has_ending;
 
 /// When each test begins: a Monday.
 const BEGIN: &str = "2026-03-02T08:00:00Z";
@@ -112,10 +113,14 @@ impl Ground {
         let failed = |error: &std::io::Error| {
             Error::new(Kind::Io, "a test cannot be started").caused_by(error)
         };
-        let program = std::env::current_exe().map_err(|error| failed(&error))?;
         let output = File::create(self.output()).map_err(|error| failed(&error))?;
         let both = output.try_clone().map_err(|error| failed(&error))?;
-        Command::new(program)
+        let kept = KEPT
+            .iter()
+            .filter_map(|name| Some((*name, environment.get(name)?.to_owned())));
+        let home = self.home().display().to_string();
+        let own = [("HOME", home), ("TZ", "UTC".to_owned())];
+        parent::child(kept.chain(own))?
             .args([
                 "--context",
                 "sandbox",
@@ -130,18 +135,8 @@ impl Ground {
             .arg("--")
             .arg(absolute(&case.file))
             .current_dir(self.working())
-            .env_clear()
-            .envs(
-                KEPT.iter()
-                    .filter_map(|name| environment.get(name).map(|value| (name, value))),
-            )
-            .env("HOME", self.home())
-            .env("TZ", "UTC")
-            .env(parent::VARIABLE, std::process::id().to_string())
-            .stdin(Stdio::null())
             .stdout(output)
             .stderr(both)
-            .kill_on_drop(true)
             .spawn()
             .map_err(|error| failed(&error))
     }
@@ -268,7 +263,7 @@ fn bring(folder: &Path, scripts: &Path, wants: impl Fn(&Path) -> bool) -> Result
         let brings = if path.is_dir() {
             wants(&path)
         } else {
-            is_script(&path)
+            has_ending(&path)
         };
         if let Some(name) = path.file_name().filter(|_| brings) {
             link(&path, &scripts.join(name))?;
@@ -277,14 +272,10 @@ fn bring(folder: &Path, scripts: &Path, wants: impl Fn(&Path) -> bool) -> Result
     Ok(())
 }
 
-fn is_script(path: &Path) -> bool {
-    path.extension().is_some_and(|end| end == "rhai")
-}
-
 fn has_scripts(folder: &Path) -> bool {
     let is_hidden = folder
         .file_name()
         .is_some_and(|name| name.to_string_lossy().starts_with('.'));
     let mut files = fs::read_dir(folder).into_iter().flatten().flatten();
-    !is_hidden && files.any(|entry| is_script(&entry.path()))
+    !is_hidden && files.any(|entry| has_ending(&entry.path()))
 }

@@ -7,6 +7,8 @@ mod ground;
 mod junit;
 mod verdict;
 
+use std::collections::BTreeMap;
+
 use futures::StreamExt;
 use futures::stream;
 use serde_json::Value;
@@ -84,21 +86,22 @@ fn verdicts<'a>(
     let jobs = wanted
         .jobs
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let mut verdicts = Vec::new();
-    let tells = !host.console.json();
-    if tells {
-        tell(host, &verdict::heading(cases.len()))?;
-    }
+    let mut told = Told {
+        host,
+        verdicts: Vec::new(),
+        waiting: BTreeMap::new(),
+    };
+    told.say(&verdict::heading(cases.len()))?;
     let all = async {
-        let running =
-            stream::iter(cases).map(|case| ground::verdict(case, host.environment, wanted.timeout));
-        let mut ended = running.buffered(jobs);
-        while let Some(verdict) = ended.next().await {
-            let verdict = verdict?;
-            if tells {
-                tell(host, &verdict.line())?;
-            }
-            verdicts.push(verdict);
+        let running = stream::iter(cases.iter().enumerate()).map(async |(at, case)| {
+            (
+                at,
+                ground::verdict(case, host.environment, wanted.timeout).await,
+            )
+        });
+        let mut ended = running.buffer_unordered(jobs);
+        while let Some((at, verdict)) = ended.next().await {
+            told.take(at, verdict?)?;
         }
         Ok(())
     };
@@ -106,5 +109,45 @@ fn verdicts<'a>(
         Err(error) if run.session.interrupt().is_by_signal() => drop(error),
         other => other?,
     }
-    Ok(verdicts)
+    told.all()
+}
+
+/// Verdicts as they come, each told once those before it are.
+struct Told<'h, 'a> {
+    host: &'h Host<'h>,
+    verdicts: Vec<Verdict<'a>>,
+    /// Those that came before their turn, by their place.
+    waiting: BTreeMap<usize, Verdict<'a>>,
+}
+
+impl<'a> Told<'_, 'a> {
+    fn take(&mut self, at: usize, verdict: Verdict<'a>) -> Result<()> {
+        self.waiting.insert(at, verdict);
+        while let Some(next) = self.waiting.remove(&self.verdicts.len()) {
+            self.push(next)?;
+        }
+        Ok(())
+    }
+
+    /// All of them, also those whose turn never came.
+    fn all(mut self) -> Result<Vec<Verdict<'a>>> {
+        for verdict in std::mem::take(&mut self.waiting).into_values() {
+            self.push(verdict)?;
+        }
+        Ok(self.verdicts)
+    }
+
+    fn push(&mut self, verdict: Verdict<'a>) -> Result<()> {
+        self.say(&verdict.line())?;
+        self.verdicts.push(verdict);
+        Ok(())
+    }
+
+    /// Prints for a person, while it goes on.
+    fn say(&self, text: &str) -> Result<()> {
+        if self.host.console.json() {
+            return Ok(());
+        }
+        tell(self.host, text)
+    }
 }
