@@ -5,11 +5,12 @@
 //! (what scripts may call), `effects` (the gate before every change), `clients` (the services), `lake` (dashi's own
 //! knowledge), `inventory` (what is really there: the catalogue and the buckets, read completely and joined), `host`
 //! (commands that deal with scripts themselves), `scratch` (tables on disk for what may not fit in memory), `local_file`
-//! (what is sent to the lake), `cron` (when a pattern comes next), `named_paths` (what was typed as one), `sandbox` (the embedded lake), `parent` (with whom this process ends), `output`, `progress`, `prompt`, `table` and `report` (what is
+//! (what is sent to the lake), `cron` (when a pattern comes next), `access` (which group stands for which role in which domain), `named_paths` (what was typed as one), `sandbox` (the embedded lake), `parent` (with whom this process ends), `output`, `progress`, `prompt`, `table` and `report` (what is
 //! printed). This file runs one command and is the one place where an error is printed.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod access;
 pub mod cli;
 pub mod clients;
 pub mod config;

@@ -2,6 +2,7 @@
 //! asked for. Everything that a native function needs and that is not its argument hangs here.
 
 mod cluster;
+mod identity;
 mod sandbox;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use tokio::runtime::Handle;
 
 use crate::clients::cluster::Cluster;
 use crate::clients::http::{Sender, Tracer};
+use crate::clients::identity::Identity;
 use crate::clients::ingest::Ingest;
 use crate::clients::loki::Loki;
 use crate::clients::prefect::Prefect;
@@ -71,6 +73,7 @@ struct Inner {
     presigned: OnceLock<Presigned>,
     web: OnceLock<Web>,
     cluster: OnceLock<Cluster>,
+    identity: OnceLock<Identity>,
     tunnels: OnceLock<Tunnels>,
     lake: OnceLock<Lake>,
     referenced: Mutex<Option<(Arc<Referenced>, Instant)>>,
@@ -97,6 +100,7 @@ impl Session {
             presigned: OnceLock::new(),
             web: OnceLock::new(),
             cluster: OnceLock::new(),
+            identity: OnceLock::new(),
             tunnels: OnceLock::new(),
             lake: OnceLock::new(),
             referenced: Mutex::new(None),

@@ -18,14 +18,27 @@ pub const INGEST: &str = "canary+ingest/e83a=token";
 pub const HEADER: &str = "canary+header/91fb=value";
 /// The part of a webhook's URL that opens it.
 pub const HOOK: &str = "canary-hook-7c1d-hush";
-/// The secret key of every sandbox.
+/// The secret of the client of a realm.
+pub const KEYCLOAK: &str = "canary+keycloak/4ad7=secret";
+/// The secret key of every sandbox, and that of its Keycloak's client.
 pub const SANDBOX: &str = "sandbox-secret-that-opens-nothing-else-0001";
+pub const SANDBOX_KEYCLOAK: &str = "sandbox-secret-that-opens-nothing-else-0002";
 
 /// Every spelling of every canary: raw, percent-encoded, and base64 at each of the three places it can begin.
 fn spellings() -> &'static AhoCorasick {
     static SPELLINGS: OnceLock<AhoCorasick> = OnceLock::new();
     SPELLINGS.get_or_init(|| {
-        let all = [STAC, PREFECT, LOKI, INGEST, HEADER, HOOK, SANDBOX];
+        let all = [
+            STAC,
+            PREFECT,
+            LOKI,
+            INGEST,
+            HEADER,
+            HOOK,
+            KEYCLOAK,
+            SANDBOX,
+            SANDBOX_KEYCLOAK,
+        ];
         let all = all.into_iter().map(str::to_owned);
         let real = super::lakes::real_secret_key();
         AhoCorasick::new(all.chain(real).flat_map(|secret| spelt(&secret))).unwrap()

@@ -127,6 +127,8 @@ pub struct Addresses {
     pub prefect: String,
     pub loki: String,
     pub ingest: String,
+    /// The sandbox's Keycloak, also beside the real lake, where a test has a realm of its own instead.
+    pub identity: String,
     pub s3: String,
     pub region: String,
     pub access_key: String,
@@ -144,6 +146,7 @@ impl Addresses {
             prefect: sandbox.prefect_url().to_owned(),
             loki: sandbox.loki_url().to_owned(),
             ingest: sandbox.ingest_url().to_owned(),
+            identity: sandbox.identity_url().to_owned(),
             s3: sandbox.s3_endpoint().to_owned(),
             region: sandbox.region().to_owned(),
             access_key: sandbox.access_key().to_owned(),
@@ -173,6 +176,7 @@ impl Addresses {
         Addresses {
             loki: sandbox.loki_url().to_owned(),
             ingest: ingest.url().to_owned(),
+            identity: sandbox.identity_url().to_owned(),
             stac: own.stac,
             prefect: own.prefect,
             s3: own.s3,

@@ -3,7 +3,7 @@
 //!
 //! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
 //! lake), a `corner` of one is a test's own, `wire` taps what goes there, by `framing`, and `stage` sets the scene for runs
-//! that are killed, `pier` for what is ingested, `swept` for those on faulty services, `large_file` for transfers, `visit`
+//! that are killed, `pier` for what is ingested, `realm` for users, `swept` for those on faulty services, `large_file` for transfers, `visit`
 //! for what the library does without a script, `sessions` for those in Markdown. `listener`, `listing_store`, `fake` and `catalogue` stand for servers that
 //! misbehave. Every other file holds tests of one subject.
 
@@ -29,6 +29,7 @@ mod listener;
 mod listing_store;
 mod operator;
 mod pier;
+mod realm;
 mod sessions;
 mod slow_store;
 mod stage;
@@ -115,6 +116,8 @@ mod transfers;
 mod trust;
 mod tunnels;
 mod uploads;
+mod users;
+mod users_faults;
 mod versions;
 mod web_requests;
 

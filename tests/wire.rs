@@ -234,7 +234,8 @@ impl Wire {
         self.that(Request::is_push)
     }
 
-    fn that(&self, wanted: impl Fn(&Request) -> bool) -> Vec<Request> {
+    /// Those that this is true of.
+    pub fn that(&self, wanted: impl Fn(&Request) -> bool) -> Vec<Request> {
         let mut requests = self.requests();
         requests.retain(wanted);
         requests

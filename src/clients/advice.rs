@@ -130,6 +130,7 @@ pub fn refused(service: &str, kind: Kind) -> String {
 pub fn credentials(service: &str) -> String {
     match service {
         "s3" => "check s3.access_key and s3.secret_key; `dashictl config --origin` shows where they come from".to_owned(),
+        "identity" => "check identity.client_id and identity.client_secret (or identity.user and identity.password, or identity.token); `dashictl config --origin` shows where they come from".to_owned(),
         _ => format!("check {service}.token and {service}.headers; `dashictl config --origin` shows what is set"),
     }
 }

@@ -84,6 +84,8 @@ fn said_in(fields: &serde_json::Map<String, Value>) -> Option<String> {
     };
     let said = [
         "description",
+        "error_description",
+        "errorMessage",
         "detail",
         "message",
         "exception_message",

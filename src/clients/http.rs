@@ -31,6 +31,8 @@ pub struct Sender {
     inner: Arc<Inner>,
     /// A bound on a whole call, tries and pauses included, that the caller asked for.
     within: Option<Duration>,
+    /// A token instead of the configured one.
+    bearer: Option<Secret>,
 }
 
 struct Inner {
@@ -50,6 +52,7 @@ impl Sender {
                 client: OnceLock::new(),
             }),
             within: None,
+            bearer: None,
         }
     }
 
@@ -59,6 +62,16 @@ impl Sender {
         Sender {
             inner: Arc::clone(&self.inner),
             within: bound.or(self.within),
+            bearer: self.bearer.clone(),
+        }
+    }
+
+    /// The same sender, with this token instead of the configured one.
+    #[must_use]
+    pub(super) fn bearing(&self, token: Secret) -> Sender {
+        Sender {
+            bearer: Some(token),
+            ..self.clone()
         }
     }
 
@@ -135,17 +148,16 @@ impl Sender {
     }
 
     async fn exchange(&self, request: &Request, url: Url) -> std::result::Result<Answer, Failure> {
-        let headers = self
-            .headers(request.body.is_some())
-            .map_err(Failure::Lasting)?;
-        let body = request.body.as_ref().map(ToString::to_string);
+        let (media_type, body) = request.payload().unzip();
+        let headers = self.headers(media_type).map_err(Failure::Lasting)?;
+        let is_shown = request.form.is_none();
         let tracer = &self.inner.tracer;
         tracer.sent(
             self.name(),
             request.method.as_str(),
             url.as_str(),
             &headers,
-            body.as_ref().map(String::as_bytes),
+            body.as_ref().filter(|_| is_shown).map(String::as_bytes),
         );
         let mut sending = self
             .client()
@@ -167,7 +179,7 @@ impl Sender {
             status,
             started.elapsed(),
             &headers,
-            Some(&body),
+            is_shown.then_some(&*body),
         );
         Ok(Answer {
             status,
@@ -223,16 +235,16 @@ impl Sender {
     }
 
     /// The headers of a request, credentials included.
-    pub(super) fn headers(&self, with_body: bool) -> Result<HeaderMap> {
+    pub(super) fn headers(&self, media_type: Option<&'static str>) -> Result<HeaderMap> {
         let mut headers = HeaderMap::new();
         headers.insert(
             ACCEPT,
             HeaderValue::from_static("application/json, application/geo+json;q=0.9, */*;q=0.5"),
         );
-        if with_body {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(media_type) = media_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         }
-        if let Some(token) = &self.settings().token {
+        if let Some(token) = self.bearer.as_ref().or(self.settings().token.as_ref()) {
             headers.insert(
                 AUTHORIZATION,
                 hidden(&format!("Bearer {}", token.expose()?), "token")?,

@@ -16,6 +16,8 @@ pub struct Request {
     path: String,
     query: Vec<(String, String)>,
     pub(super) body: Option<Value>,
+    /// The fields of a form, where it sends one: they may be secrets, as may be what comes back for them.
+    pub(super) form: Option<Vec<(&'static str, String)>>,
     /// The most bytes that its answer may have; none for what is usual.
     pub(super) most: Option<usize>,
     /// Whether it changes nothing, or the same however often it comes, so that it may be sent again.
@@ -30,6 +32,7 @@ impl Request {
             path: path.into(),
             query: Vec::new(),
             body: None,
+            form: None,
             most: None,
             reads,
         }
@@ -55,6 +58,20 @@ impl Request {
             body: Some(body),
             ..Request::new(Method::POST, path)
         }
+    }
+
+    /// `POST path` with a form that asks for a token. Neither it nor its answer is ever traced.
+    pub fn login(path: impl Into<String>, form: Vec<(&'static str, String)>) -> Request {
+        Request {
+            reads: true,
+            form: Some(form),
+            ..Request::new(Method::POST, path)
+        }
+    }
+
+    /// `PUT path` without a body.
+    pub fn set(_: Permit, path: impl Into<String>) -> Request {
+        Request::new(Method::PUT, path)
     }
 
     /// `PUT path` with a JSON body.
@@ -115,6 +132,17 @@ impl Request {
     #[must_use]
     pub fn body(&self) -> Option<&Value> {
         self.body.as_ref()
+    }
+
+    /// What is sent, with its media type.
+    pub(super) fn payload(&self) -> Option<(&'static str, String)> {
+        if let Some(form) = &self.form {
+            let mut text = url::form_urlencoded::Serializer::new(String::new());
+            text.extend_pairs(form);
+            return Some(("application/x-www-form-urlencoded", text.finish()));
+        }
+        let body = self.body.as_ref()?;
+        Some(("application/json", body.to_string()))
     }
 
     /// Text that is equal for equal requests.

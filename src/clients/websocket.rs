@@ -85,7 +85,7 @@ async fn shake_hands(sender: &Sender, request: &Request, url: &Url) -> Result<So
     )?;
     let client = connection::build(service, builder.http1_only())?;
     let key = STANDARD.encode(rand::random::<[u8; 16]>());
-    let mut headers = sender.headers(false)?;
+    let mut headers = sender.headers(None)?;
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));

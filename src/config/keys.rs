@@ -205,6 +205,7 @@ pub static KEYS: &[Key] = keys! {
         Key::new("prefect_url", "DASHI_PREFECT_URL", Shape::Endpoint, "Where Prefect is, without /api").flag("prefect-url").or("http://localhost:4200"),
         Key::new("loki_url", "DASHI_LOKI_URL", Shape::OptionalEndpoint, "Where Loki is; off: this lake has none").flag("loki-url").or("http://localhost:3100"),
         Key::new("ingest_url", "DASHI_INGEST_URL", Shape::OptionalEndpoint, "Where the ingest-api is; off: this lake has none").flag("ingest-url").alias("api-url").or("http://localhost:8088"),
+        Key::new("identity_url", "DASHI_IDENTITY_URL", Shape::OptionalEndpoint, "Where Keycloak is; off: who may see what is kept elsewhere, or nowhere").flag("identity-url").or("off"),
         Key::new("kube_context", "DASHI_KUBE_CONTEXT", Shape::Text, "Context of the kubeconfig (KUBECONFIG, ~/.kube/config) that k8s:// endpoints and k8s:: are in").flag("kube-context"),
         Key::new("protected", "DASHI_PROTECTED", Shape::Switch, "Whether the prompt only reads here, until :arm is typed").or("false"),
         Key::new("http.timeout", "DASHI_HTTP_TIMEOUT", Shape::Duration, "How long a request may take, for every service that sets no other").flag("http-timeout").or("30s"),
@@ -266,6 +267,18 @@ pub static KEYS: &[Key] = keys! {
         Key::new("ingest.token", "DASHI_INGEST_TOKEN", Shape::Secret, "Bearer token for the ingest-api"),
         Key::new("ingest.headers", "DASHI_INGEST_HEADERS", Shape::Headers, "Headers to send to the ingest-api"),
     }
+    ["identity" "IDENTITY"] {
+        Key::new("identity.realm", "DASHI_IDENTITY_REALM", Shape::Text, "The realm of the users").or("dashi"),
+        Key::new("identity.login_realm", "DASHI_IDENTITY_LOGIN_REALM", Shape::Text, "The realm that dashictl logs in to; unset: identity.realm"),
+        Key::new("identity.client_id", "DASHI_IDENTITY_CLIENT_ID", Shape::Text, "The client that dashictl logs in as").or("dashictl"),
+        Key::new("identity.client_secret", "DASHI_IDENTITY_CLIENT_SECRET", Shape::Secret, "That client's secret"),
+        Key::new("identity.user", "DASHI_IDENTITY_USER", Shape::Text, "The user that dashictl logs in as, where it is not the client's own account"),
+        Key::new("identity.password", "DASHI_IDENTITY_PASSWORD", Shape::Secret, "That user's password"),
+        Key::new("identity.token", "DASHI_IDENTITY_TOKEN", Shape::Secret, "Bearer token for Keycloak's admin API, instead of logging in"),
+        Key::new("identity.headers", "DASHI_IDENTITY_HEADERS", Shape::Headers, "Headers to send to Keycloak"),
+        Key::new("identity.group", "DASHI_IDENTITY_GROUP", Shape::Text, "The group whose members have a role in a domain").or("/dashi/{domain}/{role}"),
+        Key::new("identity.roles", "DASHI_IDENTITY_ROLES", Shape::Texts, "The roles that somebody can have in a domain").or("reader, writer, admin"),
+    }
 };
 
 #[cfg(test)]
@@ -315,7 +328,7 @@ mod tests {
     #[test]
     fn the_tables_are_named_once_and_in_order() {
         let names: Vec<_> = sections().collect();
-        let services = ["s3", "stac", "prefect", "loki", "ingest"];
+        let services = ["s3", "stac", "prefect", "loki", "ingest", "identity"];
         assert_eq!(
             names[..7],
             [

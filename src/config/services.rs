@@ -26,15 +26,18 @@ pub enum Service {
     Loki,
     /// The ingest-api; a lake can do without.
     Ingest,
+    /// Keycloak; a lake can do without.
+    Identity,
 }
 
 impl Service {
     /// All of them, in the order of the configuration.
-    pub const ALL: [Service; 4] = [
+    pub const ALL: [Service; 5] = [
         Service::Stac,
         Service::Prefect,
         Service::Loki,
         Service::Ingest,
+        Service::Identity,
     ];
 
     /// Its name in the configuration and in errors.
@@ -45,6 +48,7 @@ impl Service {
             Service::Prefect => "prefect",
             Service::Loki => "loki",
             Service::Ingest => "ingest",
+            Service::Identity => "identity",
         }
     }
 
@@ -56,6 +60,7 @@ impl Service {
             Service::Prefect => "prefect_url",
             Service::Loki => "loki_url",
             Service::Ingest => "ingest_url",
+            Service::Identity => "identity_url",
         }
     }
 }
@@ -388,7 +393,7 @@ impl Config {
     }
 
     /// The error about two settings of which only one is there.
-    fn half_a_pair(&self, one: &str, other: &str) -> Error {
+    pub(super) fn half_a_pair(&self, one: &str, other: &str) -> Error {
         let is_there = |path: &str| {
             self.setting(path)
                 .is_some_and(|setting| setting.is_set() && !setting.is_off())
@@ -426,14 +431,14 @@ impl Config {
         }
     }
 
-    fn text(&self, path: &str) -> Result<String> {
+    pub(super) fn text(&self, path: &str) -> Result<String> {
         match &self.known(path)?.value {
             Some(Value::Text(text)) => Ok(text.clone()),
             _ => Err(missing(path)),
         }
     }
 
-    fn secret(&self, path: &str) -> Result<Option<Secret>> {
+    pub(super) fn secret(&self, path: &str) -> Result<Option<Secret>> {
         Ok(match &self.known(path)?.value {
             Some(Value::Secret(secret)) => Some(secret.clone()),
             _ => None,

@@ -154,6 +154,9 @@ impl Call<'_> {
     /// Makes a change whose target was just looked at.
     fn carry_out(&self, recorder: &Recorder, row: Row, seen: Seen) -> Result<Row> {
         self.session.wait(self.hands.ready(&row.change))?;
+        if matches!(row.change, Change::Membership(_)) {
+            recorder.speak_up();
+        }
         recorder.begun(vec![begun(&row, &seen)])?;
         self.inner()
             .ledger()?

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::cluster_change::ClusterChange;
+use super::membership::Membership;
 use super::outgoing::Outgoing;
 use super::{Effect, Facts, Payload, log_line};
 use crate::lake::{ObjectRef, Share};
@@ -245,6 +246,8 @@ pub enum Change {
     },
     /// Changes an object of a cluster.
     Cluster(ClusterChange),
+    /// Puts a user into a group, or takes one out of it.
+    Membership(Membership),
 }
 
 /// The functions whose changes nothing takes back.
@@ -278,6 +281,7 @@ impl Change {
     pub fn effect(&self) -> Effect {
         match self {
             Change::Cluster(change) => change.effect(),
+            Change::Membership(change) => change.effect(),
             Change::DeleteCollection { .. }
             | Change::DeleteItem { .. }
             | Change::DeleteObject { .. }
@@ -320,6 +324,7 @@ impl Change {
             Change::RemoveFile { .. } => "fs::remove",
             Change::RehearseRestore { .. } => "backup::rehearse",
             Change::Cluster(change) => change.function(),
+            Change::Membership(change) => change.function(),
         }
     }
 
@@ -363,6 +368,7 @@ impl Change {
             }
             Change::RehearseRestore { dump, .. } => format!("restore of {dump} on this machine"),
             Change::Cluster(change) => change.target(),
+            Change::Membership(change) => change.target(),
             Change::PushLine { labels, .. } => format!("log {}", log_line::selector(labels)),
             Change::SendRequest(request) => request.target(),
             Change::AbortUpload { at, upload } | Change::AbortLanding { at, upload } => {
@@ -415,11 +421,11 @@ impl Change {
         )
     }
 
-    /// Whether others than whoever runs it see it: a change of the lake or its cluster.
+    /// Whether others than whoever runs it see it: a change of the lake, its cluster or its users.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        let is_cluster = matches!(self, Change::Cluster(_));
-        is_cluster
+        let is_elsewhere = matches!(self, Change::Cluster(_) | Change::Membership(_));
+        is_elsewhere
             || self.is_deployment()
             || self.is_record()
             || self.object().is_some()

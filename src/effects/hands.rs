@@ -14,9 +14,10 @@ use super::many::AT_ONCE;
 use super::row::{Row, State};
 use super::{
     Change, Facts, Manifest, Outgoing, Permit, RunId, deployment, download, flow_run, local,
-    log_line, object, record, rehearsal, upload,
+    log_line, membership, object, record, rehearsal, upload,
 };
 use crate::clients::cluster::Cluster;
+use crate::clients::identity::Identity;
 use crate::clients::loki::Loki;
 use crate::clients::prefect::Prefect;
 use crate::clients::s3::S3;
@@ -101,6 +102,7 @@ pub(super) struct Hands {
     prefect: Option<Prefect>,
     loki: Option<Loki>,
     cluster: Option<Cluster>,
+    identity: Option<Identity>,
     manifest: Option<Manifest>,
     outgoing: Option<Outgoing>,
     session: Session,
@@ -127,6 +129,9 @@ impl Hands {
                 .transpose()?,
             cluster: matches!(change, Change::Cluster(_))
                 .then(|| session.cluster().cloned())
+                .transpose()?,
+            identity: matches!(change, Change::Membership(_))
+                .then(|| session.identity().cloned())
                 .transpose()?,
             manifest: match change {
                 Change::Cluster(change) => change.manifest().cloned(),
@@ -177,6 +182,12 @@ impl Hands {
             .ok_or_else(|| Error::internal("a change of a cluster without one"))
     }
 
+    fn identity(&self) -> Result<&Identity> {
+        self.identity
+            .as_ref()
+            .ok_or_else(|| Error::internal("a change of a membership without who keeps them"))
+    }
+
     /// The manifest that was asked for, with what only this process knows of it.
     pub(super) fn manifest(&self) -> Option<&Manifest> {
         self.manifest.as_ref()
@@ -216,6 +227,8 @@ impl Hands {
             object::seen(self.s3()?, dump).await
         } else if let Change::Cluster(change) = change {
             cluster_object::look(self.cluster()?, change).await
+        } else if let Change::Membership(change) = change {
+            membership::look(self.identity()?, change).await
         } else if matches!(change, Change::PushLine { .. } | Change::SendRequest(_)) {
             Ok(Seen::default())
         } else {
@@ -291,6 +304,7 @@ impl Hands {
                 | Change::StartFlowRun { .. }
                 | Change::CancelFlowRun { .. }
                 | Change::Cluster(_)
+                | Change::Membership(_)
                 | Change::PutDeployment { .. }
                 | Change::RetryFlowRun { .. } => seen.image.clone().unwrap_or_default(),
                 Change::WriteObject { at, .. }
@@ -333,6 +347,8 @@ impl Hands {
             rehearsal::perform(self, change, &seen.facts).await
         } else if let Change::Cluster(change) = change {
             cluster_object::perform(self, permit, change, seen).await
+        } else if let Change::Membership(change) = change {
+            membership::perform(self.identity()?, permit, change).await
         } else if let Change::PushLine { .. } = change {
             log_line::perform(self.loki()?, permit, change).await
         } else if let Change::SendRequest(request) = change {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::account::Effected;
 use super::object::of_version;
 use super::row::State;
-use super::{Change, Facts, Payload, cluster_object, deployment};
+use super::{Change, Facts, Payload, cluster_object, deployment, membership};
 use crate::lake::ObjectRef;
 
 /// What takes a step back.
@@ -119,6 +119,7 @@ pub fn inverse(step: &Effected) -> Inverse {
         Change::Cluster(change) => since(now, |now| {
             cluster_object::inverse(change, begun.image.as_ref(), now)
         }),
+        Change::Membership(change) => since(now, |now| membership::inverse(change, before, now)),
         change => Inverse::Lost(for_good(change, &ended.value)),
     }
 }

@@ -110,6 +110,7 @@ fn is_made(change: &Change, seen: &Seen) -> bool {
             sha256 == content.sha256()
         }
         (change, _, Some(found)) if change.is_deployment() => deployment::is_made(change, found),
+        (Change::Membership(change), _, Some(_)) => change.joins,
         (Change::Cluster(change), _, Some(found)) => cluster_object::is_made(change, found),
         (change, _, Some(run)) if change.is_flow_run() => flow_run::is_made(change, run),
         // What they make is found only where they made it.

@@ -10,6 +10,7 @@
 //! | `ingestion`, `landing`, `landing_parts`, `landing_round`, `landings`, `pressure`, `submission` | files through the ingest-api, and their flow runs |
 //! | `flow_run`, `log_line` | runs that are started, cancelled, tried again; a line that is pushed |
 //! | `cluster_change`, `cluster_object`, `manifest` | objects of the cluster; commands in its pods |
+//! | `membership` | users who are put into groups, and taken out |
 //! | `rehearsal` | a backup that is restored on this machine and thrown away |
 //! | `memory` | what is remembered of what is not complete |
 //! | `gate`, `call`, `many`, `batch`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
@@ -54,6 +55,7 @@ mod lock;
 mod log_line;
 mod manifest;
 mod many;
+mod membership;
 mod memory;
 mod object;
 mod open_upload;
@@ -89,6 +91,7 @@ pub use landings::{Landing, Stage, all as landings, open as open_landing};
 pub use ledger::Ledger;
 pub use lock::{CATALOGUE, Holder, Locks, break_lock, held, holder_of};
 pub use manifest::Manifest;
+pub use membership::Membership;
 pub use object::TRASH;
 pub use outgoing::Outgoing;
 pub use payload::Payload;

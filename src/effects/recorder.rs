@@ -1,7 +1,7 @@
 //! The hand that writes a run down while it changes things: every line goes to this machine's disk, and for a destructive
 //! run to the lake as well, before the change that it announces. It also holds the locks and the audit line.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tokio::task::JoinHandle;
@@ -22,6 +22,8 @@ pub struct Recorder {
     pieces: AtomicU64,
     locks: Mutex<Option<Locks>>,
     audit: OnceLock<Audit>,
+    /// Whether its audit lines are said on stderr.
+    aloud: AtomicBool,
     pushing: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -67,6 +69,7 @@ impl Recorder {
         journal: Journal,
         series: &str,
     ) -> Recorder {
+        let run_destroys = run.order.effect == Effect::Destroy;
         Recorder {
             run,
             session: session.clone(),
@@ -76,6 +79,7 @@ impl Recorder {
             pieces: AtomicU64::new(0),
             locks: Mutex::new(None),
             audit: OnceLock::new(),
+            aloud: AtomicBool::new(run_destroys),
             pushing: Mutex::new(None),
         }
     }
@@ -174,11 +178,11 @@ impl Recorder {
         self.write(&Line::Part { number })
     }
 
-    /// Says the audit line: in the journal and in Loki, and, where the run destroys, on stderr and in Loki before this
+    /// Says the audit line: in the journal and in Loki, and, where the run destroys or changes who may see what, on stderr and in Loki before this
     /// returns, so that the line is there whatever happens next. A Loki that does not take it is warned of.
     pub fn announce(&self, audit: Audit) -> Result<()> {
         let line = self.session.redact(&audit.intent());
-        let waits = self.destroys();
+        let waits = self.aloud.load(Ordering::SeqCst);
         if waits {
             self.session.console().note(&line);
         }
@@ -188,8 +192,17 @@ impl Recorder {
         Ok(())
     }
 
-    fn destroys(&self) -> bool {
-        self.run.order.effect == Effect::Destroy
+    /// Says the audit line on stderr from now on, whatever the run does: it changes who may see what. The line before
+    /// the changes is in Loki when this returns.
+    pub fn speak_up(&self) {
+        if self.aloud.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        if let Some(audit) = self.audit.get() {
+            let line = self.session.redact(&audit.intent());
+            self.session.console().note(&line);
+        }
+        self.settle_push();
     }
 
     fn push(&self, line: String, waits: bool) {
@@ -226,7 +239,7 @@ impl Recorder {
         });
         if let Some(audit) = self.audit.get() {
             let line = self.session.redact(&audit.outcome(outcome, counts));
-            if self.destroys() {
+            if self.aloud.load(Ordering::SeqCst) {
                 self.session.console().note(&line);
             }
             self.settle_push();

@@ -240,7 +240,7 @@ fn names(source: &str, config: Config, environment: Environment) -> Result<Vec<S
     names_of(&session, source)
 }
 
-/// The names of one kind, as the lake has them now: `domains`, `buckets`, `flow_runs`, `deployments`, `pods`, and
+/// The names of one kind, as the lake has them now: `domains`, `buckets`, `flow_runs`, `deployments`, `users`, `roles`, `pods`, and
 /// `items/COLLECTION`; of those that there may be many of, the first.
 pub(crate) fn names_of(session: &Session, source: &str) -> Result<Vec<String>> {
     let items = source.strip_prefix("items/");
@@ -261,6 +261,15 @@ pub(crate) fn names_of(session: &Session, source: &str) -> Result<Vec<String>> {
             session.prefect()?.runs(json!({"flow_runs": {}}), None),
         ))?,
         "deployments" => session.wait(deployments(session.prefect()?))?,
+        "users" => {
+            let users = session.wait(first(session.identity()?.users(None)?))?;
+            let named = |user: Value| json!({"id": user["user"]});
+            users.into_iter().map(named).collect()
+        }
+        "roles" => {
+            let roles = session.access()?.roles().to_vec();
+            roles.into_iter().map(|role| json!({"id": role})).collect()
+        }
         _ => Vec::new(),
     };
     let name = |record: &serde_json::Value| {

@@ -87,7 +87,7 @@ pub(super) fn ask(
     console.note(&format!(
         "context {}: {targets} targets, {size}; {}",
         config.context(),
-        endpoints(session.endpoints()?)
+        endpoints(session.endpoints()?, totals)
     ));
     for setting in config.mixed_endpoints() {
         console.warn(&format!(
@@ -112,10 +112,19 @@ fn short(word: &str) -> &str {
         .unwrap_or(word)
 }
 
-fn endpoints(config: &Config) -> String {
+/// Where the lake is: its catalogue, its store, and whatever else the plan changes.
+fn endpoints(config: &Config, totals: &[Totals]) -> String {
+    let changes = |service: &str| {
+        let namespaces = totals.iter().map(|total| total.function.split("::").next());
+        namespaces.flatten().any(|namespace| namespace == service)
+    };
+    let is_told = |path: &str| match path.strip_suffix("_url") {
+        Some(service) => service == "stac" || changes(service),
+        None => path == "s3.endpoint",
+    };
     let known: Vec<String> = config
         .settings()
-        .filter(|setting| matches!(setting.key().path, "stac_url" | "s3.endpoint"))
+        .filter(|setting| is_told(setting.key().path))
         .map(|setting| format!("{} {}", setting.key().path, setting.display()))
         .collect();
     known.join(", ")

@@ -11,12 +11,13 @@ use crate::error::Result;
 use crate::output::Console;
 use crate::sandbox::{self, Ports, Sandbox};
 
-/// The ports of the real services, as the compiled defaults name them.
+/// The ports of the real services, as the compiled defaults name them; Keycloak's own is that of the STAC API.
 const USUAL: Ports = Ports {
     stac: 8080,
     prefect: 4200,
     loki: 3100,
     ingest: 8088,
+    identity: 8180,
     s3: 9000,
 };
 
@@ -51,6 +52,12 @@ async fn serve(folder: PathBuf, ports: Ports, console: &Console) -> Result<()> {
         "prefect_url": sandbox.prefect_url(),
         "loki_url": sandbox.loki_url(),
         "ingest_url": sandbox.ingest_url(),
+        "identity_url": sandbox.identity_url(),
+        "identity": {
+            "realm": sandbox.realm(),
+            "client_id": sandbox.client_id(),
+            "client_secret": sandbox.client_secret(),
+        },
         "s3": {
             "endpoint": sandbox.s3_endpoint(),
             "region": sandbox.region(),

@@ -13,6 +13,7 @@ mod flow_runs;
 mod fs;
 mod groups;
 mod http;
+mod identity;
 mod ingest;
 mod json;
 mod k8s;
@@ -46,6 +47,7 @@ pub(crate) const ROLL: &[fn(&Session) -> Namespace] = &[
     loki::namespace,
     k8s::namespace,
     ingest::namespace,
+    identity::namespace,
     backup::namespace,
     lake::namespace,
     plans::namespace,

@@ -215,6 +215,8 @@ fn texts(shell: &Shell, argument: &Argument, typed: &str) -> Vec<Candidate> {
             "deployments".to_owned()
         }
         ("prefect", Some("id" | "run")) => "flow_runs".to_owned(),
+        ("identity", Some("user" | "name")) => "users".to_owned(),
+        ("identity", Some("role")) => "roles".to_owned(),
         ("k8s", Some("target")) => "pods".to_owned(),
         _ => return Vec::new(),
     };

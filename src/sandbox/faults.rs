@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 
 /// The services that a fault can be of.
-pub const SERVICES: [&str; 5] = ["stac", "s3", "prefect", "loki", "ingest"];
+pub const SERVICES: [&str; 6] = ["stac", "s3", "prefect", "loki", "ingest", "identity"];
 
 /// The file of the faults. There is none where nothing goes wrong, which is all that a request looks at then.
 pub(crate) const FILE: &str = "sandbox-faults";

@@ -1,4 +1,4 @@
-//! The embedded lake behind `--context sandbox`: S3, STAC, Prefect, Loki and ingest-api, each speaking the real
+//! The embedded lake behind `--context sandbox`: S3, STAC, Prefect, Loki, Keycloak and ingest-api, each speaking the real
 //! protocol on a loopback port inside this process, with their state in one folder on disk.
 //!
 //! What starts and stops them belongs here. Each service is a folder of its own and holds to the exchanges recorded from
@@ -10,6 +10,7 @@ mod faults;
 mod faulty;
 mod ingest;
 mod ingest_api;
+mod keycloak;
 mod loki;
 mod prefect;
 mod reply;
@@ -51,6 +52,8 @@ pub struct Ports {
     pub loki: u16,
     /// ingest-api.
     pub ingest: u16,
+    /// Keycloak.
+    pub identity: u16,
     /// The S3 store.
     pub s3: u16,
 }
@@ -62,6 +65,7 @@ pub struct Sandbox {
     prefect: Endpoint,
     loki: Endpoint,
     ingest: IngestApi,
+    identity: Endpoint,
     s3: Endpoint,
 }
 
@@ -88,6 +92,7 @@ impl Sandbox {
         let (prefect_listener, prefect_address) = serve::bind("Prefect", ports.prefect).await?;
         let (stac_listener, stac_address) = serve::bind("STAC", ports.stac).await?;
         let (loki_listener, loki_address) = serve::bind("Loki", ports.loki).await?;
+        let (identity_listener, identity_address) = serve::bind("Keycloak", ports.identity).await?;
         let lake = IngestLake {
             s3: format!("http://{s3_address}"),
             region: s3::REGION.to_owned(),
@@ -119,6 +124,13 @@ impl Sandbox {
                 url: format!("http://{loki_address}"),
                 _server: serve::start(loki_listener, router("loki", loki::router(state.clone()))),
             },
+            identity: Endpoint {
+                url: format!("http://{identity_address}"),
+                _server: serve::start(
+                    identity_listener,
+                    router("identity", keycloak::router(state.clone())),
+                ),
+            },
             s3: Endpoint {
                 url: lake.s3,
                 _server: serve::start(s3_listener, Faulty::new("s3", s3::service(state), &faults)),
@@ -149,6 +161,30 @@ impl Sandbox {
     #[must_use]
     pub fn ingest_url(&self) -> &str {
         self.ingest.url()
+    }
+
+    /// Keycloak's root.
+    #[must_use]
+    pub fn identity_url(&self) -> &str {
+        &self.identity.url
+    }
+
+    /// The realm of every sandbox's users.
+    #[must_use]
+    pub fn realm(&self) -> &str {
+        keycloak::REALM
+    }
+
+    /// The client of that realm.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        keycloak::CLIENT
+    }
+
+    /// That client's secret. It is made up and opens nothing else.
+    #[must_use]
+    pub fn client_secret(&self) -> &str {
+        keycloak::CLIENT_SECRET
     }
 
     /// The S3 endpoint; it speaks path style.

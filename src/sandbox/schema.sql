@@ -1,4 +1,4 @@
--- The sandbox's state: one database for the five services. Instants are integers: microseconds since 1970 for STAC and
+-- The sandbox's state: one database for the six services. Instants are integers: microseconds since 1970 for STAC and
 -- Prefect, milliseconds for S3, nanoseconds for Loki. JSON stands as text. SQLite compares text byte by byte, which is
 -- the order S3 lists keys in.
 
@@ -160,6 +160,32 @@ CREATE TABLE flow_run_log (
     at       INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX flow_run_log_at ON flow_run_log (flow_run, at);
+
+-- Keycloak ------------------------------------------------------------------------------------------------------------
+CREATE TABLE person (
+    id         TEXT PRIMARY KEY,
+    username   TEXT    NOT NULL UNIQUE,     -- in lower case
+    first_name TEXT    NOT NULL,
+    last_name  TEXT    NOT NULL,
+    email      TEXT    NOT NULL,
+    enabled    INTEGER NOT NULL,
+    created    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE team (                         -- a group, which is a word of SQL
+    id     TEXT PRIMARY KEY,
+    parent TEXT REFERENCES team (id) ON DELETE CASCADE,
+    name   TEXT NOT NULL,
+    path   TEXT NOT NULL UNIQUE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX team_parent ON team (parent, name);
+
+CREATE TABLE member (
+    person TEXT NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+    team   TEXT NOT NULL REFERENCES team (id) ON DELETE CASCADE,
+    PRIMARY KEY (person, team)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX member_team ON member (team, person);
 
 -- Loki ----------------------------------------------------------------------------------------------------------------
 CREATE TABLE stream (

@@ -21,7 +21,7 @@ use super::faults;
 use crate::error::{Error, Kind, Result};
 
 /// The tables' version, kept as `user_version`; another number is refused rather than guessed at.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 /// The first line of the marker file, by which a folder is known as a sandbox's.
 const MARKER_LINE: &str = "This folder holds the state of dashictl's sandbox.";
 /// How long a write waits for another program's.

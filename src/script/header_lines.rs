@@ -25,7 +25,15 @@ const ARGUMENT_KEYS: &[&str] = &[
     "value",
 ];
 /// What `complete` may name.
-const LIVE_NAMES: [&str; 5] = ["domains", "buckets", "contexts", "deployments", "flow_runs"];
+const LIVE_NAMES: [&str; 7] = [
+    "domains",
+    "buckets",
+    "contexts",
+    "deployments",
+    "flow_runs",
+    "users",
+    "roles",
+];
 
 /// The options that every command has, beside those that set configuration, and their letters.
 const GLOBAL_NAMES: [&str; 12] = [

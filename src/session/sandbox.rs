@@ -67,13 +67,17 @@ impl Session {
 }
 
 /// The settings that a running sandbox brings.
-fn endpoints_of(sandbox: &Sandbox) -> [(&'static str, String); 9] {
+fn endpoints_of(sandbox: &Sandbox) -> [(&'static str, String); 13] {
     [
         ("ingest.user", "operator"),
         ("stac_url", sandbox.stac_url()),
         ("prefect_url", sandbox.prefect_url()),
         ("loki_url", sandbox.loki_url()),
         ("ingest_url", sandbox.ingest_url()),
+        ("identity_url", sandbox.identity_url()),
+        ("identity.realm", sandbox.realm()),
+        ("identity.client_id", sandbox.client_id()),
+        ("identity.client_secret", sandbox.client_secret()),
         ("s3.endpoint", sandbox.s3_endpoint()),
         ("s3.region", sandbox.region()),
         ("s3.access_key", sandbox.access_key()),

@@ -125,6 +125,7 @@ fn what_nobody_sets_has_its_compiled_default() {
         "prefect_url http://localhost:4200",
         "loki_url http://localhost:3100",
         "ingest_url http://localhost:8088",
+        "identity_url off",
         "protected false",
         "http.timeout 30s",
         "http.connect_timeout 3s",
@@ -149,6 +150,10 @@ fn what_nobody_sets_has_its_compiled_default() {
         "s3.landing_bucket landing",
         "s3.processed_bucket processed",
         "s3.curated_bucket curated",
+        "identity.realm dashi",
+        "identity.client_id dashictl",
+        "identity.group /dashi/{domain}/{role}",
+        "identity.roles reader, writer, admin",
     ];
     assert_eq!(set, expected);
     assert!(config.settings().all(|s| *s.origin() == Origin::Default));

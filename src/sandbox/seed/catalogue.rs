@@ -3,6 +3,7 @@
 use rusqlite::Transaction;
 use serde_json::{Value, json};
 
+use super::accounts;
 use super::datasets::{DATASETS, DOMAINS, Dataset, Domain, Kind, LEGEND};
 use crate::sandbox::clock::{self, DAY};
 use crate::sandbox::prefect::STORE;
@@ -20,6 +21,7 @@ pub(crate) fn fill(database: &Transaction<'_>, now: i64) -> Result<(), Refusal> 
 }
 
 fn collection(domain: &Domain, now: i64) -> Value {
+    let (groups, acl) = accounts::access(domain.id);
     json!({
         "type": "Collection",
         "id": domain.id,
@@ -34,6 +36,8 @@ fn collection(domain: &Domain, now: i64) -> Value {
         },
         "dashi:max_classification": domain.ceiling,
         "dashi:retention": domain.retention,
+        "dashi:access_groups": groups,
+        "dashi:acl": acl,
     })
 }
 

@@ -3,6 +3,7 @@
 //! What there is stands in `datasets`; the other files write it into the state of each service. Everything goes into the
 //! transaction that creates the tables, so that a sandbox is filled or not there at all.
 
+mod accounts;
 mod catalogue;
 mod datasets;
 mod log_lines;
@@ -24,6 +25,7 @@ pub(crate) fn fill(database: &Transaction<'_>, dir: &Path) -> Result<()> {
     store.fill().map_err(|error| failed("objects", &error))?;
     catalogue::fill(database, now).map_err(|error| failed("catalogue", &error))?;
     runs::fill(database, now).map_err(|error| failed("flow runs", &error))?;
+    accounts::fill(database, now).map_err(|error| failed("users", &error))?;
     log_lines::fill(database, now).map_err(|error| failed("log lines", &error))
 }
 
