@@ -1,6 +1,8 @@
 //! Who may see what: the group whose members have a role in a domain, and which domain and role a group is for. Where
 //! groups are kept is the clients' business.
 
+use serde_json::Value;
+
 use crate::error::{Error, Result, nearest};
 
 const DOMAIN: &str = "{domain}";
@@ -76,6 +78,14 @@ impl Access {
             is_name.then(|| (domain.to_owned(), role.clone()))
         });
         fits.max_by_key(|(_, role)| role.len())
+    }
+
+    /// What something with a `domain` and a `role` is ordered by: the domain, then the role's place among the roles.
+    #[must_use]
+    pub fn rank(&self, grant: &Value) -> (String, Option<usize>) {
+        let domain = grant["domain"].as_str().unwrap_or_default();
+        let role = |role: &String| grant["role"] == role.as_str();
+        (domain.to_owned(), self.roles.iter().position(role))
     }
 
     /// The folder that all of these groups lie in, as its names from the top.

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,23 +11,53 @@ use crate::error::{Error, Result};
 
 /// Writes beside the file, then takes its place: a reader never sees half of it. Folders on the way are made.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_unless(path, bytes, || Ok(false)).map(drop)
+}
+
+/// The same, if the file is still what it was: whether it was replaced. It must be there.
+pub fn replace_if(path: &Path, bytes: &[u8], was: &[u8]) -> Result<bool> {
+    replace_unless(path, bytes, || Ok(fs::read(path)? != was))
+}
+
+/// Writes beside the file; then takes its place unless this says otherwise.
+fn replace_unless(
+    path: &Path,
+    bytes: &[u8],
+    is_other: impl FnOnce() -> std::io::Result<bool>,
+) -> Result<bool> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|error| Error::io("make", folder, &error))?;
     }
     let beside = beside(path);
-    let written = File::create(&beside).and_then(|mut file| {
-        // Who may read the old file may read the new one, and nobody else.
-        if let Ok(old) = fs::metadata(path) {
-            file.set_permissions(old.permissions())?;
-        }
-        file.write_all(bytes).and_then(|()| file.sync_all())
-    });
-    written
-        .and_then(|()| fs::rename(&beside, path))
-        .map_err(|error| {
-            let _ = fs::remove_file(&beside);
-            Error::io("write", path, &error)
+    let replaced = File::create(&beside)
+        .and_then(|mut file| {
+            // Who may read the old file may read the new one, and nobody else.
+            if let Ok(old) = fs::metadata(path) {
+                file.set_permissions(old.permissions())?;
+                give(&beside, &old)?;
+            }
+            file.write_all(bytes).and_then(|()| file.sync_all())
         })
+        .and_then(|()| is_other())
+        .and_then(|is_other| {
+            if is_other {
+                return Ok(false);
+            }
+            fs::rename(&beside, path).map(|()| true)
+        });
+    if !matches!(replaced, Ok(true)) {
+        let _ = fs::remove_file(&beside);
+    }
+    replaced.map_err(|error| Error::io("write", path, &error))
+}
+
+/// Gives a file to whom another belongs.
+fn give(path: &Path, old: &fs::Metadata) -> std::io::Result<()> {
+    let new = fs::metadata(path)?;
+    if (new.uid(), new.gid()) == (old.uid(), old.gid()) {
+        return Ok(());
+    }
+    std::os::unix::fs::chown(path, Some(old.uid()), Some(old.gid()))
 }
 
 /// A name beside a file that no other writer uses.
@@ -55,4 +86,21 @@ pub fn read(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
         )));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_has_become_another_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "theirs").unwrap();
+        assert!(!replace_if(&path, b"mine", b"before").unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+        assert!(replace_if(&path, b"mine", b"theirs").unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

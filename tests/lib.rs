@@ -42,6 +42,7 @@ mod wire;
 mod abilities;
 mod audit;
 mod audit_tail;
+mod authelia;
 mod backfill;
 mod backup_verify;
 mod book;

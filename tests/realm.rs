@@ -284,3 +284,17 @@ pub fn told(ran: Ran) -> String {
     assert_eq!(ran.code, Some(0), "{ran}");
     ran.stderr
 }
+
+/// The last run that was made here. Others make some in the same lake.
+pub fn last_run(operator: &Operator) -> String {
+    let runs = operator.run(&["log", "list", "--json"]).json();
+    let here = runs
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|run| run["here"] == true);
+    here.unwrap_or_else(|| panic!("{runs:#}"))["run"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}

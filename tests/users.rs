@@ -6,13 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::lakes::{Lake, on_both_lakes};
-use super::realm::{Realm, told};
-
-/// The last run's id.
-fn last_run(operator: &super::operator::Operator) -> String {
-    let runs = operator.run(&["log", "list", "--json"]).json();
-    runs[0]["run"].as_str().unwrap().to_owned()
-}
+use super::realm::{Realm, last_run, told};
 
 /// What the catalogue says of who may see a domain, by both of the places where it does.
 fn access(collection: &Value) -> (Value, Value) {

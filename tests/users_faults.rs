@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::lakes::{Lake, on_both_lakes};
 use super::operator::Operator;
-use super::realm::{Realm, told};
+use super::realm::{Realm, last_run, told};
 use super::wire::{Hook, Request, Wire, reply};
 
 fn is_login(request: &Request) -> bool {
@@ -25,13 +25,6 @@ fn groups(realm: &Realm, domain: &str) -> Value {
     } else {
         groups.clone()
     }
-}
-
-fn runs(operator: &Operator) -> Vec<String> {
-    let runs = operator.run(&["log", "list", "--json"]).json();
-    let runs = runs.as_array().unwrap().iter();
-    runs.map(|run| run["run"].as_str().unwrap().to_owned())
-        .collect()
 }
 
 on_both_lakes! {
@@ -110,7 +103,7 @@ on_both_lakes! {
         realm.stac.answering(|_| None);
         realm.keycloak.answering(|_| None);
         assert_eq!(realm.members(&group), ["anna"]);
-        told(operator.run(&["undo", &runs(&operator)[0]]));
+        told(operator.run(&["undo", &last_run(&operator)]));
         assert!(realm.members(&group).is_empty());
     }
 
@@ -126,7 +119,7 @@ on_both_lakes! {
         realm.stac.answering(|_| None);
         assert!(realm.members(&format!("/dashi/{domain}/reader")).is_empty());
         assert_eq!(groups(&realm, &domain), before);
-        told(operator.run(&["resume", &runs(&operator)[0]]));
+        told(operator.run(&["resume", &last_run(&operator)]));
         assert_eq!(groups(&realm, &domain), json!([]));
     }
 
@@ -186,7 +179,7 @@ on_both_lakes! {
                 // What is under way reaches the service.
                 wire.release();
                 wire.wait_until_settled();
-                let run = runs(&operator).remove(0);
+                let run = last_run(&operator);
                 let group = format!("/dashi/{domain}/reader");
                 if again {
                     told(operator.run(&line));

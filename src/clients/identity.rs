@@ -3,17 +3,15 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::Pages;
+use super::authelia::Authelia;
 use super::keycloak::Keycloak;
 use crate::access::Access;
 use crate::effects::Permit;
 use crate::error::Result;
-
-/// So many groups are asked at once who is in them.
-const AT_ONCE: usize = 8;
 
 /// What grants are looked for.
 #[derive(Debug, Clone, Default)]
@@ -24,18 +22,40 @@ pub struct Wanted {
     pub role: Option<String>,
 }
 
+impl Wanted {
+    /// Whether something with a `domain` and a `role` is looked for.
+    #[must_use]
+    pub fn wants(&self, grant: &Value) -> bool {
+        let is = |wanted: &Option<String>, name: &str| {
+            wanted
+                .as_ref()
+                .is_none_or(|wanted| grant[name] == wanted.as_str())
+        };
+        is(&self.domain, "domain") && is(&self.role, "role")
+    }
+}
+
+/// Who keeps users and groups.
+#[derive(Clone)]
+pub enum Keeper {
+    /// Keycloak.
+    Keycloak(Keycloak),
+    /// Authelia.
+    Authelia(Authelia),
+}
+
 /// Users and groups, and what the groups mean.
 #[derive(Clone)]
 pub struct Identity {
-    keycloak: Keycloak,
+    keeper: Keeper,
     access: Access,
 }
 
 impl Identity {
-    /// Those of a Keycloak.
+    /// Those of a keeper.
     #[must_use]
-    pub fn new(keycloak: Keycloak, access: Access) -> Identity {
-        Identity { keycloak, access }
+    pub fn new(keeper: Keeper, access: Access) -> Identity {
+        Identity { keeper, access }
     }
 
     /// What groups mean.
@@ -44,160 +64,166 @@ impl Identity {
         &self.access
     }
 
-    /// What keeps them: `kind`, `url`, `realm`.
+    /// What keeps them: `kind`, and where.
     #[must_use]
     pub fn provider(&self) -> Value {
-        json!({"kind": "keycloak", "url": self.keycloak.url().as_str(), "realm": self.keycloak.realm()})
+        match &self.keeper {
+            Keeper::Keycloak(keycloak) => {
+                json!({"kind": "keycloak", "url": keycloak.url().as_str(), "realm": keycloak.realm()})
+            }
+            Keeper::Authelia(authelia) => authelia.described(),
+        }
     }
 
     /// The same, with a bound on each whole call.
     #[must_use]
     pub fn within(&self, bound: Option<Duration>) -> Identity {
+        let keeper = match &self.keeper {
+            Keeper::Keycloak(keycloak) => Keeper::Keycloak(keycloak.within(bound)),
+            keeper @ Keeper::Authelia(_) => keeper.clone(),
+        };
         Identity {
-            keycloak: self.keycloak.within(bound),
+            keeper,
             access: self.access.clone(),
         }
     }
 
     /// How many users there are.
     pub async fn count(&self) -> Result<u64> {
-        self.keycloak.count().await
+        match &self.keeper {
+            Keeper::Keycloak(keycloak) => keycloak.count().await,
+            Keeper::Authelia(authelia) => Ok(authelia.users().await?.len() as u64),
+        }
     }
 
-    /// All users, by name.
+    /// All users, by name; with `search`, those in whose name, surname or address it is.
     pub fn users(&self, search: Option<&str>) -> Result<Pages> {
-        self.keycloak.users(search)
+        let authelia = match &self.keeper {
+            Keeper::Keycloak(keycloak) => return keycloak.users(search),
+            Keeper::Authelia(authelia) => authelia.clone(),
+        };
+        let search = search.map(str::to_lowercase);
+        let users = async move {
+            let mut users = authelia.users().await?;
+            if let Some(search) = search {
+                users.retain(|user| is_found(user, &search));
+            }
+            Ok(users.into_iter().map(without_groups).collect())
+        };
+        Ok(futures::stream::once(users).boxed())
     }
 
     /// The user of this name, with the paths of the `groups` they are in, and the `grants` that these are.
     pub async fn user(&self, name: &str) -> Result<Value> {
-        let mut user = self.keycloak.user(name).await?;
-        let mut groups = self.keycloak.groups_of(id(&user)).await?;
+        let mut user = match &self.keeper {
+            Keeper::Keycloak(keycloak) => {
+                let mut user = keycloak.user(name).await?;
+                user["groups"] = keycloak.groups_of(id(&user)).await?.into();
+                user
+            }
+            Keeper::Authelia(authelia) => authelia.user(name).await?,
+        };
+        let mut groups = names(&user["groups"]);
         groups.sort_unstable();
-        let grants = groups.iter().filter_map(|group| {
-            let (domain, role) = self.access.named(group)?;
-            Some(json!({"domain": domain, "role": role, "group": group}))
-        });
-        user["grants"] = grants.collect();
+        user["grants"] = self.grants_of(&groups).collect();
         user["groups"] = groups.into();
         Ok(user)
     }
 
+    /// What groups stand for: `domain`, `role`, `group`.
+    fn grants_of<'a>(&'a self, groups: &'a [String]) -> impl Iterator<Item = Value> + 'a {
+        groups.iter().filter_map(|group| {
+            let (domain, role) = self.access.named(group)?;
+            Some(json!({"domain": domain, "role": role, "group": group}))
+        })
+    }
+
     /// Whether a user, who must be there, is in a group.
     pub async fn is_member(&self, user: &str, group: &str) -> Result<bool> {
-        let user = self.keycloak.user(user).await?;
-        let groups = self.keycloak.groups_of(id(&user)).await?;
+        let user = self.user(user).await?;
         let bare = |path: &str| path.trim_start_matches('/').to_owned();
-        Ok(groups.iter().any(|known| bare(known) == bare(group)))
+        Ok(names(&user["groups"])
+            .iter()
+            .any(|known| bare(known) == bare(group)))
     }
 
-    /// Puts a user into a group.
-    pub async fn join(&self, permit: Permit, user: &str, group: &str) -> Result<()> {
-        let user = self.keycloak.user(user).await?;
-        self.keycloak.join(permit, id(&user), group).await
+    /// Puts a user into a group, or takes one out of it.
+    pub async fn set(&self, permit: Permit, user: &str, group: &str, is: bool) -> Result<()> {
+        match &self.keeper {
+            Keeper::Keycloak(keycloak) => {
+                let user = keycloak.user(user).await?;
+                if is {
+                    keycloak.join(permit, id(&user), group).await
+                } else {
+                    keycloak.leave(permit, id(&user), group).await
+                }
+            }
+            Keeper::Authelia(authelia) => authelia.set(permit, user, group, is).await,
+        }
     }
 
-    /// Takes a user out of a group.
-    pub async fn leave(&self, permit: Permit, user: &str, group: &str) -> Result<()> {
-        let user = self.keycloak.user(user).await?;
-        self.keycloak.leave(permit, id(&user), group).await
+    /// Waits until a change of groups holds, where it does not at once.
+    pub async fn settle(&self, permit: Permit) -> Result<()> {
+        match &self.keeper {
+            Keeper::Keycloak(_) => Ok(()),
+            Keeper::Authelia(authelia) => authelia.settle(permit).await,
+        }
     }
 
     /// Who has which role in which domain: `user`, `name`, `email`, `enabled`, `domain`, `role`, `group`, by domain, then
     /// in the order of the roles.
     #[must_use]
     pub fn grants(&self, wanted: Wanted) -> Pages {
+        let authelia = match &self.keeper {
+            Keeper::Keycloak(keycloak) => return keycloak.grants(&self.access, wanted),
+            Keeper::Authelia(authelia) => authelia.clone(),
+        };
         let identity = self.clone();
-        let groups = async move {
-            identity
-                .groups(&wanted)
-                .await
-                .map(|groups| (identity, groups))
-        };
-        let pages = futures::stream::once(groups).map_ok(|(identity, groups)| {
-            let of_groups = futures::stream::iter(groups).map(move |group| {
-                let identity = identity.clone();
-                async move { identity.members(&group).await }
-            });
-            of_groups.buffered(AT_ONCE)
-        });
-        // Several groups a page: most have few members.
-        let pages = pages.try_flatten().try_chunks(AT_ONCE);
-        let pages = pages.map(|page| page.map(|pages| pages.concat()).map_err(|failed| failed.1));
-        pages.boxed()
-    }
-
-    /// The groups that stand for a role in a domain, as `group` (Keycloak's own record), `domain` and `role`.
-    async fn groups(&self, wanted: &Wanted) -> Result<Vec<Value>> {
-        let mut groups = match &wanted.domain {
-            Some(domain) => self.of_domain(domain, wanted.role.as_deref()).await?,
-            None => self.of_all_domains().await?,
-        };
-        if let Some(role) = &wanted.role {
-            groups.retain(|group| group["role"] == role.as_str());
-        }
-        let rank = |group: &Value| {
-            self.access
-                .roles()
+        let grants = async move {
+            let users = authelia.users().await?;
+            let mut grants: Vec<Value> = users
                 .iter()
-                .position(|role| group["role"] == role.as_str())
+                .flat_map(|user| identity.granted(user))
+                .collect();
+            grants.retain(|grant| wanted.wants(grant));
+            grants.sort_by_cached_key(|grant| identity.access.rank(grant));
+            Ok(grants)
         };
-        groups.sort_by_cached_key(|group| (group["domain"].to_string(), rank(group)));
-        Ok(groups)
+        futures::stream::once(grants).boxed()
     }
 
-    async fn of_domain(&self, domain: &str, role: Option<&str>) -> Result<Vec<Value>> {
-        let mut groups = Vec::new();
-        let roles = self.access.roles().iter().map(String::as_str);
-        for role in role.map_or_else(|| roles.collect(), |role| vec![role]) {
-            let path = self.access.group(domain, role)?;
-            let found = self.keycloak.group(&path).await?;
-            groups
-                .extend(found.map(|group| json!({"group": group, "domain": domain, "role": role})));
-        }
-        Ok(groups)
-    }
-
-    /// Walks the tree below the folder that all such groups lie in.
-    async fn of_all_domains(&self) -> Result<Vec<Value>> {
-        let folder = self.access.folder();
-        let mut open = if folder.is_empty() {
-            self.keycloak.below(None).await?
-        } else {
-            let top = self.keycloak.group(&folder.join("/")).await?;
-            top.into_iter().collect()
-        };
-        let mut groups = Vec::new();
-        while !open.is_empty() {
-            let asked: Vec<_> = open.iter().map(|group| self.children(group)).collect();
-            let below = futures::stream::iter(asked).buffered(AT_ONCE);
-            let below: Vec<Vec<Value>> = below.try_collect().await?;
-            groups.extend(open.into_iter().filter_map(|group| {
-                let (domain, role) = self.access.named(group["path"].as_str()?)?;
-                Some(json!({"group": group, "domain": domain, "role": role}))
-            }));
-            open = below.concat();
-        }
-        Ok(groups)
-    }
-
-    async fn children(&self, group: &Value) -> Result<Vec<Value>> {
-        match group["subGroupCount"].as_u64() {
-            Some(0) => Ok(Vec::new()),
-            _ => self.keycloak.below(Some(group)).await,
-        }
-    }
-
-    async fn members(&self, group: &Value) -> Result<Vec<Value>> {
-        let mut members: Vec<Value> = self.keycloak.members(&group["group"])?.try_concat().await?;
-        for member in &mut members {
-            for name in ["domain", "role"] {
-                member[name] = group[name].clone();
+    fn granted(&self, user: &Value) -> Vec<Value> {
+        let groups = names(&user["groups"]);
+        let grants = self.grants_of(&groups).map(|grant| {
+            let mut row = without_groups(user.clone());
+            for name in ["domain", "role", "group"] {
+                row[name] = grant[name].clone();
             }
-            member["group"] = group["group"]["path"].clone();
-        }
-        Ok(members)
+            row
+        });
+        grants.collect()
     }
+}
+
+fn is_found(user: &Value, search: &str) -> bool {
+    ["user", "name", "email"].iter().any(|name| {
+        let text = user[name].as_str();
+        text.is_some_and(|text| text.to_lowercase().contains(search))
+    })
+}
+
+fn without_groups(mut user: Value) -> Value {
+    if let Some(fields) = user.as_object_mut() {
+        fields.remove("groups");
+    }
+    user
+}
+
+fn names(groups: &Value) -> Vec<String> {
+    let names = groups.as_array().into_iter().flatten();
+    names
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect()
 }
 
 fn id(user: &Value) -> &str {

@@ -3,6 +3,7 @@
 
 pub mod advice;
 pub mod answer;
+pub mod authelia;
 pub mod away;
 pub mod cluster;
 pub mod connection;
@@ -26,6 +27,7 @@ pub mod k8s_trace;
 pub mod k8s_wait;
 pub mod k8s_watch;
 pub mod keycloak;
+mod keycloak_grants;
 mod keycloak_groups;
 mod keycloak_token;
 pub mod local_restore;
@@ -66,6 +68,7 @@ pub mod stac;
 pub mod tls;
 pub mod trace;
 pub mod tunnel;
+pub mod users_file;
 pub mod web;
 pub mod websocket;
 

@@ -276,6 +276,10 @@ pub static KEYS: &[Key] = keys! {
         Key::new("identity.password", "DASHI_IDENTITY_PASSWORD", Shape::Secret, "That user's password"),
         Key::new("identity.token", "DASHI_IDENTITY_TOKEN", Shape::Secret, "Bearer token for Keycloak's admin API, instead of logging in"),
         Key::new("identity.headers", "DASHI_IDENTITY_HEADERS", Shape::Headers, "Headers to send to Keycloak"),
+        Key::new("identity.users_file", "DASHI_IDENTITY_USERS_FILE", Shape::Path, "Authelia's file of users, where that keeps who may see what"),
+        Key::new("identity.users_configmap", "DASHI_IDENTITY_USERS_CONFIGMAP", Shape::Text, "The ConfigMap with Authelia's users, as namespace/name"),
+        Key::new("identity.users_key", "DASHI_IDENTITY_USERS_KEY", Shape::Text, "The key of that ConfigMap").or("users.yml"),
+        Key::new("identity.deployment", "DASHI_IDENTITY_DEPLOYMENT", Shape::Text, "Authelia's Deployment beside it, which is restarted when they have changed; none: it need not be").or("authelia"),
         Key::new("identity.group", "DASHI_IDENTITY_GROUP", Shape::Text, "The group whose members have a role in a domain").or("/dashi/{domain}/{role}"),
         Key::new("identity.roles", "DASHI_IDENTITY_ROLES", Shape::Texts, "The roles that somebody can have in a domain").or("reader, writer, admin"),
     }

@@ -39,7 +39,7 @@ pub(crate) use context::SANDBOX;
 pub use endpoint::{CLUSTER_DOMAIN, Endpoint};
 pub use environment::Environment;
 pub use flags::Flags;
-pub use identity::KeycloakSettings;
+pub use identity::{IdentitySettings, KeycloakSettings, UsersMap};
 pub use keys::{IN_CLUSTER_S3, KEYS, Key, Shape};
 pub use origin::Origin;
 pub use secret::Secret;

@@ -459,7 +459,7 @@ impl Config {
         })
     }
 
-    fn known(&self, path: &str) -> Result<&Setting> {
+    pub(super) fn known(&self, path: &str) -> Result<&Setting> {
         self.setting(path)
             .ok_or_else(|| Error::internal(format!("the table of keys has no {path}")))
     }

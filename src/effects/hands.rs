@@ -348,7 +348,7 @@ impl Hands {
         } else if let Change::Cluster(change) = change {
             cluster_object::perform(self, permit, change, seen).await
         } else if let Change::Membership(change) = change {
-            membership::perform(self.identity()?, permit, change).await
+            membership::perform(&self.session, self.identity()?, permit, change).await
         } else if let Change::PushLine { .. } = change {
             log_line::perform(self.loki()?, permit, change).await
         } else if let Change::SendRequest(request) = change {

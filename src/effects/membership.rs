@@ -10,6 +10,7 @@ use super::payload::digest;
 use super::{Change, Effect, Facts, Permit};
 use crate::clients::identity::Identity;
 use crate::error::Result;
+use crate::session::Session;
 
 /// A user is in a group from now on, or no more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,18 +80,16 @@ pub(super) async fn look(identity: &Identity, membership: &Membership) -> Result
     })
 }
 
-/// Makes the change.
+/// Makes the change, and waits until it holds; a stop of the run ends the wait.
 pub(super) async fn perform(
+    session: &Session,
     identity: &Identity,
     permit: Permit,
     membership: &Membership,
 ) -> Result<Done> {
     let Membership { user, group, joins } = membership;
-    if *joins {
-        identity.join(permit, user, group).await?;
-    } else {
-        identity.leave(permit, user, group).await?;
-    }
+    identity.set(permit, user, group, *joins).await?;
+    session.stoppable(identity.settle(permit)).await?;
     Ok(Done {
         value: membership.value(),
         after: if *joins {

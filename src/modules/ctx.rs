@@ -117,6 +117,9 @@ fn has(call: &Call, service: &str) -> Result<bool> {
     if service == CLUSTER {
         return Ok(config.has_cluster());
     }
+    if service == Service::Identity.name() {
+        return Ok(config.has_identity());
+    }
     let found = Service::ALL
         .into_iter()
         .find(|known| known.name() == service);

@@ -2,24 +2,38 @@
 
 use super::{Session, once};
 use crate::access::Access;
-use crate::clients::identity::Identity;
+use crate::clients::authelia::Authelia;
+use crate::clients::identity::{Identity, Keeper};
 use crate::clients::keycloak::Keycloak;
+use crate::config::{IdentitySettings, KeycloakSettings};
 use crate::error::Result;
 
 impl Session {
     /// The client of whatever keeps users and groups.
     pub fn identity(&self) -> Result<&Identity> {
         once(&self.0.identity, || {
-            let mut settings = self.endpoints()?.keycloak()?;
-            let service = &mut settings.service;
-            self.dig(&service.url, &mut service.transport)?;
-            let headers = service.headers.iter().map(|(_, secret)| secret);
-            let password = settings.login.iter().map(|(_, password)| password);
-            let own = service.token.iter().chain(&settings.client_secret);
-            self.reveal(own.chain(headers).chain(password))?;
-            let keycloak = Keycloak::new(settings, self.tracer().clone());
-            Ok(Identity::new(keycloak, self.access()?))
+            let keeper = match self.endpoints()?.identity_settings()? {
+                IdentitySettings::Keycloak(settings) => self.keycloak(*settings)?,
+                IdentitySettings::UsersFile(path) => Keeper::Authelia(Authelia::of_file(path)),
+                IdentitySettings::UsersMap(map) => {
+                    Keeper::Authelia(Authelia::of_map(self.cluster()?.clone(), map))
+                }
+            };
+            Ok(Identity::new(keeper, self.access()?))
         })
+    }
+
+    fn keycloak(&self, mut settings: KeycloakSettings) -> Result<Keeper> {
+        let service = &mut settings.service;
+        self.dig(&service.url, &mut service.transport)?;
+        let headers = service.headers.iter().map(|(_, secret)| secret);
+        let password = settings.login.iter().map(|(_, password)| password);
+        let own = service.token.iter().chain(&settings.client_secret);
+        self.reveal(own.chain(headers).chain(password))?;
+        Ok(Keeper::Keycloak(Keycloak::new(
+            settings,
+            self.tracer().clone(),
+        )))
     }
 
     /// What groups mean.

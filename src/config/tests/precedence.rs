@@ -152,6 +152,8 @@ fn what_nobody_sets_has_its_compiled_default() {
         "s3.curated_bucket curated",
         "identity.realm dashi",
         "identity.client_id dashictl",
+        "identity.users_key users.yml",
+        "identity.deployment authelia",
         "identity.group /dashi/{domain}/{role}",
         "identity.roles reader, writer, admin",
     ];
