@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::cluster::{Namespace, viewer};
 use super::lakes::{Lake, Served, on_both_lakes};
 use super::operator::Operator;
-use super::realm::{last_run, told};
+use super::realm::{last_run, state, told};
 
 const USERS: &str = r#"---
 # Kept by hand; passwords are Authelia's own.
@@ -50,7 +50,7 @@ struct Office {
 impl Office {
     fn of(lake: Lake) -> Office {
         let served = lake.served();
-        let operator = served.operator();
+        let operator = served.operator().with("DASHI_STATE_URL", state());
         let file = operator.home_file("authelia/users.yml", USERS);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
         operator.config(&configuration(
@@ -210,7 +210,7 @@ impl Ward {
         let (served, namespace) = (lake.served(), Namespace::new());
         namespace.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "authelia-users", "labels": {"app": "authelia"}},
             "data": {"users.yml": USERS, "other.yml": "a: 1\n"}}));
-        let operator = served.operator();
+        let operator = served.operator().with("DASHI_STATE_URL", state());
         operator.home_file(".kube/config", &namespace.kubeconfig());
         let ward = Ward {
             served,

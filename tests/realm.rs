@@ -111,9 +111,9 @@ impl Realm {
         )
     }
 
-    /// One more operator.
+    /// One more operator. Others who destroy something in the same lake are in nobody's way.
     pub fn operator(&self) -> Operator {
-        let operator = Operator::new();
+        let operator = Operator::new().with("DASHI_STATE_URL", state());
         operator.config(&self.configuration());
         operator
     }
@@ -277,6 +277,11 @@ impl Drop for Realm {
             let _ = self.admin("DELETE", "", None);
         }
     }
+}
+
+/// A place of a test's own for locks and journals.
+pub fn state() -> String {
+    format!("s3://curated/.state/{}/", Lake::name("users"))
 }
 
 /// What a command that ended well has printed on stderr.

@@ -94,12 +94,17 @@ pub(super) fn counts<'a>(totals: &[Totals], places: &[String]) -> Vec<(&'a str, 
             .map(|total| total.targets)
             .sum()
     };
-    vec![
+    let mut counts = vec![
         ("bucket", places.join(",")),
         ("objects", of(&["s3://"]).to_string()),
         ("records", of(&["item ", "collection "]).to_string()),
         ("bytes", sums["bytes"].to_string()),
-    ]
+    ];
+    let memberships = of(&["user "]);
+    if memberships > 0 {
+        counts.push(("memberships", memberships.to_string()));
+    }
+    counts
 }
 
 /// Writes a part of the plan down, here and in the lake.
