@@ -57,7 +57,10 @@ fn give(path: &Path, old: &fs::Metadata) -> std::io::Result<()> {
     if (new.uid(), new.gid()) == (old.uid(), old.gid()) {
         return Ok(());
     }
-    std::os::unix::fs::chown(path, Some(old.uid()), Some(old.gid()))
+    std::os::unix::fs::chown(path, Some(old.uid()), Some(old.gid())).map_err(|error| {
+        let why = "it belongs to somebody else, and would not any more: run this as its owner";
+        std::io::Error::new(error.kind(), format!("{why} ({error})"))
+    })
 }
 
 /// A name beside a file that no other writer uses.

@@ -82,6 +82,11 @@ fn domain(served: &Served) -> String {
     name
 }
 
+/// A grant as a runbook writes it.
+fn grant_of(user: &str, domain: &str, role: &str) -> String {
+    format!("identity::grant(\"{user}\", \"{domain}\", \"{role}\")")
+}
+
 /// What `users` is with `alice` in a group more.
 fn with_alice(group: &str) -> String {
     let last = "      - /dashi/klima/reader\n";
@@ -134,9 +139,9 @@ on_both_lakes! {
 
     fn of_many_writers_at_once_none_is_lost(lake) {
         let office = Office::of(lake);
-        let domains: Vec<String> = (0..8).map(|_| Lake::name("domain")).collect();
+        let domains: Vec<String> = (0..8).map(|_| domain(&office.served)).collect();
         let start = |domain: &String| {
-            let line = format!("identity::grant(\"alice\", \"{domain}\", \"reader\")");
+            let line = grant_of("alice", domain, "reader");
             office.operator.start(&["eval", "--effect", "write", &line])
         };
         let running: Vec<_> = domains.iter().map(start).collect();
@@ -153,23 +158,28 @@ on_both_lakes! {
         let mut names: Vec<_> = beside.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         assert_eq!(names, ["users.yml", "users.yml.lock"]);
+        // Who may read the file may lock it.
+        let lock = fs::metadata(office.file.with_extension("yml.lock")).unwrap();
+        assert_eq!(lock.permissions().mode() & 0o777, 0o640);
     }
 
     fn somebody_else_at_the_file_is_waited_for(lake) {
         let office = Office::of(lake);
+        let domain = domain(&office.served);
         let lock = File::create(office.file.with_extension("yml.lock")).unwrap();
         lock.lock().unwrap();
-        let child = office.operator.start(&["eval", "--effect", "write", "identity::grant(\"bob\", \"klima\", \"reader\")"]);
+        let child = office.operator.start(&["eval", "--effect", "write", &grant_of("bob", &domain, "reader")]);
         thread::sleep(Duration::from_millis(700));
         assert_eq!(office.text(), USERS);
         drop(lock);
         told(office.operator.ended(child));
-        assert!(office.text().contains("groups: [/dashi/klima/reader]"));
+        assert!(office.text().contains(&format!("groups: [/dashi/{domain}/reader]")));
     }
 
     fn a_file_that_cannot_be_used_is_told_and_left_as_it_is(lake) {
         let office = Office::of(lake);
-        let grant = || office.operator.run(&["eval", "--effect", "write", "identity::grant(\"alice\", \"klima\", \"admin\")"]);
+        let domain = domain(&office.served);
+        let grant = || office.operator.run(&["eval", "--effect", "write", &grant_of("alice", &domain, "admin")]);
         for (text, told) in [
             ("users: [", "it is no YAML"),
             ("people: {}\n", "it has no mapping 'users'"),
@@ -189,12 +199,13 @@ on_both_lakes! {
 
     fn a_link_to_the_file_stays_one(lake) {
         let office = Office::of(lake);
+        let domain = domain(&office.served);
         let real = office.file.with_file_name("real.yml");
         fs::rename(&office.file, &real).unwrap();
         std::os::unix::fs::symlink(&real, &office.file).unwrap();
-        told(office.operator.run(&["eval", "--effect", "write", "identity::grant(\"alice\", \"klima\", \"admin\")"]));
+        told(office.operator.run(&["eval", "--effect", "write", &grant_of("alice", &domain, "admin")]));
         assert!(fs::symlink_metadata(&office.file).unwrap().is_symlink());
-        assert_eq!(fs::read_to_string(real).unwrap(), with_alice("/dashi/klima/admin"));
+        assert_eq!(fs::read_to_string(real).unwrap(), with_alice(&format!("/dashi/{domain}/admin")));
     }
 }
 
@@ -267,9 +278,9 @@ fn k8s_a_grant_changes_the_configmap_and_authelia_reads_it() {
 #[test]
 fn k8s_of_many_writers_at_once_none_is_lost() {
     let ward = Ward::of(Lake::Sandbox, "none");
-    let domains: Vec<String> = (0..6).map(|_| Lake::name("domain")).collect();
+    let domains: Vec<String> = (0..6).map(|_| domain(&ward.served)).collect();
     let start = |domain: &String| {
-        let line = format!("identity::grant(\"alice\", \"{domain}\", \"reader\")");
+        let line = grant_of("alice", domain, "reader");
         ward.operator.start(&["eval", "--effect", "write", &line])
     };
     let running: Vec<_> = domains.iter().map(start).collect();
@@ -293,12 +304,13 @@ fn k8s_of_many_writers_at_once_none_is_lost() {
 #[test]
 fn k8s_what_is_missing_is_told_before_anything_is_changed() {
     let ward = Ward::of(Lake::Sandbox, "authelia");
+    let domain = domain(&ward.served);
     let grant = || {
         ward.operator.run(&[
             "eval",
             "--effect",
             "write",
-            "identity::grant(\"alice\", \"klima\", \"admin\")",
+            &grant_of("alice", &domain, "admin"),
         ])
     };
     let failed = grant().failure(1);

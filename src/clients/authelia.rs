@@ -226,7 +226,8 @@ impl Authelia {
 
     /// An error about what is in it, with where that is.
     fn named(&self, mut error: Error) -> Error {
-        if error.kind() == Kind::Invalid && error.detail().service.is_none() {
+        let is_about_it = matches!(error.kind(), Kind::Invalid | Kind::NotFound);
+        if is_about_it && error.detail().service.is_none() {
             let message = format!("{}: {error}", self.place());
             error.detail_mut().message = message;
         }
@@ -251,11 +252,25 @@ fn text_of(path: &Path) -> Result<String> {
         error.hint("set identity.users_file to Authelia's file of users")
     })?;
     String::from_utf8(bytes).map_err(|_| {
-        Error::new(
-            Kind::Invalid,
-            "Authelia's users cannot be read: they are no UTF-8",
-        )
+        let message = format!("{} is no UTF-8", path.display());
+        Error::new(Kind::Invalid, message)
+            .hint("identity.users_file is to be Authelia's file of users")
     })
+}
+
+/// The file that is locked, made where it is missing: for everybody who may read the one that it is for.
+fn lock_file(path: &Path, beside: &Path) -> std::io::Result<std::fs::File> {
+    match std::fs::File::open(beside) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        other => return other,
+    }
+    let lock = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(beside)?;
+    // Reading is all that it takes to lock it.
+    lock.set_permissions(std::fs::metadata(path)?.permissions())?;
+    Ok(lock)
 }
 
 /// This program's turn at a file: held while it is there.
@@ -263,13 +278,10 @@ async fn turn(path: &Path) -> Result<std::fs::File> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
     let beside = PathBuf::from(beside);
-    let open = || {
-        std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&beside)
-    };
-    let lock = open().map_err(|error| Error::io("make", &beside, &error))?;
+    let lock = lock_file(path, &beside).map_err(|error| {
+        Error::io("open the lock", &beside, &error)
+            .hint("who may write the file of users must be able to read its lock, or to make one beside it")
+    })?;
     let end = tokio::time::Instant::now() + PATIENCE;
     loop {
         match lock.try_lock() {

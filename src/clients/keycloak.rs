@@ -82,7 +82,7 @@ impl Keycloak {
             .get(&["users"])?
             .query("username", name)
             .query("exact", true);
-        let found = self.records(request).await?;
+        let found = self.records(request.clone()).await?;
         // Keycloak knows names without their case.
         let is_it = |user: &&Value| {
             user["username"]
@@ -91,11 +91,11 @@ impl Keycloak {
         };
         match found.iter().find(is_it) {
             Some(user) => Ok(row(user)),
-            None => Err(self.unknown(name).await?),
+            None => Err(self.unknown(name, &request).await?),
         }
     }
 
-    async fn unknown(&self, name: &str) -> Result<Error> {
+    async fn unknown(&self, name: &str, asked: &Request) -> Result<Error> {
         let request = self
             .get(&["users"])?
             .query("max", NEAR)
@@ -104,7 +104,7 @@ impl Keycloak {
         let known = known.iter().filter_map(|user| user["username"].as_str());
         let message = format!("there is no user '{name}' in realm '{}'", self.0.realm);
         Ok(self
-            .at(Error::new(Kind::NotFound, message))
+            .at(Error::new(Kind::NotFound, message), asked)
             .suggest(nearest(name, known))
             .hint("see who there is: dashictl eval 'identity::users()'"))
     }
@@ -204,8 +204,10 @@ impl Keycloak {
         error
     }
 
-    pub(super) fn at(&self, error: Error) -> Error {
-        error.request("identity", "GET", self.url().as_str())
+    pub(super) fn at(&self, error: Error, request: &Request) -> Error {
+        let url = request.url(self.url());
+        let url = url.as_ref().map_or(self.url().as_str(), url::Url::as_str);
+        error.request("identity", "GET", url)
     }
 
     /// One page of records, each with an id.
@@ -235,8 +237,9 @@ impl Keycloak {
                         return Ok(None);
                     };
                     let request = request.query("first", from).query("max", PAGE);
-                    let records = keycloak.records(request).await?;
-                    let fresh = keycloak.after(last.as_deref(), &records)?;
+                    let records = keycloak.records(request.clone()).await?;
+                    let fresh = after(last.as_deref(), &records);
+                    let fresh = fresh.ok_or_else(|| keycloak.changed(&request))?;
                     let next = (records.len() >= PAGE).then(|| {
                         let end = records.last().and_then(|record| record["id"].as_str());
                         (from + records.len() - 1, end.map(str::to_owned))
@@ -247,23 +250,21 @@ impl Keycloak {
         pages.boxed()
     }
 
-    /// The records of a page that come after the last of the page before.
-    fn after<'a>(&self, last: Option<&str>, records: &'a [Value]) -> Result<&'a [Value]> {
-        let Some(last) = last else { return Ok(records) };
-        match records.split_first() {
-            Some((first, rest))
-                if first["id"] == last && rest.iter().all(|record| record["id"] != last) =>
-            {
-                Ok(rest)
-            }
-            _ => {
-                let message = "a list changed while it was read, so that it may not be whole";
-                Err(self
-                    .at(Error::new(Kind::Conflict, message))
-                    .hint("run it again"))
-            }
-        }
+    fn changed(&self, request: &Request) -> Error {
+        let message = "a list changed while it was read, so that it may not be whole";
+        let error = Error::new(Kind::Conflict, message);
+        self.at(error, request).hint("run it again")
     }
+}
+
+/// The records of a page that come after the last of the page before; none where that is not where it was.
+fn after<'a>(last: Option<&str>, records: &'a [Value]) -> Option<&'a [Value]> {
+    let Some(last) = last else {
+        return Some(records);
+    };
+    let (first, rest) = records.split_first()?;
+    let follows = first["id"] == last && rest.iter().all(|record| record["id"] != last);
+    follows.then_some(rest)
 }
 
 /// A user as everybody shows one.

@@ -101,7 +101,7 @@ impl Keycloak {
         }
         self.group(at).await?.ok_or_else(|| {
             let message = format!("group {at} was made, and is not there");
-            self.at(Error::new(Kind::Protocol, message))
+            Error::new(Kind::Protocol, message).request("identity", "POST", self.url().as_str())
         })
     }
 }

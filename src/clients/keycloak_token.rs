@@ -13,6 +13,10 @@ use crate::error::{Error, Kind, Result};
 /// A token is not used so shortly before its end; of a short-lived one not in its second half.
 const MARGIN: Duration = Duration::from_secs(10);
 
+/// What is wrong where something else than Keycloak answers.
+const ADDRESS: &str =
+    "is identity_url Keycloak's address? `dashictl config --origin` shows where it comes from";
+
 /// Logs in to Keycloak. Clones share the token.
 #[derive(Clone)]
 pub(super) struct Login(Arc<Inner>);
@@ -70,8 +74,11 @@ impl Login {
         let answer = answer.map_err(|error| refused(settings, error))?;
         let told = answer.json()?;
         let Some(token) = told["access_token"].as_str() else {
-            return Err(answer.fault("no access_token"));
+            return Err(answer.fault("no access_token").hint(ADDRESS));
         };
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(answer.fault("a token that cannot be sent").hint(ADDRESS));
+        }
         let secret = Secret::text("identity.token", token);
         sender.tracer().hide(secret.clone());
         let lasts = Duration::from_secs(told["expires_in"].as_u64().unwrap_or(60));

@@ -35,12 +35,7 @@ fn row(name: &str, user: &Value) -> Value {
 /// The text with a user in a group, or out of it; the same text where that is so already. The user must be in it.
 pub fn with_member(text: &str, user: &str, group: &str, is: bool) -> Result<String> {
     let before = parsed(text)?;
-    if before["users"][user].is_null() {
-        return Err(Error::new(
-            Kind::NotFound,
-            format!("there is no user '{user}'"),
-        ));
-    }
+    refuse_odd(&before, user)?;
     let wanted = changed(&before, user, group, is);
     if wanted == before {
         return Ok(text.to_owned());
@@ -54,6 +49,27 @@ pub fn with_member(text: &str, user: &str, group: &str, is: bool) -> Result<Stri
         )));
     }
     Ok(edited)
+}
+
+/// Refuses a user whose groups are not simply their own.
+fn refuse_odd(known: &Value, user: &str) -> Result<()> {
+    let found = known["users"]
+        .get(user)
+        .ok_or_else(|| Error::new(Kind::NotFound, format!("there is no user '{user}'")))?;
+    let Some(fields) = found.as_object() else {
+        return Err(unfit(&format!(
+            "what stands at user '{user}' is no mapping"
+        )));
+    };
+    if fields.contains_key("<<") {
+        return Err(unfit(&format!(
+            "user '{user}' has a merge key, by which groups may come too"
+        )));
+    }
+    match fields.get("groups") {
+        None | Some(Value::Null | Value::Array(_)) => Ok(()),
+        Some(_) => Err(unfit(&format!("the groups of user '{user}' are no list"))),
+    }
 }
 
 /// What the file is to mean.
@@ -118,9 +134,9 @@ fn parsed(text: &str) -> Result<Value> {
 fn unfit(why: &str) -> Error {
     Error::new(
         Kind::Invalid,
-        format!("Authelia's users cannot be changed: {why}"),
+        format!("Authelia's users cannot be used: {why}"),
     )
-    .hint("look at the file, and change it by hand")
+    .hint("look at it, and change it by hand; identity.users_file or identity.users_configmap says which it is")
 }
 
 #[cfg(test)]
@@ -230,6 +246,14 @@ mod tests {
         for text in ["users: [", "people: {}\n", "users:\n  - alice\n"] {
             let failed = with_member(text, "alice", "dev", true).is_err() && users(text).is_err();
             assert!(failed, "{text}");
+        }
+        for odd in [
+            "base: &b\n  groups: [admins]\nusers:\n  alice:\n    <<: *b\n    email: e\n",
+            "users:\n  alice:\n    groups: admins\n",
+            "users:\n  alice:\n",
+        ] {
+            let error = with_member(odd, "alice", "y", true).unwrap_err();
+            assert_eq!(error.kind(), Kind::Invalid, "{odd}");
         }
         // Two users share one list: whoever is put into it puts the other there as well.
         let shared = "users:\n  alice: &a\n    groups: &g\n      - x\n  bob:\n    groups: *g\n";

@@ -42,6 +42,7 @@ impl Call<'_> {
                 (row, State::Gone, None, Some(found))
             }
             Judged::DoneAlready => {
+                self.session.finish(self.hands.complete(&row.change))?;
                 let found = self.session.finish(self.found(recorder, &row, &seen))?;
                 (row, State::Done, None, Some(found))
             }

@@ -112,7 +112,7 @@ pub(super) struct Hands {
 impl Hands {
     /// Those that a change needs.
     pub(super) fn of(session: &Session, change: &Change) -> Result<Hands> {
-        let needs_stac = change.is_record();
+        let needs_stac = change.is_record() || matches!(change, Change::Membership(_));
         let needs_s3 = change.needs_store();
         let needs_ingestion = change.is_ingestion();
         Ok(Hands {
@@ -186,6 +186,21 @@ impl Hands {
         self.identity
             .as_ref()
             .ok_or_else(|| Error::internal("a change of a membership without who keeps them"))
+    }
+
+    /// The catalogue, and who keeps the memberships that it tells of.
+    pub(super) fn keepers(&self) -> Result<(&Stac, &Identity)> {
+        Ok((self.stac()?, self.identity()?))
+    }
+
+    /// Ends a change that was found to be made by a run that was killed.
+    pub(super) async fn complete(&self, change: &Change) -> Result<()> {
+        match change {
+            Change::Membership(change) => {
+                membership::complete(self, Permit::granted(), change).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The manifest that was asked for, with what only this process knows of it.
@@ -348,7 +363,7 @@ impl Hands {
         } else if let Change::Cluster(change) = change {
             cluster_object::perform(self, permit, change, seen).await
         } else if let Change::Membership(change) = change {
-            membership::perform(&self.session, self.identity()?, permit, change).await
+            membership::perform(self, permit, change, seen).await
         } else if let Change::PushLine { .. } = change {
             log_line::perform(self.loki()?, permit, change).await
         } else if let Change::SendRequest(request) = change {

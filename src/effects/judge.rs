@@ -96,7 +96,7 @@ fn is_made(change: &Change, seen: &Seen) -> bool {
             Change::PutItem { record: wanted } | Change::PutCollection { record: wanted },
             _,
             Some(found),
-        ) => record::holds(found, wanted),
+        ) => record::is(found, wanted),
         (Change::WriteObject { content, .. }, Facts::Object { size, etag, .. }, _) => {
             let bytes = content.bytes().unwrap_or_default();
             let md5 = hex::encode(<md5::Md5 as md5::Digest>::digest(&bytes));

@@ -10,7 +10,7 @@
 //! | `ingestion`, `landing`, `landing_parts`, `landing_round`, `landings`, `pressure`, `submission` | files through the ingest-api, and their flow runs |
 //! | `flow_run`, `log_line` | runs that are started, cancelled, tried again; a line that is pushed |
 //! | `cluster_change`, `cluster_object`, `manifest` | objects of the cluster; commands in its pods |
-//! | `membership` | users who are put into groups, and taken out |
+//! | `membership`, `access` | users who are put into groups, and taken out; what the catalogue says of it |
 //! | `rehearsal` | a backup that is restored on this machine and thrown away |
 //! | `memory` | what is remembered of what is not complete |
 //! | `gate`, `call`, `many`, `batch`, `judge`, `hands` | what happens to a change: refused, noted, performed, left alone |
@@ -24,6 +24,7 @@
 //! Who prints a plan or asks the operator is `host`; which function does what is `modules`.
 
 mod abilities;
+mod access;
 mod account;
 mod audit;
 mod batch;

@@ -93,6 +93,29 @@ pub(super) fn settled(deleted: Result<()>) -> Result<()> {
     }
 }
 
+/// What a server adds to a record by itself.
+const ADDED: [&str; 6] = [
+    "links",
+    "type",
+    "stac_version",
+    "stac_extensions",
+    "bbox",
+    "conformsTo",
+];
+
+/// Whether a record is what was to be put, and nothing more than its server adds.
+pub(super) fn is(record: &Value, wanted: &Value) -> bool {
+    let names = |value: &Value| {
+        value.as_object().map_or(0, |fields| {
+            fields
+                .keys()
+                .filter(|name| !ADDED.contains(&name.as_str()))
+                .count()
+        })
+    };
+    holds(record, wanted) && names(record) == names(wanted)
+}
+
 /// Whether a record holds all that was to be put: the server only adds to it.
 pub(super) fn holds(record: &Value, wanted: &Value) -> bool {
     match (record, wanted) {

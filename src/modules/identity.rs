@@ -1,12 +1,16 @@
 //! `identity::` — who may see what: users, the groups they are in, the roles in domains that these groups stand for.
 
-use rhai::ImmutableString;
+use futures::TryStreamExt;
+use rhai::{Array, ImmutableString};
+use serde_json::{Value, json};
 
+use super::stac::no_collection;
+use crate::access::{Told, due};
 use crate::clients::identity::Wanted;
 use crate::effects::{Change, Membership};
 use crate::engine::call::Call;
 use crate::engine::registry::{Namespace, native};
-use crate::engine::value::from_json;
+use crate::engine::value::{from_json, to_json};
 use crate::error::{Kind, Result};
 use crate::session::Session;
 
@@ -35,7 +39,22 @@ fn meaning(ns: &mut Namespace) {
         /// identity::roles()
         /// //=> ["reader", "writer", "admin"]
         /// ```
-        read fn roles(call) -> "array" { serde_json::Value::from(call.session().access()?.roles()) }
+        read fn roles(call) -> "array" { Value::from(call.session().access()?.roles()) }
+
+        /// What the catalogue is to say of a domain where these are the grants in it, each with `user` and `group`: `groups`
+        /// (those that have somebody in them), `acl` (a digest of who is in which, or `()`). Who is named twice counts once, and
+        /// the order is of no account.
+        ///
+        /// ```rhai
+        /// let due = identity::due([#{user: "alice", group: "/dashi/raw/reader"}]);
+        /// [due.groups, due.acl.starts_with("sha256:"), identity::due([])]
+        /// //=> [["/dashi/raw/reader"], true, #{acl: (), groups: []}]
+        /// ```
+        read fn due(call, grants: Array) -> "map" {
+            let grants = to_json(&grants.into())?;
+            let due = due(grants.as_array().map_or(&[][..], Vec::as_slice));
+            json!({"groups": due.groups, "acl": due.acl})
+        }
 
         /// The group whose members have a role in a domain (`identity.group`). An unknown role is told with the nearest.
         ///
@@ -136,8 +155,9 @@ fn reading(ns: &mut Namespace) {
 
 fn changing(ns: &mut Namespace) {
     native! { ns,
-        /// Gives a user a role in a domain: puts them into its group, which is made where it is missing. That they have it
-        /// already is fine. Throws `not_found` where there is no such user. The catalogue is told by `std/access`.
+        /// Gives a user a role in a domain: puts them into its group, which is made where it is missing, and has the catalogue
+        /// say which groups have access (`dashi:access_groups`, `dashi:acl`). If the catalogue does not take that, the user is
+        /// taken out again. That they have the role already is fine. Throws `not_found` where there is no such user or domain.
         ///
         /// ```rhai
         /// identity::grant("bela", "klima-historisch", "reader");
@@ -151,14 +171,16 @@ fn changing(ns: &mut Namespace) {
             }
             {
                 let (change, has_role) = membership(call, (&user, &domain, &role), true)?;
-                if has_role {
+                let stac = call.session().stac()?;
+                let collection = call.wait(stac.collection(&domain)).map_err(|error| no_collection(call, &domain, error))?;
+                if has_role && is_told(call, &domain, &collection)? {
                     return Ok(from_json(change.value()));
                 }
                 call.change(Change::Membership(change), &options)?
             }
 
-        /// Takes a role in a domain from a user: takes them out of its group. That they do not have it is fine. Throws
-        /// `not_found` where there is no such user.
+        /// Takes a role in a domain from a user: takes them out of its group, and has the catalogue say which groups have
+        /// access. That they do not have it is fine. Throws `not_found` where there is no such user.
         ///
         /// ```rhai
         /// identity::revoke("alice", "gelaende-umwelt", "reader");
@@ -193,9 +215,26 @@ fn membership(
     let group = identity.access().group(domain, role)?;
     let found = call.wait(identity.user(user))?;
     let user = found["user"].as_str().unwrap_or(user).to_owned();
-    let membership = Membership { user, group, joins };
+    let domain = domain.to_owned();
+    let membership = Membership {
+        user,
+        group,
+        joins,
+        domain,
+    };
     call.reads(&membership.target())?;
     let mut grants = found["grants"].as_array().into_iter().flatten();
-    let has_role = grants.any(|grant| grant["domain"] == domain && grant["role"] == role);
+    let has_role = grants.any(|grant| grant["group"] == membership.group);
     Ok((membership, has_role))
+}
+
+/// Whether the catalogue says who has access to a domain.
+fn is_told(call: &Call, domain: &str, collection: &Value) -> Result<bool> {
+    let wanted = Wanted {
+        domain: Some(domain.to_owned()),
+        role: None,
+    };
+    let grants = call.session().identity()?.grants(wanted);
+    let grants: Vec<Value> = call.wait(grants.try_concat())?;
+    Ok(Told::of(collection) == Some(due(&grants)))
 }

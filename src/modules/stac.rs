@@ -311,7 +311,7 @@ fn absent(found: Result<Value>) -> Result<Option<Value>> {
 }
 
 /// The error for a missing collection, with the nearest id there is.
-fn no_collection(call: &Call, id: &str, error: Error) -> Error {
+pub(super) fn no_collection(call: &Call, id: &str, error: Error) -> Error {
     if error.kind() != Kind::NotFound {
         return error;
     }

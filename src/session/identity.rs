@@ -5,7 +5,7 @@ use crate::access::Access;
 use crate::clients::authelia::Authelia;
 use crate::clients::identity::{Identity, Keeper};
 use crate::clients::keycloak::Keycloak;
-use crate::config::{IdentitySettings, KeycloakSettings};
+use crate::config::{IdentitySettings, KeycloakSettings, Service};
 use crate::error::Result;
 
 impl Session {
@@ -39,6 +39,11 @@ impl Session {
     /// What groups mean.
     pub fn access(&self) -> Result<Access> {
         let config = self.config();
-        Access::new(&config.access_group()?, config.access_roles())
+        let mut group = config.access_group()?;
+        // Keycloak's groups are a tree, and have paths.
+        if config.has(Service::Identity) && !group.starts_with('/') {
+            group.insert(0, '/');
+        }
+        Access::new(&group, config.access_roles())
     }
 }
