@@ -2,6 +2,7 @@
 //! asked for. Everything that a native function needs and that is not its argument hangs here.
 
 mod cluster;
+mod iceberg;
 mod identity;
 mod sandbox;
 
@@ -13,6 +14,7 @@ use tokio::runtime::Handle;
 
 use crate::clients::cluster::Cluster;
 use crate::clients::http::{Sender, Tracer};
+use crate::clients::iceberg::Tables;
 use crate::clients::identity::Identity;
 use crate::clients::ingest::Ingest;
 use crate::clients::loki::Loki;
@@ -74,6 +76,7 @@ struct Inner {
     web: OnceLock<Web>,
     cluster: OnceLock<Cluster>,
     identity: OnceLock<Identity>,
+    iceberg: OnceLock<Tables>,
     tunnels: OnceLock<Tunnels>,
     lake: OnceLock<Lake>,
     referenced: Mutex<Option<(Arc<Referenced>, Instant)>>,
@@ -101,6 +104,7 @@ impl Session {
             web: OnceLock::new(),
             cluster: OnceLock::new(),
             identity: OnceLock::new(),
+            iceberg: OnceLock::new(),
             tunnels: OnceLock::new(),
             lake: OnceLock::new(),
             referenced: Mutex::new(None),

@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::Pages;
 use super::http::{Answer, Request, Sender, Tracer, path};
-use super::keycloak_token::Login;
+use super::oauth::{Credentials, Login};
 use crate::config::KeycloakSettings;
 use crate::error::{Error, Kind, Result, nearest};
 
@@ -36,9 +36,11 @@ impl Keycloak {
     #[must_use]
     pub fn new(settings: KeycloakSettings, tracer: Tracer) -> Keycloak {
         let sender = Sender::new(settings.service.clone(), tracer);
+        let has_token = settings.service.token.is_some();
+        let credentials = (!has_token).then(|| Box::new(settings.clone()) as Box<dyn Credentials>);
         Keycloak(Arc::new(Inner {
             realm: settings.realm.clone(),
-            login: Login::new(sender.clone(), settings),
+            login: Login::new(sender.clone(), credentials),
             sender,
             seen: OnceCell::new(),
         }))
@@ -139,25 +141,11 @@ impl Keycloak {
         path(&below)
     }
 
-    /// Sends a request with a token, a second time with another one where the first was refused: what is refused so was
-    /// not done.
+    /// Sends a request with a token.
     pub(super) async fn send(&self, request: Request) -> Result<Answer> {
         let Inner { sender, login, .. } = &*self.0;
-        let Some(token) = login.token(None).await? else {
-            return sender
-                .send(request)
-                .await
-                .map_err(|error| self.advised(error));
-        };
-        match sender.bearing(token.clone()).send(request.clone()).await {
-            Err(error) if error.kind() == Kind::Unauthorized => {
-                let fresh = login.token(Some(&token)).await?;
-                let sender = fresh.map_or_else(|| sender.clone(), |fresh| sender.bearing(fresh));
-                sender.send(request).await
-            }
-            other => other,
-        }
-        .map_err(|error| self.advised(error))
+        let sent = login.send(sender, request).await;
+        sent.map_err(|error| self.advised(error))
     }
 
     /// What an account needs, where Keycloak does not let it.

@@ -1,91 +1,23 @@
-//! Keycloak's tokens: asked for with the credentials of a client or of a user, kept while they hold, asked for anew
-//! where they have run out or were refused.
+//! What dashictl logs in to Keycloak with: the secret of a client with a service account, or a user's password.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use tokio::sync::Mutex;
-
-use super::http::{Request, Sender, path};
-use crate::config::{KeycloakSettings, Secret};
+use super::http::{Request, path};
+use super::oauth::Credentials;
+use crate::config::KeycloakSettings;
 use crate::error::{Error, Kind, Result};
 
-/// A token is not used so shortly before its end; of a short-lived one not in its second half.
-const MARGIN: Duration = Duration::from_secs(10);
-
-/// What is wrong where something else than Keycloak answers.
-const ADDRESS: &str =
-    "is identity_url Keycloak's address? `dashictl config --origin` shows where it comes from";
-
-/// Logs in to Keycloak. Clones share the token.
-#[derive(Clone)]
-pub(super) struct Login(Arc<Inner>);
-
-struct Inner {
-    sender: Sender,
-    settings: KeycloakSettings,
-    kept: Mutex<Option<Token>>,
-}
-
-struct Token {
-    secret: Secret,
-    until: Instant,
-}
-
-impl Login {
-    pub(super) fn new(sender: Sender, settings: KeycloakSettings) -> Login {
-        let kept = Mutex::new(None);
-        Login(Arc::new(Inner {
-            sender,
-            settings,
-            kept,
-        }))
-    }
-
-    /// A token; none where a configured one is sent anyhow. A token that was refused is not given again.
-    pub(super) async fn token(&self, refused: Option<&Secret>) -> Result<Option<Secret>> {
-        if self.0.settings.service.token.is_some() {
-            return Ok(None);
-        }
-        let mut kept = self.0.kept.lock().await;
-        let is_refused =
-            |token: &Token| refused.is_some_and(|refused| refused.known() == token.secret.known());
-        if let Some(token) = &*kept
-            && token.until > Instant::now()
-            && !is_refused(token)
-        {
-            return Ok(Some(token.secret.clone()));
-        }
-        let token = self.ask().await?;
-        let secret = token.secret.clone();
-        *kept = Some(token);
-        Ok(Some(secret))
-    }
-
-    async fn ask(&self) -> Result<Token> {
-        let Inner {
-            sender, settings, ..
-        } = &*self.0;
-        let realm = &settings.login_realm;
-        let begun = Instant::now();
+impl Credentials for KeycloakSettings {
+    fn request(&self) -> Result<Request> {
+        let realm = &self.login_realm;
         let path = path(&["realms", realm, "protocol", "openid-connect", "token"])?;
-        let request = Request::login(path, form(settings)?);
-        let answer = sender.send(request).await;
-        let answer = answer.map_err(|error| refused(settings, error))?;
-        let told = answer.json()?;
-        let Some(token) = told["access_token"].as_str() else {
-            return Err(answer.fault("no access_token").hint(ADDRESS));
-        };
-        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(answer.fault("a token that cannot be sent").hint(ADDRESS));
-        }
-        let secret = Secret::text("identity.token", token);
-        sender.tracer().hide(secret.clone());
-        let lasts = Duration::from_secs(told["expires_in"].as_u64().unwrap_or(60));
-        Ok(Token {
-            secret,
-            until: begun + lasts.saturating_sub(MARGIN.min(lasts / 2)),
-        })
+        Ok(Request::login(path, form(self)?))
+    }
+
+    fn refused(&self, error: Error) -> Error {
+        refused(self, error)
+    }
+
+    fn odd(&self, error: Error) -> Error {
+        error.hint("is identity_url Keycloak's address? `dashictl config --origin` shows where it comes from")
     }
 }
 

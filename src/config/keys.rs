@@ -206,6 +206,7 @@ pub static KEYS: &[Key] = keys! {
         Key::new("loki_url", "DASHI_LOKI_URL", Shape::OptionalEndpoint, "Where Loki is; off: this lake has none").flag("loki-url").or("http://localhost:3100"),
         Key::new("ingest_url", "DASHI_INGEST_URL", Shape::OptionalEndpoint, "Where the ingest-api is; off: this lake has none").flag("ingest-url").alias("api-url").or("http://localhost:8088"),
         Key::new("identity_url", "DASHI_IDENTITY_URL", Shape::OptionalEndpoint, "Where Keycloak is; off: who may see what is kept elsewhere, or nowhere").flag("identity-url").or("off"),
+        Key::new("iceberg_url", "DASHI_ICEBERG_URL", Shape::OptionalEndpoint, "Where the Iceberg REST catalogue is; off: this lake has no tables").flag("iceberg-url").or("off"),
         Key::new("kube_context", "DASHI_KUBE_CONTEXT", Shape::Text, "Context of the kubeconfig (KUBECONFIG, ~/.kube/config) that k8s:// endpoints and k8s:: are in").flag("kube-context"),
         Key::new("protected", "DASHI_PROTECTED", Shape::Switch, "Whether the prompt only reads here, until :arm is typed").or("false"),
         Key::new("http.timeout", "DASHI_HTTP_TIMEOUT", Shape::Duration, "How long a request may take, for every service that sets no other").flag("http-timeout").or("30s"),
@@ -283,6 +284,14 @@ pub static KEYS: &[Key] = keys! {
         Key::new("identity.group", "DASHI_IDENTITY_GROUP", Shape::Text, "The group whose members have a role in a domain").or("/dashi/{domain}/{role}"),
         Key::new("identity.roles", "DASHI_IDENTITY_ROLES", Shape::Texts, "The roles that somebody can have in a domain").or("reader, writer, admin"),
     }
+    ["iceberg" "ICEBERG"] {
+        Key::new("iceberg.warehouse", "DASHI_ICEBERG_WAREHOUSE", Shape::Text, "The warehouse of that catalogue, where it has several"),
+        Key::new("iceberg.client_id", "DASHI_ICEBERG_CLIENT_ID", Shape::Secret, "The client that dashictl logs in as (OAuth 2.0)"),
+        Key::new("iceberg.client_secret", "DASHI_ICEBERG_CLIENT_SECRET", Shape::Secret, "That client's secret"),
+        Key::new("iceberg.scope", "DASHI_ICEBERG_SCOPE", Shape::Text, "The scope that is asked for").or("catalog"),
+        Key::new("iceberg.token", "DASHI_ICEBERG_TOKEN", Shape::Secret, "Bearer token for the catalogue, instead of logging in"),
+        Key::new("iceberg.headers", "DASHI_ICEBERG_HEADERS", Shape::Headers, "Headers to send to the catalogue"),
+    }
 };
 
 #[cfg(test)]
@@ -332,7 +341,9 @@ mod tests {
     #[test]
     fn the_tables_are_named_once_and_in_order() {
         let names: Vec<_> = sections().collect();
-        let services = ["s3", "stac", "prefect", "loki", "ingest", "identity"];
+        let services = [
+            "s3", "stac", "prefect", "loki", "ingest", "identity", "iceberg",
+        ];
         assert_eq!(
             names[..7],
             [

@@ -28,16 +28,19 @@ pub enum Service {
     Ingest,
     /// Keycloak; a lake can do without.
     Identity,
+    /// The Iceberg REST catalogue; a lake can do without.
+    Iceberg,
 }
 
 impl Service {
     /// All of them, in the order of the configuration.
-    pub const ALL: [Service; 5] = [
+    pub const ALL: [Service; 6] = [
         Service::Stac,
         Service::Prefect,
         Service::Loki,
         Service::Ingest,
         Service::Identity,
+        Service::Iceberg,
     ];
 
     /// Its name in the configuration and in errors.
@@ -49,6 +52,7 @@ impl Service {
             Service::Loki => "loki",
             Service::Ingest => "ingest",
             Service::Identity => "identity",
+            Service::Iceberg => "iceberg",
         }
     }
 
@@ -61,6 +65,7 @@ impl Service {
             Service::Loki => "loki_url",
             Service::Ingest => "ingest_url",
             Service::Identity => "identity_url",
+            Service::Iceberg => "iceberg_url",
         }
     }
 }

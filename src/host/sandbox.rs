@@ -18,6 +18,7 @@ const USUAL: Ports = Ports {
     loki: 3100,
     ingest: 8088,
     identity: 8180,
+    iceberg: 8181,
     s3: 9000,
 };
 
@@ -53,6 +54,11 @@ async fn serve(folder: PathBuf, ports: Ports, console: &Console) -> Result<()> {
         "loki_url": sandbox.loki_url(),
         "ingest_url": sandbox.ingest_url(),
         "identity_url": sandbox.identity_url(),
+        "iceberg_url": sandbox.iceberg_url(),
+        "iceberg": {
+            "client_id": sandbox.access_key(),
+            "client_secret": sandbox.secret_key(),
+        },
         "identity": {
             "realm": sandbox.realm(),
             "client_id": sandbox.client_id(),

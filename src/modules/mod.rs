@@ -13,6 +13,7 @@ mod flow_runs;
 mod fs;
 mod groups;
 mod http;
+mod iceberg;
 mod identity;
 mod ingest;
 mod json;
@@ -48,6 +49,7 @@ pub(crate) const ROLL: &[fn(&Session) -> Namespace] = &[
     k8s::namespace,
     ingest::namespace,
     identity::namespace,
+    iceberg::namespace,
     backup::namespace,
     lake::namespace,
     plans::namespace,

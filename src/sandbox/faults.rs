@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 
 /// The services that a fault can be of.
-pub const SERVICES: [&str; 6] = ["stac", "s3", "prefect", "loki", "ingest", "identity"];
+pub const SERVICES: [&str; 7] = [
+    "stac", "s3", "prefect", "loki", "ingest", "identity", "iceberg",
+];
 
 /// The file of the faults. There is none where nothing goes wrong, which is all that a request looks at then.
 pub(crate) const FILE: &str = "sandbox-faults";

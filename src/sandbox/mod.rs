@@ -1,13 +1,15 @@
-//! The embedded lake behind `--context sandbox`: S3, STAC, Prefect, Loki, Keycloak and ingest-api, each speaking the real
+//! The embedded lake behind `--context sandbox`: S3, STAC, Prefect, Loki, Keycloak, Iceberg's catalogue and ingest-api, each speaking the real
 //! protocol on a loopback port inside this process, with their state in one folder on disk.
 //!
 //! What starts and stops them belongs here. Each service is a folder of its own and holds to the exchanges recorded from
 //! the real server (`tests/contracts/`); what they share on disk is `state`, what they are first filled with is `seed`.
 //! The sandbox is a server: nothing here knows the clients.
 
+mod bearer;
 mod clock;
 mod faults;
 mod faulty;
+mod iceberg;
 mod ingest;
 mod ingest_api;
 mod keycloak;
@@ -54,6 +56,8 @@ pub struct Ports {
     pub ingest: u16,
     /// Keycloak.
     pub identity: u16,
+    /// The Iceberg REST catalogue.
+    pub iceberg: u16,
     /// The S3 store.
     pub s3: u16,
 }
@@ -66,6 +70,7 @@ pub struct Sandbox {
     loki: Endpoint,
     ingest: IngestApi,
     identity: Endpoint,
+    iceberg: Endpoint,
     s3: Endpoint,
 }
 
@@ -93,6 +98,7 @@ impl Sandbox {
         let (stac_listener, stac_address) = serve::bind("STAC", ports.stac).await?;
         let (loki_listener, loki_address) = serve::bind("Loki", ports.loki).await?;
         let (identity_listener, identity_address) = serve::bind("Keycloak", ports.identity).await?;
+        let (iceberg_listener, iceberg_address) = serve::bind("Iceberg", ports.iceberg).await?;
         let lake = IngestLake {
             s3: format!("http://{s3_address}"),
             region: s3::REGION.to_owned(),
@@ -129,6 +135,13 @@ impl Sandbox {
                 _server: serve::start(
                     identity_listener,
                     router("identity", keycloak::router(state.clone())),
+                ),
+            },
+            iceberg: Endpoint {
+                url: format!("http://{iceberg_address}"),
+                _server: serve::start(
+                    iceberg_listener,
+                    router("iceberg", iceberg::router(state.clone())),
                 ),
             },
             s3: Endpoint {
@@ -185,6 +198,12 @@ impl Sandbox {
     #[must_use]
     pub fn client_secret(&self) -> &str {
         keycloak::CLIENT_SECRET
+    }
+
+    /// The root of the Iceberg REST catalogue. It lets the store's own keys in, as client and secret.
+    #[must_use]
+    pub fn iceberg_url(&self) -> &str {
+        &self.iceberg.url
     }
 
     /// The S3 endpoint; it speaks path style.

@@ -1,4 +1,4 @@
--- The sandbox's state: one database for the six services. Instants are integers: microseconds since 1970 for STAC and
+-- The sandbox's state: one database for the seven services. Instants are integers: microseconds since 1970 for STAC and
 -- Prefect, milliseconds for S3, nanoseconds for Loki. JSON stands as text. SQLite compares text byte by byte, which is
 -- the order S3 lists keys in.
 
@@ -186,6 +186,20 @@ CREATE TABLE member (
     PRIMARY KEY (person, team)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX member_team ON member (team, person);
+
+-- Iceberg -------------------------------------------------------------------------------------------------------------
+CREATE TABLE ice_namespace (
+    name       TEXT PRIMARY KEY,            -- its levels, with a unit separator between
+    properties TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE ice_table (
+    namespace TEXT NOT NULL REFERENCES ice_namespace (name),
+    name      TEXT NOT NULL,
+    location  TEXT NOT NULL,                -- of its metadata's file
+    metadata  TEXT NOT NULL,
+    PRIMARY KEY (namespace, name)
+) STRICT, WITHOUT ROWID;
 
 -- Loki ----------------------------------------------------------------------------------------------------------------
 CREATE TABLE stream (

@@ -21,7 +21,7 @@ use super::faults;
 use crate::error::{Error, Kind, Result};
 
 /// The tables' version, kept as `user_version`; another number is refused rather than guessed at.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 /// The first line of the marker file, by which a folder is known as a sandbox's.
 const MARKER_LINE: &str = "This folder holds the state of dashictl's sandbox.";
 /// How long a write waits for another program's.
@@ -162,6 +162,12 @@ where
 /// Whether a folder has a database already.
 pub(crate) fn is_there(dir: &Path) -> bool {
     dir.join("lake.sqlite").exists()
+}
+
+/// The state folder that a database is of.
+pub(crate) fn folder_of(database: &Connection) -> PathBuf {
+    let path = Path::new(database.path().unwrap_or_default());
+    path.parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
 /// Where the bytes of a blob lie in a state folder.

@@ -67,7 +67,7 @@ impl Session {
 }
 
 /// The settings that a running sandbox brings.
-fn endpoints_of(sandbox: &Sandbox) -> [(&'static str, String); 13] {
+fn endpoints_of(sandbox: &Sandbox) -> [(&'static str, String); 16] {
     [
         ("ingest.user", "operator"),
         ("stac_url", sandbox.stac_url()),
@@ -78,6 +78,9 @@ fn endpoints_of(sandbox: &Sandbox) -> [(&'static str, String); 13] {
         ("identity.realm", sandbox.realm()),
         ("identity.client_id", sandbox.client_id()),
         ("identity.client_secret", sandbox.client_secret()),
+        ("iceberg_url", sandbox.iceberg_url()),
+        ("iceberg.client_id", sandbox.access_key()),
+        ("iceberg.client_secret", sandbox.secret_key()),
         ("s3.endpoint", sandbox.s3_endpoint()),
         ("s3.region", sandbox.region()),
         ("s3.access_key", sandbox.access_key()),

@@ -185,7 +185,7 @@ fn an_unknown_key_is_an_error_with_place_and_nearest_name() {
 #[test]
 fn an_unknown_key_near_to_nothing_lists_what_is_known() {
     let top = Machine::with_file("bananas = 1").error();
-    let expected = "known here: stac_url, prefect_url, loki_url, ingest_url, identity_url, kube_context, protected, http, audit, state, trash, backup, kubernetes, gc, s3, stac, prefect, loki, ingest, identity, contexts";
+    let expected = "known here: stac_url, prefect_url, loki_url, ingest_url, identity_url, iceberg_url, kube_context, protected, http, audit, state, trash, backup, kubernetes, gc, s3, stac, prefect, loki, ingest, identity, iceberg, contexts";
     assert_eq!(top.hints, [expected]);
     let block = Machine::with_file("[contexts.prod.contexts.x]\nbananas = 1").error();
     assert_eq!(

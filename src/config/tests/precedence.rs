@@ -126,6 +126,7 @@ fn what_nobody_sets_has_its_compiled_default() {
         "loki_url http://localhost:3100",
         "ingest_url http://localhost:8088",
         "identity_url off",
+        "iceberg_url off",
         "protected false",
         "http.timeout 30s",
         "http.connect_timeout 3s",
@@ -156,6 +157,7 @@ fn what_nobody_sets_has_its_compiled_default() {
         "identity.deployment authelia",
         "identity.group /dashi/{domain}/{role}",
         "identity.roles reader, writer, admin",
+        "iceberg.scope catalog",
     ];
     assert_eq!(set, expected);
     assert!(config.settings().all(|s| *s.origin() == Origin::Default));

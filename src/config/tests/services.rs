@@ -9,7 +9,7 @@ fn stac(machine: &Machine) -> ServiceSettings {
 }
 
 #[test]
-fn the_defaults_make_a_client_for_every_service_but_keycloak() {
+fn the_defaults_make_a_client_for_every_service_of_each_lake() {
     let config = Machine::new().load();
     let known = Service::ALL
         .into_iter()
@@ -144,8 +144,13 @@ fn a_pair_of_s3_keys_may_come_from_two_sources() {
 }
 
 #[test]
-fn loki_the_ingest_api_and_keycloak_can_be_off() {
-    for service in [Service::Loki, Service::Ingest, Service::Identity] {
+fn what_a_lake_can_do_without_can_be_off() {
+    for service in [
+        Service::Loki,
+        Service::Ingest,
+        Service::Identity,
+        Service::Iceberg,
+    ] {
         let key = Key::at(service.url_key()).unwrap();
         let machines = [
             Machine::with_file(&format!("{} = \"off\"", key.path)),
@@ -171,7 +176,7 @@ fn loki_the_ingest_api_and_keycloak_can_be_off() {
     }
     let lacks = |service: &Service| !Machine::new().load().has(*service);
     let missing: Vec<Service> = Service::ALL.into_iter().filter(lacks).collect();
-    assert_eq!(missing, [Service::Identity]);
+    assert_eq!(missing, [Service::Identity, Service::Iceberg]);
 }
 
 #[test]

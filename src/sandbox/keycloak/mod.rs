@@ -17,6 +17,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 
+use super::bearer;
 use super::state::State;
 use answer::Refusal;
 pub(crate) use groups::{ensure as ensure_group, join};
@@ -69,7 +70,7 @@ async fn let_in(
     request: Request,
     next: Next,
 ) -> Response {
-    if !token::holds(&state, request.headers()) {
+    if !bearer::holds(&state, CLIENT_SECRET, request.headers()) {
         return Refusal::Stranger.into_response();
     }
     if names.get("realm").is_none_or(|realm| realm != REALM) {

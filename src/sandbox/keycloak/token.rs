@@ -1,22 +1,18 @@
-//! Tokens: what the client gets for its secret, and whether one still holds. A token says itself how long, by the sandbox's
-//! clock, so that every program on one state knows those of the others.
+//! What the client gets for its secret: a token.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State as Held};
-use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use super::answer::Refusal;
 use super::{CLIENT, CLIENT_SECRET, REALM};
-use crate::sandbox::reply;
 use crate::sandbox::state::State;
+use crate::sandbox::{bearer, reply};
 
 /// A token holds for so many seconds, as one of a new realm.
 const LASTS: i64 = 300;
@@ -41,34 +37,8 @@ pub(super) async fn create(
             "Invalid user credentials",
         ));
     }
-    let token = signed(now(&state) + LASTS, &Uuid::new_v4().simple().to_string());
+    let token = bearer::token(&state, CLIENT_SECRET, LASTS);
     let told = json!({"access_token": token, "expires_in": LASTS, "refresh_expires_in": 0, "token_type": "Bearer",
         "not-before-policy": 0, "scope": "profile email"});
     Ok(reply::json(StatusCode::OK, &told))
-}
-
-/// Whether a request comes with a token that holds.
-pub(super) fn holds(state: &State, headers: &HeaderMap) -> bool {
-    let token = headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let token = token.and_then(|value| value.strip_prefix("Bearer "));
-    let parts: Vec<&str> = token
-        .into_iter()
-        .flat_map(|token| token.split('.'))
-        .collect();
-    let [_, until, nonce, _] = parts[..] else {
-        return false;
-    };
-    let until = until.parse().unwrap_or_default();
-    until > now(state) && token == Some(&*signed(until, nonce))
-}
-
-fn now(state: &State) -> i64 {
-    state.clock().micros() / 1_000_000
-}
-
-fn signed(until: i64, nonce: &str) -> String {
-    let mark = Sha256::digest(format!("{until} {nonce} {CLIENT_SECRET}"));
-    format!("sandbox.{until}.{nonce}.{}", hex::encode(&mark[..16]))
 }

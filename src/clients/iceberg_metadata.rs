@@ -1,0 +1,143 @@
+//! What a table's metadata says, as people and scripts are told it: the table, its snapshots. Ids are texts: they have more
+//! digits than a number of JSON keeps.
+//!
+//! Format: <https://iceberg.apache.org/spec/#table-metadata-fields>.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::loki::time;
+
+/// A table: `table`, `location`, `uuid`, `format_version`, `snapshot` (the current one), `snapshots` (how many), `updated`,
+/// `records`, `files`, `bytes` (of the current snapshot), `columns`, `partitions`, `properties`, `metadata`.
+#[must_use]
+pub fn described(name: &str, found: &Value) -> Value {
+    let metadata = &found["metadata"];
+    let snapshots = metadata["snapshots"].as_array().map_or(0, Vec::len);
+    let current = current(metadata);
+    let total = |field: &str| {
+        let summary = current.map(|snapshot| &snapshot["summary"]);
+        summary.map_or(json!(0), |summary| number(&summary[field]))
+    };
+    json!({
+        "table": name,
+        "location": metadata["location"],
+        "uuid": metadata["table-uuid"],
+        "format_version": metadata["format-version"],
+        "snapshot": current.map(|snapshot| id(&snapshot["snapshot-id"])),
+        "snapshots": snapshots,
+        "updated": moment(&metadata["last-updated-ms"]),
+        "records": total("total-records"),
+        "files": total("total-data-files"),
+        "bytes": total("total-files-size"),
+        "columns": columns(metadata),
+        "partitions": partitions(metadata),
+        "properties": metadata["properties"],
+        "metadata": found["metadata-location"],
+    })
+}
+
+/// The snapshots, the newest first: `snapshot`, `parent`, `sequence`, `at`, `operation`, `added_files`, `deleted_files`,
+/// `added_records`, `deleted_records`, `records` (in all), `files` (in all), `refs` (the branches and tags that point to
+/// it), `manifest_list`, `summary` (all of it, as texts).
+#[must_use]
+pub fn snapshots(metadata: &Value) -> Vec<Value> {
+    let refs = refs(metadata);
+    let all = metadata["snapshots"].as_array().into_iter().flatten();
+    let mut rows: Vec<(i64, Value)> = all
+        .map(|snapshot| {
+            let sequence = snapshot["sequence-number"].as_i64().unwrap_or_default();
+            (sequence, row(snapshot, &refs))
+        })
+        .collect();
+    // Those of a table of format 1 have no sequence, and stand in the order that they were made in.
+    rows.reverse();
+    rows.sort_by_key(|(sequence, _)| std::cmp::Reverse(*sequence));
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+fn row(snapshot: &Value, refs: &BTreeMap<String, Vec<String>>) -> Value {
+    let summary = &snapshot["summary"];
+    let own = id(&snapshot["snapshot-id"]);
+    let count = |field: &str| number(&summary[field]);
+    json!({
+        "snapshot": own,
+        "parent": snapshot.get("parent-snapshot-id").map(id),
+        "sequence": snapshot["sequence-number"].as_i64().unwrap_or_default(),
+        "at": moment(&snapshot["timestamp-ms"]),
+        "operation": summary["operation"],
+        "added_files": count("added-data-files"),
+        "deleted_files": count("deleted-data-files"),
+        "added_records": count("added-records"),
+        "deleted_records": count("deleted-records"),
+        "records": count("total-records"),
+        "files": count("total-data-files"),
+        "refs": refs.get(&own).cloned().unwrap_or_default(),
+        "manifest_list": snapshot["manifest-list"],
+        "summary": summary,
+    })
+}
+
+/// The snapshot that the branch `main` points to.
+fn current(metadata: &Value) -> Option<&Value> {
+    let current = metadata["refs"]["main"]["snapshot-id"]
+        .as_i64()
+        .or(metadata["current-snapshot-id"].as_i64())?;
+    let all = metadata["snapshots"].as_array()?;
+    all.iter()
+        .find(|snapshot| snapshot["snapshot-id"] == current)
+}
+
+fn refs(metadata: &Value) -> BTreeMap<String, Vec<String>> {
+    let mut refs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, target) in metadata["refs"].as_object().into_iter().flatten() {
+        refs.entry(id(&target["snapshot-id"]))
+            .or_default()
+            .push(name.clone());
+    }
+    refs
+}
+
+fn columns(metadata: &Value) -> Vec<Value> {
+    let current = &metadata["current-schema-id"];
+    let schemas = metadata["schemas"].as_array().into_iter().flatten();
+    let schema = schemas
+        .clone()
+        .find(|schema| schema["schema-id"] == *current);
+    let fields = schema.unwrap_or(&metadata["schema"])["fields"].as_array();
+    let column = |field: &Value| json!({"name": field["name"], "type": field["type"], "required": field["required"], "id": field["id"]});
+    fields.into_iter().flatten().map(column).collect()
+}
+
+/// The current partitioning, each as `name`, `transform`, `source` (the column).
+fn partitions(metadata: &Value) -> Vec<Value> {
+    let columns: Map<String, Value> = columns(metadata)
+        .into_iter()
+        .map(|column| (column["id"].to_string(), column["name"].clone()))
+        .collect();
+    let current = &metadata["default-spec-id"];
+    let mut specs = metadata["partition-specs"].as_array().into_iter().flatten();
+    let spec = specs.find(|spec| spec["spec-id"] == *current);
+    let fields = spec.and_then(|spec| spec["fields"].as_array());
+    let partition = |field: &Value| {
+        let source = columns.get(&field["source-id"].to_string());
+        json!({"name": field["name"], "transform": field["transform"], "source": source})
+    };
+    fields.into_iter().flatten().map(partition).collect()
+}
+
+/// An id as text.
+fn id(value: &Value) -> String {
+    value.as_i64().map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// A number that the summary keeps as text; null where it is not there.
+fn number(value: &Value) -> Value {
+    let number: Option<i64> = value.as_str().and_then(|text| text.parse().ok());
+    number.map_or(Value::Null, Value::from)
+}
+
+fn moment(milliseconds: &Value) -> Option<String> {
+    Some(time(milliseconds.as_i64()?.checked_mul(1_000_000)?))
+}

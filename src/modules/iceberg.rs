@@ -1,0 +1,80 @@
+//! `iceberg::` — tables: which there are, what they are made of, how they came to be so.
+
+use rhai::ImmutableString;
+
+use crate::clients::iceberg::TableName;
+use crate::clients::iceberg_metadata::{described, snapshots};
+use crate::engine::registry::{Namespace, native};
+use crate::engine::value::from_json;
+use crate::error::Kind;
+use crate::session::Session;
+
+pub(crate) fn namespace(session: &Session) -> Namespace {
+    let mut namespace = Namespace::new(session, "iceberg", "Iceberg: the tables of the lake.");
+    let ns = &mut namespace;
+    native! { ns,
+        /// All namespaces, those within others as well: `namespace`, its levels with dots between.
+        ///
+        /// ```rhai
+        /// iceberg::namespaces().map(|found| found.namespace).collect()
+        /// //=> ["gelaende_umwelt"]
+        /// ```
+        read fn namespaces(call) -> "Stream" {
+            call.stream("namespaces", call.session().iceberg()?.namespaces())
+        }
+
+        /// The tables of a namespace: `table` (what other functions call it), `namespace`, `name`.
+        ///
+        /// ```rhai
+        /// iceberg::tables("gelaende_umwelt").map(|found| found.table).collect()
+        /// //=> ["gelaende_umwelt.osm_roads"]
+        /// ```
+        read fn tables(call, namespace: ImmutableString) -> "Stream" {
+            let pages = call.wait(call.session().iceberg()?.tables(&namespace))?;
+            call.stream("tables", pages)
+        }
+
+        /// A table: `table`, `location`, `uuid`, `format_version`, `snapshot` (the current one's id, a text), `snapshots` (how
+        /// many), `updated`, `records`, `files`, `bytes`, `columns`, `partitions`, `properties`, `metadata` (where that is).
+        /// Throws `not_found`, with the nearest name.
+        ///
+        /// ```rhai
+        /// iceberg::table("gelaende_umwelt.osm_roads").columns.map(|column| column.name)
+        /// //=> ["dataset_id", "name", "length"]
+        /// ```
+        read fn table(call, table: ImmutableString) -> "map" {
+            let name = TableName::of(&table)?;
+            described(&name.to_string(), &call.wait(call.session().iceberg()?.table(&name))?)
+        }
+
+        /// The same, or `()` where there is no such table.
+        ///
+        /// ```rhai
+        /// iceberg::try_table("gelaende_umwelt.nothing")
+        /// //=> ()
+        /// ```
+        read fn try_table(call, table: ImmutableString) -> "map or ()" {
+            let name = TableName::of(&table)?;
+            match call.wait(call.session().iceberg()?.table(&name)) {
+                Ok(found) => from_json(described(&name.to_string(), &found)),
+                Err(error) if error.kind() == Kind::NotFound => rhai::Dynamic::UNIT,
+                Err(error) => return Err(error.into()),
+            }
+        }
+
+        /// The snapshots of a table, the newest first: `snapshot` and `parent` (ids, as texts), `sequence`, `at`, `operation`,
+        /// `added_files`, `deleted_files`, `added_records`, `deleted_records`, `records` and `files` (in all), `refs` (the
+        /// branches and tags that point to it), `manifest_list`, `summary`.
+        ///
+        /// ```rhai
+        /// iceberg::snapshots("gelaende_umwelt.osm_roads").map(|made| [made.operation, made.records])
+        /// //=> [["append", 5], ["append", 3]]
+        /// ```
+        read fn snapshots(call, table: ImmutableString) -> "array" {
+            let name = TableName::of(&table)?;
+            let found = call.wait(call.session().iceberg()?.table(&name))?;
+            serde_json::Value::from(snapshots(&found["metadata"]))
+        }
+    }
+    namespace
+}
