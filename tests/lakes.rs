@@ -129,6 +129,8 @@ pub struct Addresses {
     pub ingest: String,
     /// The sandbox's Keycloak, also beside the real lake, where a test has a realm of its own instead.
     pub identity: String,
+    /// The Iceberg REST catalogue, and its warehouse.
+    pub iceberg: (String, Option<String>),
     pub s3: String,
     pub region: String,
     pub access_key: String,
@@ -147,6 +149,7 @@ impl Addresses {
             loki: sandbox.loki_url().to_owned(),
             ingest: sandbox.ingest_url().to_owned(),
             identity: sandbox.identity_url().to_owned(),
+            iceberg: (sandbox.iceberg_url().to_owned(), None),
             s3: sandbox.s3_endpoint().to_owned(),
             region: sandbox.region().to_owned(),
             access_key: sandbox.access_key().to_owned(),
@@ -177,6 +180,7 @@ impl Addresses {
             loki: sandbox.loki_url().to_owned(),
             ingest: ingest.url().to_owned(),
             identity: sandbox.identity_url().to_owned(),
+            iceberg: (of("LAKE_ICEBERG_URL"), Some(of("LAKE_ICEBERG_WAREHOUSE"))),
             stac: own.stac,
             prefect: own.prefect,
             s3: own.s3,

@@ -3,7 +3,7 @@
 //!
 //! `operator` is who types, on a `terminal` where a test needs one; `lakes` are what is typed at (the sandbox and the real
 //! lake), a `corner` of one is a test's own, `wire` taps what goes there, by `framing`, and `stage` sets the scene for runs
-//! that are killed, `pier` for what is ingested, `realm` for users, `swept` for those on faulty services, `large_file` for transfers, `visit`
+//! that are killed, `pier` for what is ingested, `realm` for users, `warehouse` for tables, `swept` for those on faulty services, `large_file` for transfers, `visit`
 //! for what the library does without a script, `sessions` for those in Markdown. `listener`, `listing_store`, `fake` and `catalogue` stand for servers that
 //! misbehave. Every other file holds tests of one subject.
 
@@ -37,6 +37,7 @@ mod swept;
 mod terminal;
 mod tmux;
 mod visit;
+mod warehouse;
 mod wire;
 
 mod abilities;
@@ -110,6 +111,7 @@ mod scripts;
 mod secrets;
 mod store;
 mod submit;
+mod tables;
 mod taps;
 mod testing;
 mod tls;

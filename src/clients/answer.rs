@@ -93,6 +93,10 @@ fn said_in(fields: &serde_json::Map<String, Value>) -> Option<String> {
     ]
     .into_iter()
     .find_map(named);
+    // Some wrap what they say once more.
+    if let (None, Some(Value::Object(within))) = (said, fields.get("error")) {
+        return said_in(within);
+    }
     match (named("code"), said) {
         (Some(code), Some(said)) => Some(format!("{code}: {said}")),
         (code, said) => code.or(said).map(str::to_owned),
@@ -121,6 +125,10 @@ mod tests {
         assert_eq!(
             said(r#"{"detail":"Deployment not found"}"#).unwrap(),
             "Deployment not found"
+        );
+        assert_eq!(
+            said(r#"{"error":{"message":"Table does not exist: a","type":"NoSuchTableException","code":404}}"#).unwrap(),
+            "Table does not exist: a"
         );
         assert_eq!(
             said("parse error at line 1\n").unwrap(),

@@ -259,7 +259,8 @@ impl Credentials for IcebergSettings {
     fn refused(&self, mut error: Error) -> Error {
         if let Some(400 | 401 | 403) = error.detail().status {
             error.detail_mut().kind = Kind::Unauthorized;
-            error.detail_mut().message = "the Iceberg catalogue let its client not in".to_owned();
+            error.detail_mut().message =
+                String::from("the Iceberg catalogue let its client not in");
             error.detail_mut().hints.clear();
             return error.hint("check iceberg.client_id and iceberg.client_secret: `dashictl config --origin` shows where they come from");
         }
@@ -273,5 +274,7 @@ impl Credentials for IcebergSettings {
 
 fn levels_of(namespace: &Value) -> Vec<String> {
     let levels = namespace.as_array().into_iter().flatten();
-    levels.filter_map(|level| level.as_str().map(str::to_owned)).collect()
+    levels
+        .filter_map(|level| level.as_str().map(str::to_owned))
+        .collect()
 }

@@ -7,8 +7,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::loki::time;
-
 /// A table: `table`, `location`, `uuid`, `format_version`, `snapshot` (the current one), `snapshots` (how many), `updated`,
 /// `records`, `files`, `bytes` (of the current snapshot), `columns`, `partitions`, `properties`, `metadata`.
 #[must_use]
@@ -139,5 +137,68 @@ fn number(value: &Value) -> Value {
 }
 
 fn moment(milliseconds: &Value) -> Option<String> {
-    Some(time(milliseconds.as_i64()?.checked_mul(1_000_000)?))
+    let moment = jiff::Timestamp::from_millisecond(milliseconds.as_i64()?).ok()?;
+    Some(moment.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata() -> Value {
+        json!({"format-version": 2, "table-uuid": "u", "location": "s3://a/t", "last-updated-ms": 2000,
+            "schemas": [{"schema-id": 0, "fields": [{"id": 1, "name": "old", "type": "int", "required": true}]},
+                {"schema-id": 1, "fields": [{"id": 1, "name": "n", "type": "long", "required": true}]}],
+            "current-schema-id": 1, "default-spec-id": 1,
+            "partition-specs": [{"spec-id": 0, "fields": []}, {"spec-id": 1, "fields": [{"source-id": 1, "field-id": 1000, "name": "b", "transform": "bucket[4]"}]}],
+            "refs": {"main": {"snapshot-id": 4_611_686_018_427_387_905_i64}, "kept": {"snapshot-id": 7}},
+            "snapshots": [
+                {"snapshot-id": 7, "sequence-number": 1, "timestamp-ms": 1000, "manifest-list": "s3://a/1", "summary": {"operation": "append", "added-records": "3", "total-records": "3"}},
+                {"snapshot-id": 4_611_686_018_427_387_905_i64, "parent-snapshot-id": 7, "sequence-number": 2, "timestamp-ms": 2000,
+                    "manifest-list": "s3://a/2", "summary": {"operation": "delete", "deleted-records": "1", "total-records": "2", "total-data-files": "1", "total-files-size": "90"}}]})
+    }
+
+    #[test]
+    fn a_table_is_what_its_current_snapshot_schema_and_partitioning_say() {
+        let table = described(
+            "a.t",
+            &json!({"metadata": metadata(), "metadata-location": "s3://a/m"}),
+        );
+        assert_eq!(table["snapshot"], "4611686018427387905");
+        assert_eq!(
+            (&table["records"], &table["files"], &table["bytes"]),
+            (&json!(2), &json!(1), &json!(90))
+        );
+        assert_eq!(
+            table["columns"],
+            json!([{"id": 1, "name": "n", "type": "long", "required": true}])
+        );
+        assert_eq!(
+            table["partitions"],
+            json!([{"name": "b", "transform": "bucket[4]", "source": "n"}])
+        );
+        assert_eq!(table["updated"], "1970-01-01T00:00:02Z");
+    }
+
+    #[test]
+    fn a_table_that_nothing_was_written_to_has_nothing_in_it() {
+        let empty = described(
+            "a.t",
+            &json!({"metadata": {"snapshots": [], "refs": {}, "last-updated-ms": 1}}),
+        );
+        assert_eq!(
+            (&empty["snapshot"], &empty["records"], &empty["snapshots"]),
+            (&Value::Null, &json!(0), &json!(0))
+        );
+    }
+
+    #[test]
+    fn snapshots_are_told_the_newest_first_with_what_points_to_them() {
+        let told = snapshots(&metadata());
+        let part = |name: &str| told.iter().map(|row| row[name].clone()).collect::<Vec<_>>();
+        assert_eq!(part("snapshot"), ["4611686018427387905", "7"]);
+        assert_eq!(part("parent"), [json!("7"), Value::Null]);
+        assert_eq!(part("refs"), [json!(["main"]), json!(["kept"])]);
+        assert_eq!(part("deleted_records"), [json!(1), Value::Null]);
+    }
 }

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::{self, LiveNames, Wanted};
 use crate::clients::Pages;
+use crate::clients::iceberg::Tables;
 use crate::clients::k8s_objects::{self, Selection};
 use crate::clients::prefect::Prefect;
 use crate::config::{Config, Environment, Flags, KEYS};
@@ -240,7 +241,7 @@ fn names(source: &str, config: Config, environment: Environment) -> Result<Vec<S
     names_of(&session, source)
 }
 
-/// The names of one kind, as the lake has them now: `domains`, `buckets`, `flow_runs`, `deployments`, `users`, `roles`, `pods`, and
+/// The names of one kind, as the lake has them now: `domains`, `buckets`, `flow_runs`, `deployments`, `users`, `roles`, `tables`, `pods`, and
 /// `items/COLLECTION`; of those that there may be many of, the first.
 pub(crate) fn names_of(session: &Session, source: &str) -> Result<Vec<String>> {
     let items = source.strip_prefix("items/");
@@ -266,6 +267,7 @@ pub(crate) fn names_of(session: &Session, source: &str) -> Result<Vec<String>> {
             let named = |user: Value| json!({"id": user["user"]});
             users.into_iter().map(named).collect()
         }
+        "tables" => session.wait(tables(session.iceberg()?))?,
         "roles" => {
             let roles = session.access()?.roles().to_vec();
             roles.into_iter().map(|role| json!({"id": role})).collect()
@@ -292,6 +294,18 @@ async fn all(mut pages: Pages) -> Result<Vec<Value>> {
 /// The latest are enough: who wants another has its id from elsewhere.
 async fn first(mut pages: Pages) -> Result<Vec<Value>> {
     pages.next().await.unwrap_or_else(|| Ok(Vec::new()))
+}
+
+/// Tables by the name that they are asked for by.
+async fn tables(catalogue: &Tables) -> Result<Vec<Value>> {
+    let mut named = Vec::new();
+    for space in all(catalogue.namespaces()).await? {
+        let space = space["namespace"].as_str().unwrap_or_default();
+        for table in all(catalogue.tables(space).await?).await? {
+            named.push(json!({"id": table["table"]}));
+        }
+    }
+    Ok(named)
 }
 
 /// Deployments by the name that they are asked for by, which takes in that of their flow.

@@ -17,7 +17,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         ///
         /// ```rhai
         /// iceberg::namespaces().map(|found| found.namespace).collect()
-        /// //=> ["gelaende_umwelt"]
+        /// //=> ["klima"]
         /// ```
         read fn namespaces(call) -> "Stream" {
             call.stream("namespaces", call.session().iceberg()?.namespaces())
@@ -26,8 +26,8 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// The tables of a namespace: `table` (what other functions call it), `namespace`, `name`.
         ///
         /// ```rhai
-        /// iceberg::tables("gelaende_umwelt").map(|found| found.table).collect()
-        /// //=> ["gelaende_umwelt.osm_roads"]
+        /// iceberg::tables("klima").map(|found| found.table).collect()
+        /// //=> ["klima.stationen"]
         /// ```
         read fn tables(call, namespace: ImmutableString) -> "Stream" {
             let pages = call.wait(call.session().iceberg()?.tables(&namespace))?;
@@ -39,8 +39,8 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// Throws `not_found`, with the nearest name.
         ///
         /// ```rhai
-        /// iceberg::table("gelaende_umwelt.osm_roads").columns.map(|column| column.name)
-        /// //=> ["dataset_id", "name", "length"]
+        /// iceberg::table("klima.stationen").columns.map(|column| column.name)
+        /// //=> ["dataset_id", "station", "jahr", "mittel"]
         /// ```
         read fn table(call, table: ImmutableString) -> "map" {
             let name = TableName::of(&table)?;
@@ -50,7 +50,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// The same, or `()` where there is no such table.
         ///
         /// ```rhai
-        /// iceberg::try_table("gelaende_umwelt.nothing")
+        /// iceberg::try_table("klima.nothing")
         /// //=> ()
         /// ```
         read fn try_table(call, table: ImmutableString) -> "map or ()" {
@@ -67,8 +67,8 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// branches and tags that point to it), `manifest_list`, `summary`.
         ///
         /// ```rhai
-        /// iceberg::snapshots("gelaende_umwelt.osm_roads").map(|made| [made.operation, made.records])
-        /// //=> [["append", 5], ["append", 3]]
+        /// iceberg::snapshots("klima.stationen").map(|made| [made.operation, made.records])
+        /// //=> [["append", 7], ["append", 3]]
         /// ```
         read fn snapshots(call, table: ImmutableString) -> "array" {
             let name = TableName::of(&table)?;

@@ -217,6 +217,7 @@ fn texts(shell: &Shell, argument: &Argument, typed: &str) -> Vec<Candidate> {
         ("prefect", Some("id" | "run")) => "flow_runs".to_owned(),
         ("identity", Some("user" | "name")) => "users".to_owned(),
         ("identity", Some("role")) => "roles".to_owned(),
+        ("iceberg", Some("table")) => "tables".to_owned(),
         ("k8s", Some("target")) => "pods".to_owned(),
         _ => return Vec::new(),
     };

@@ -25,7 +25,7 @@ const ARGUMENT_KEYS: &[&str] = &[
     "value",
 ];
 /// What `complete` may name.
-const LIVE_NAMES: [&str; 7] = [
+const LIVE_NAMES: [&str; 8] = [
     "domains",
     "buckets",
     "contexts",
@@ -33,6 +33,7 @@ const LIVE_NAMES: [&str; 7] = [
     "flow_runs",
     "users",
     "roles",
+    "tables",
 ];
 
 /// The options that every command has, beside those that set configuration, and their letters.

@@ -110,7 +110,7 @@ fn update(metadata: &mut Value, change: &Value, now: i64) -> Result<(), Refusal>
         "add-snapshot" => add_snapshot(metadata, &change["snapshot"])?,
         "set-snapshot-ref" => set_ref(metadata, change, now)?,
         "remove-snapshot-ref" => {
-            remove_ref(metadata, change["ref-name"].as_str().unwrap_or_default())
+            remove_ref(metadata, change["ref-name"].as_str().unwrap_or_default());
         }
         "remove-snapshots" => remove_snapshots(metadata, &change["snapshot-ids"]),
         "set-statistics" => {

@@ -25,6 +25,7 @@ use serde_json::json;
 use super::state::State;
 use super::{bearer, reply, s3};
 use answer::Refusal;
+pub(crate) use tables::keep;
 
 /// Where tables lie whose creator names no place.
 pub(crate) const WAREHOUSE: &str = "s3://curated/iceberg";

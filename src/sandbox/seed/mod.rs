@@ -9,6 +9,7 @@ mod datasets;
 mod log_lines;
 mod objects;
 mod runs;
+mod tables;
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -23,6 +24,7 @@ pub(crate) fn fill(database: &Transaction<'_>, dir: &Path) -> Result<()> {
     let now = Clock::of(dir).micros();
     let store = objects::Store::new(database, dir, now);
     store.fill().map_err(|error| failed("objects", &error))?;
+    tables::fill(database, &store, now).map_err(|error| failed("tables", &error))?;
     catalogue::fill(database, now).map_err(|error| failed("catalogue", &error))?;
     runs::fill(database, now).map_err(|error| failed("flow runs", &error))?;
     accounts::fill(database, now).map_err(|error| failed("users", &error))?;

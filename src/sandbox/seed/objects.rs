@@ -131,26 +131,6 @@ impl<'a> Store<'a> {
 
     fn curated(&self) -> Result<(), Failure> {
         let held = [
-            (
-                "iceberg/klima/stationen/metadata/v1.metadata.json",
-                5,
-                2 << 10,
-            ),
-            (
-                "iceberg/klima/stationen/metadata/snap-5213.avro",
-                5,
-                3 << 10,
-            ),
-            (
-                "iceberg/klima/stationen/data/jahr=2024/00000.parquet",
-                5,
-                14 << 10,
-            ),
-            (
-                "iceberg/klima/stationen/data/jahr=2025/00000.parquet",
-                5,
-                15 << 10,
-            ),
             ("tiles/harz/10/540/340.pbf", 12, 4 << 10),
             ("tiles/harz/10/541/340.pbf", 12, 5 << 10),
             ("tiles/harz/metadata.json", 12, 512),
@@ -219,7 +199,13 @@ impl<'a> Store<'a> {
         )
     }
 
-    fn put_at(&self, bucket: &str, key: &str, at: i64, bytes: &[u8]) -> Result<(), Failure> {
+    pub(super) fn put_at(
+        &self,
+        bucket: &str,
+        key: &str,
+        at: i64,
+        bytes: &[u8],
+    ) -> Result<(), Failure> {
         let (segment, etag) = self.blob(bytes)?;
         let new = New {
             etag,

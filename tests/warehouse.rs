@@ -1,0 +1,94 @@
+//! A namespace of tables of a test's own, in a lake's catalogue, which pyiceberg writes and reads as any other program does;
+//! and an operator whose way to the catalogue is tapped.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::lakes::{Lake, Served, real_lake};
+use super::operator::Operator;
+use super::wire::Wire;
+
+/// What each script has: the catalogue, the namespace, and what makes tables.
+const PRELUDE: &str = r#"
+import json, os
+import pyarrow as pa
+from pyiceberg.catalog import load_catalog
+given = json.loads(os.environ["WAREHOUSE"])
+catalog = load_catalog("lake", **given["properties"])
+space = given["namespace"]
+
+def told(value):
+    print(json.dumps(value))
+"#;
+
+/// The namespace, in its lake.
+pub struct Warehouse {
+    /// The way to the catalogue.
+    pub catalogue: Wire,
+    /// The namespace's name.
+    pub namespace: String,
+    served: Served,
+}
+
+impl Warehouse {
+    /// A new namespace, without tables.
+    pub fn of(lake: Lake) -> Warehouse {
+        let served = lake.served();
+        let warehouse = Warehouse {
+            catalogue: Wire::before(&served.addresses.iceberg.0),
+            namespace: Lake::name("space").replace('-', "_"),
+            served,
+        };
+        warehouse.python("catalog.create_namespace(space)");
+        warehouse
+    }
+
+    /// The configuration of an operator: everything of the lake, and its catalogue.
+    pub fn configuration(&self) -> String {
+        let addresses = &self.served.addresses;
+        let warehouse = addresses.iceberg.1.as_ref();
+        let warehouse = warehouse.map(|name| format!("warehouse = {name:?}\n"));
+        format!(
+            "iceberg_url = {:?}\n{}[iceberg]\n{}client_id = {:?}\nclient_secret = {:?}\n",
+            self.catalogue.url(),
+            addresses.configuration(),
+            warehouse.unwrap_or_default(),
+            addresses.access_key,
+            addresses.secret_key
+        )
+    }
+
+    /// One more operator.
+    pub fn operator(&self) -> Operator {
+        let operator = Operator::new();
+        operator.config(&self.configuration());
+        operator
+    }
+
+    /// The name of a table of the namespace, as everybody calls it.
+    pub fn table(&self, name: &str) -> String {
+        format!("{}.{name}", self.namespace)
+    }
+
+    /// What a script of pyiceberg tells, or nothing.
+    pub fn python(&self, script: &str) -> Value {
+        let addresses = &self.served.addresses;
+        let mut properties = json!({"uri": addresses.iceberg.0, "credential": format!("{}:{}", addresses.access_key, addresses.secret_key),
+            "s3.endpoint": addresses.s3, "s3.access-key-id": addresses.access_key, "s3.secret-access-key": addresses.secret_key,
+            "s3.region": addresses.region});
+        if let Some(warehouse) = &addresses.iceberg.1 {
+            properties["warehouse"] = json!(warehouse);
+        }
+        let given = json!({"properties": properties, "namespace": self.namespace});
+        let output = Command::new(&real_lake()["LAKE_PYTHON_ICEBERG"])
+            .args(["-c", &format!("{PRELUDE}{script}")])
+            .env("WAREHOUSE", given.to_string())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let told = String::from_utf8_lossy(&output.stdout);
+        serde_json::from_str(told.trim()).unwrap_or_default()
+    }
+}
