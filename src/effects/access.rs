@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use serde_json::{Value, json};
 
 use super::Permit;
@@ -10,7 +11,6 @@ use crate::access::{Told, due};
 use crate::clients::identity::{Identity, Wanted};
 use crate::clients::stac::Stac;
 use crate::error::{Error, Kind, Result};
-use futures::TryStreamExt;
 
 /// So often it is made right again where others change it at the same time.
 const TRIES: u32 = 20;

@@ -50,12 +50,7 @@ pub(super) fn guarded(
     let started = host.start(header.order.effect.max(Effect::Write))?;
     let session = &started.session;
     if !host.globals.dry_run {
-        confirm::refuse_unconfirmed(
-            &host.globals,
-            session.config(),
-            &command(file),
-            "leave --apply out",
-        )?;
+        confirm::refuse_unconfirmed(&host.globals, session.config(), &command(file), "--dry-run")?;
     }
     header.check(session)?;
     // Before anything is asked of a service: what a changed script would do is of no interest.

@@ -94,12 +94,15 @@ pub(super) fn counts<'a>(totals: &[Totals], places: &[String]) -> Vec<(&'a str, 
             .map(|total| total.targets)
             .sum()
     };
-    let mut counts = vec![
-        ("bucket", places.join(",")),
+    let mut counts = Vec::new();
+    if !places.is_empty() {
+        counts.push(("bucket", places.join(",")));
+    }
+    counts.extend([
         ("objects", of(&["s3://"]).to_string()),
         ("records", of(&["item ", "collection "]).to_string()),
         ("bytes", sums["bytes"].to_string()),
-    ];
+    ]);
     let memberships = of(&["user "]);
     if memberships > 0 {
         counts.push(("memberships", memberships.to_string()));
