@@ -85,7 +85,6 @@ impl Bucket {
 
     /// Adds items to a domain, each with its id and the hrefs of its assets.
     pub fn put_items(&self, domain: &str, items: &[(String, Vec<String>)]) {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = format!(
             "{}/collections/{domain}/items",
             self.tapped.served.addresses.stac
@@ -96,16 +95,7 @@ impl Bucket {
                 .map(|(id, hrefs)| item(domain, id, hrefs))
                 .collect();
             let all = json!({"type": "FeatureCollection", "features": features});
-            let posting = async {
-                let answer = http.post(&url).json(&all).send().await.unwrap();
-                let status = answer.status();
-                assert!(
-                    status.is_success(),
-                    "{status}: {}",
-                    answer.text().await.unwrap()
-                );
-            };
-            self.runtime.block_on(posting);
+            self.runtime.block_on(posted(&url, &all));
         }
     }
 
@@ -221,4 +211,22 @@ pub fn item(domain: &str, id: &str, hrefs: &[String]) -> Value {
         "geometry": {"type": "Point", "coordinates": [8.0, 50.0]}, "bbox": [8.0, 50.0, 8.0, 50.0],
         "properties": {"datetime": "2026-04-27T00:00:00Z"}, "assets": assets,
     })
+}
+
+/// Posts items, all of them or none. The real catalogue, which other tests change at the same time, may refuse them for a
+/// moment; that they are there, after a first answer was lost, is as good.
+async fn posted(url: &str, all: &Value) {
+    let mut refused = Vec::new();
+    while refused.len() < 5 {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let told = match http.post(url).json(all).send().await {
+            Ok(answer) if answer.status().is_success() => return,
+            Ok(answer) if answer.status() == 409 && !refused.is_empty() => return,
+            Ok(answer) => format!("{}: {}", answer.status(), answer.text().await.unwrap()),
+            Err(error) => format!("{error:?}"),
+        };
+        refused.push(told);
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    panic!("{refused:#?}");
 }

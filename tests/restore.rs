@@ -61,20 +61,19 @@ impl Vault {
 
     /// What is told of a dump that is tried out on this machine.
     fn locally(&self, key: &str, flags: &[&str]) -> (Option<i32>, Value) {
+        let flags = [&["--key", key], flags].concat();
+        verdict(&self.run_locally(&self.variables(&[]), &flags))
+    }
+
+    fn run_locally(&self, variables: &[(&'static str, String)], flags: &[&str]) -> Ran {
         let line = [
-            &[
-                "backup",
-                "restore-test",
-                "--json",
-                "--local",
-                "--no-compare",
-                "--key",
-                key,
-            ],
-            flags,
-        ]
-        .concat();
-        verdict(&self.operator.run_in(&self.variables(&[]), &line))
+            "backup",
+            "restore-test",
+            "--json",
+            "--local",
+            "--no-compare",
+        ];
+        self.operator.run_in(variables, &[&line, flags].concat())
     }
 }
 
@@ -504,14 +503,7 @@ fn a_real_restore_whose_programs_are_killed_or_lose_the_server_says_nothing_of_t
         }
         let bin = own.path().to_str().unwrap().to_owned();
         let variables = vault.variables(&[("DASHI_BACKUP_POSTGRES_BIN", bin)]);
-        let line = [
-            "backup",
-            "restore-test",
-            "--json",
-            "--local",
-            "--no-compare",
-        ];
-        let (code, told) = verdict(&vault.operator.run_in(&variables, &line));
+        let (code, told) = verdict(&vault.run_locally(&variables, &[]));
         let expected = (Some(1), &json!("not_tried"), &json!(reason));
         assert_eq!(
             (code, &told["verdict"], &told["reason"]),
@@ -564,14 +556,8 @@ fn a_byte_of_a_real_dump_that_is_another_when_it_comes_is_told() {
         |request: &Request| request.method == "GET" && request.target.contains(".dump?");
     s3.counting(of_the_dump).at_change(0, Hook::Flip);
     let through = [("DASHI_S3_ENDPOINT", s3.url().to_owned())];
-    let line = [
-        "backup",
-        "restore-test",
-        "--json",
-        "--local",
-        "--no-compare",
-    ];
-    let ran = vault.operator.run_in(&vault.variables(&through), &line);
+    let run = || vault.run_locally(&vault.variables(&through), &[]);
+    let ran = run();
     let (code, told) = verdict(&ran);
     assert_eq!(
         (code, &told["verdict"]),
@@ -580,7 +566,7 @@ fn a_byte_of_a_real_dump_that_is_another_when_it_comes_is_told() {
     );
     assert_eq!(told["reason"], "checksum", "{ran}");
     // The same through nothing that flips.
-    let (code, told) = verdict(&vault.operator.run_in(&vault.variables(&through), &line));
+    let (code, told) = verdict(&run());
     assert_eq!(
         (code, &told["verdict"]),
         (Some(0), &json!("restores")),

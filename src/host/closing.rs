@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::effects::{Effect, FOR_GOOD, Ledger, Recorder, Row, Run, State};
+use crate::effects::{Effect, FOR_GOOD, Ledger, Recorder, Run, State};
 use crate::error::{Error, Kind, Result};
 use crate::prompt;
 use crate::session::Session;
@@ -47,7 +47,9 @@ fn judged(
     let is_over = ended.is_ok();
     let again = |error| ways_on(session, run, account, is_over, error);
     match ended {
-        Ok(code) if account.left + account.held + account.failed == 0 => ("done", Ok(code)),
+        Ok(code) if account.left + account.held + account.failed == account.moot => {
+            ("done", Ok(code))
+        }
         Ok(_) => {
             let error = Error::new(
                 Kind::Partial,
@@ -104,29 +106,35 @@ fn ways_on(
     error.hint(format!("take it back: {}", line("undo")))
 }
 
-/// Whether a run did anything that can be taken back. What a run that may only write takes away again it has made itself:
-/// nothing of that is left.
-fn leaves_something(ledger: &Ledger, most: Effect) -> Result<bool> {
+/// Whether a run did anything that can be taken back, where `taken_away` is nothing of it any more.
+fn leaves_something(ledger: &Ledger, most: Effect, taken_away: &HashSet<String>) -> Result<bool> {
     let is_for_good = |function: &str| FOR_GOOD.contains(&function);
     if most != Effect::Write {
         let groups = ledger.totals(true)?;
         return Ok(groups.iter().any(|group| !is_for_good(&group.function)));
     }
-    let is_done = |row: &Row| row.state == State::Done;
-    let (mut gone, mut leaves) = (HashSet::new(), false);
+    let mut leaves = false;
     ledger.rows(true, |row| {
-        if is_done(&row) && row.change.removes() {
-            gone.insert(row.change.owned_with());
-        }
-        Ok(())
-    })?;
-    ledger.rows(true, |row| {
-        leaves |= is_done(&row)
+        leaves |= row.state == State::Done
             && !is_for_good(&row.function)
-            && !gone.contains(&row.change.owned_with());
+            && !taken_away.contains(&row.change.owned_with());
         Ok(())
     })?;
     Ok(leaves)
+}
+
+/// What a run took away again. One that may only write has made that itself: nothing of it is left.
+fn taken_away(ledger: &Ledger, most: Effect) -> Result<HashSet<String>> {
+    let mut gone = HashSet::new();
+    if most == Effect::Write {
+        ledger.rows(true, |row| {
+            if row.state == State::Done && row.change.removes() {
+                gone.insert(row.change.owned_with());
+            }
+            Ok(())
+        })?;
+    }
+    Ok(gone)
 }
 
 /// The steps of a run, counted.
@@ -140,6 +148,8 @@ struct Accounted {
     /// Not done because what comes before was not.
     held: u64,
     failed: u64,
+    /// How many of those that failed were to be done to what the run took away again: nothing of them is left to do.
+    moot: u64,
     /// Why the first of them were not done.
     reasons: Vec<String>,
     /// How many things appeared since the plan, and some of them.
@@ -167,9 +177,12 @@ impl Accounted {
             account.left = count(State::Left)?;
             account.held = count(State::Held)?;
             account.failed = count(State::Failed)? + count(State::Begun)?;
-            account.can_be_undone = leaves_something(ledger, most)?;
+            let taken_away = taken_away(ledger, most)?;
+            account.can_be_undone = leaves_something(ledger, most, &taken_away)?;
             if account.left + account.held + account.failed > 0 {
                 ledger.rows(true, |row| {
+                    let is_gone = taken_away.contains(&row.change.owned_with());
+                    account.moot += u64::from(is_gone && row.state == State::Failed);
                     if matches!(row.state, State::Left | State::Held | State::Failed)
                         && account.reasons.len() < Self::REASONS
                     {
