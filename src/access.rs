@@ -99,9 +99,8 @@ impl Access {
 
     /// All that a group could be for.
     fn fits(&self, group: &str) -> Vec<(String, String)> {
-        let group = group.trim_start_matches('/');
         let fits = self.roles.iter().filter_map(|role| {
-            let whole = self.group.trim_start_matches('/').replace(ROLE, role);
+            let whole = self.group.replace(ROLE, role);
             let (before, after) = whole.split_once(DOMAIN)?;
             let domain = group.strip_prefix(before)?.strip_suffix(after)?;
             let is_name = !domain.is_empty() && !domain.contains('/');

@@ -24,7 +24,7 @@ use crate::clients::s3::S3;
 use crate::clients::stac::Stac;
 use crate::clients::tunnel::Tunnels;
 use crate::clients::web::Web;
-use crate::config::{Config, Environment, Secret, Service};
+use crate::config::{Config, Environment, Secret, Service, ServiceSettings};
 use crate::effects::{Gate, Journals};
 use crate::engine::callback::Callback;
 use crate::engine::interrupt::Interrupt;
@@ -259,14 +259,20 @@ impl Session {
 
     fn sender(&self, service: Service) -> Result<Sender> {
         let mut settings = self.endpoints()?.service(service)?;
-        self.dig(&settings.url, &mut settings.transport)?;
-        self.reveal(
-            settings
-                .token
-                .iter()
-                .chain(settings.headers.iter().map(|(_, secret)| secret)),
-        )?;
+        self.reach(&mut settings, [])?;
         Ok(Sender::new(settings, self.tracer().clone()))
+    }
+
+    /// Makes a service reachable: digs the tunnel to it, and reads its secrets and these.
+    fn reach<'a>(
+        &self,
+        settings: &mut ServiceSettings,
+        more: impl IntoIterator<Item = &'a Secret>,
+    ) -> Result<()> {
+        self.dig(&settings.url, &mut settings.transport)?;
+        let headers = settings.headers.iter().map(|(_, secret)| secret);
+        self.reveal(settings.token.iter().chain(headers))?;
+        self.reveal(more.into_iter())
     }
 
     /// The client of the STAC catalogue.

@@ -87,6 +87,31 @@ fn grant_of(user: &str, domain: &str, role: &str) -> String {
     format!("identity::grant(\"{user}\", \"{domain}\", \"{role}\")")
 }
 
+/// Gives `alice` a role in so many new domains, all at once, and gives these.
+fn granted_at_once(operator: &Operator, served: &Served, count: usize) -> Vec<String> {
+    let domains: Vec<String> = (0..count).map(|_| domain(served)).collect();
+    let start = |domain: &String| {
+        let line = grant_of("alice", domain, "reader");
+        operator.start(&["eval", "--effect", "write", &line])
+    };
+    let running: Vec<_> = domains.iter().map(start).collect();
+    for child in running {
+        told(operator.ended(child));
+    }
+    domains
+}
+
+/// Whether a text has each of these grants once, and nothing else that `USERS` has not.
+fn assert_grants_all(text: &str, domains: &[String]) {
+    let lines = USERS.lines().count() + domains.len();
+    assert_eq!(text.lines().count(), lines, "{text}");
+    for domain in domains {
+        let group = format!("/dashi/{domain}/reader\n");
+        assert_eq!(text.matches(&group).count(), 1, "{text}");
+        assert!(text.contains(&format!("      - {group}")), "{text}");
+    }
+}
+
 /// What `users` is with `alice` in a group more.
 fn with_alice(group: &str) -> String {
     let last = "      - /dashi/klima/reader\n";
@@ -139,20 +164,8 @@ on_both_lakes! {
 
     fn of_many_writers_at_once_none_is_lost(lake) {
         let office = Office::of(lake);
-        let domains: Vec<String> = (0..8).map(|_| domain(&office.served)).collect();
-        let start = |domain: &String| {
-            let line = grant_of("alice", domain, "reader");
-            office.operator.start(&["eval", "--effect", "write", &line])
-        };
-        let running: Vec<_> = domains.iter().map(start).collect();
-        for child in running {
-            told(office.operator.ended(child));
-        }
-        let text = office.text();
-        assert_eq!(text.lines().count(), USERS.lines().count() + domains.len(), "{text}");
-        for domain in &domains {
-            assert_eq!(text.matches(&format!("/dashi/{domain}/reader\n")).count(), 1, "{text}");
-        }
+        let domains = granted_at_once(&office.operator, &office.served, 8);
+        assert_grants_all(&office.text(), &domains);
         // Nothing is left beside the file but the lock.
         let beside = fs::read_dir(office.file.parent().unwrap()).unwrap();
         let mut names: Vec<_> = beside.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -278,27 +291,8 @@ fn k8s_a_grant_changes_the_configmap_and_authelia_reads_it() {
 #[test]
 fn k8s_of_many_writers_at_once_none_is_lost() {
     let ward = Ward::of(Lake::Sandbox, "none");
-    let domains: Vec<String> = (0..6).map(|_| domain(&ward.served)).collect();
-    let start = |domain: &String| {
-        let line = grant_of("alice", domain, "reader");
-        ward.operator.start(&["eval", "--effect", "write", &line])
-    };
-    let running: Vec<_> = domains.iter().map(start).collect();
-    for child in running {
-        told(ward.operator.ended(child));
-    }
-    let text = ward.text();
-    assert_eq!(
-        text.lines().count(),
-        USERS.lines().count() + domains.len(),
-        "{text}"
-    );
-    for domain in &domains {
-        assert!(
-            text.contains(&format!("      - /dashi/{domain}/reader\n")),
-            "{text}"
-        );
-    }
+    let domains = granted_at_once(&ward.operator, &ward.served, 6);
+    assert_grants_all(&ward.text(), &domains);
 }
 
 #[test]

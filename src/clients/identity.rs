@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::Pages;
 use super::authelia::Authelia;
 use super::keycloak::Keycloak;
-use crate::access::Access;
+use crate::access::{Access, Told, due};
 use crate::effects::Permit;
 use crate::error::Result;
 
@@ -141,10 +141,7 @@ impl Identity {
     /// Whether a user, who must be there, is in a group.
     pub async fn is_member(&self, user: &str, group: &str) -> Result<bool> {
         let user = self.user(user).await?;
-        let bare = |path: &str| path.trim_start_matches('/').to_owned();
-        Ok(names(&user["groups"])
-            .iter()
-            .any(|known| bare(known) == bare(group)))
+        Ok(names(&user["groups"]).iter().any(|known| known == group))
     }
 
     /// Puts a user into a group, or takes one out of it.
@@ -190,6 +187,16 @@ impl Identity {
             Ok(grants)
         };
         futures::stream::once(grants).boxed()
+    }
+
+    /// What the catalogue is to say of who may see a domain.
+    pub async fn due(&self, domain: &str) -> Result<Told> {
+        let wanted = Wanted {
+            domain: Some(domain.to_owned()),
+            role: None,
+        };
+        let grants: Vec<Value> = self.grants(wanted).try_concat().await?;
+        Ok(due(&grants))
     }
 
     fn granted(&self, user: &Value) -> Vec<Value> {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -125,7 +125,7 @@ impl Keycloak {
         let request = self
             .get(&["users", id, "groups"])?
             .query("briefRepresentation", true);
-        let groups = collected(self.pages(request, Value::clone)).await?;
+        let groups: Vec<Value> = self.pages(request, Value::clone).try_concat().await?;
         let paths = groups.iter().filter_map(|group| group["path"].as_str());
         Ok(paths.map(str::to_owned).collect())
     }
@@ -269,13 +269,4 @@ pub(super) fn row(user: &Value) -> Value {
         "enabled": user["enabled"],
         "id": user["id"],
     })
-}
-
-/// All of a list.
-pub(super) async fn collected(mut pages: Pages) -> Result<Vec<Value>> {
-    let mut all = Vec::new();
-    while let Some(page) = pages.next().await {
-        all.extend(page?);
-    }
-    Ok(all)
 }

@@ -1,10 +1,11 @@
 //! Keycloak's tree of groups: a group by its path, those below it, who is in it; made where it is missing; joined and left.
 
+use futures::TryStreamExt;
 use serde_json::{Value, json};
 
 use super::Pages;
 use super::http::Request;
-use super::keycloak::{Keycloak, collected, row};
+use super::keycloak::{Keycloak, row};
 use crate::effects::Permit;
 use crate::error::{Error, Kind, Result};
 
@@ -30,7 +31,7 @@ impl Keycloak {
             None => self.get(&["groups"])?,
         };
         let request = request.query("briefRepresentation", true);
-        collected(self.pages(request, Value::clone)).await
+        self.pages(request, Value::clone).try_concat().await
     }
 
     /// Who is in a group by themselves, by name, as `user` gives them.

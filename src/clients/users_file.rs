@@ -10,13 +10,12 @@ use yaml_edit::{Mapping, YamlFile, YamlValue};
 
 use crate::error::{Error, Kind, Result};
 
-/// The users of a text, in its order: `user`, `name`, `email`, `enabled`, `groups`.
+/// The users of a text, by name: `user`, `name`, `email`, `enabled`, `groups`.
 pub fn users(text: &str) -> Result<Vec<Value>> {
     let known = parsed(text)?;
     let Some(users) = known["users"].as_object() else {
         return Err(unfit("it has no mapping 'users'"));
     };
-    // serde_json sorts the names; an order of their own makes no difference to anybody.
     Ok(users.iter().map(|(name, user)| row(name, user)).collect())
 }
 

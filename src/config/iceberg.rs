@@ -21,18 +21,10 @@ pub struct IcebergSettings {
 impl Config {
     /// What a client of the Iceberg catalogue needs. Fails where this lake has none.
     pub fn iceberg(&self) -> Result<IcebergSettings> {
-        let service = self.service(Service::Iceberg)?;
-        let client = self.secret("iceberg.client_id")?;
-        let secret = self.secret("iceberg.client_secret")?;
-        let client = match (client, secret) {
-            (Some(client), Some(secret)) => Some((client, secret)),
-            (None, None) => None,
-            _ => return Err(self.half_a_pair("iceberg.client_id", "iceberg.client_secret")),
-        };
         Ok(IcebergSettings {
-            service,
+            service: self.service(Service::Iceberg)?,
             warehouse: self.text("iceberg.warehouse").ok(),
-            client,
+            client: self.secret_pair("iceberg.client_id", "iceberg.client_secret")?,
             scope: self.text("iceberg.scope")?,
         })
     }

@@ -1,13 +1,12 @@
 //! Where it is kept who may see what, and how to get at it: taken out of `[identity]` and typed. What a group or a role
-//! is, is `lake::Access`.
+//! is, is `crate::access`.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use super::Config;
 use super::secret::Secret;
-use super::services::{Service, ServiceSettings};
-use super::value::Value;
+use super::services::{Service, ServiceSettings, path};
 use crate::error::{Error, Result};
 
 /// What a client of Keycloak needs.
@@ -91,10 +90,11 @@ impl Config {
         let keepers: Vec<&str> = self.keepers().collect();
         match keepers[..] {
             [URL] => Ok(IdentitySettings::Keycloak(Box::new(self.keycloak()?))),
-            [FILE] => match &self.known(FILE)?.value {
-                Some(Value::Path(path)) => Ok(IdentitySettings::UsersFile(path.clone())),
-                _ => Err(Error::internal("a path is no path")),
-            },
+            [FILE] => {
+                let path = path(self.known(FILE)?);
+                let path = path.ok_or_else(|| Error::internal("a path is no path"))?;
+                Ok(IdentitySettings::UsersFile(path))
+            }
             [MAP] => Ok(IdentitySettings::UsersMap(self.users_map()?)),
             [] => Err(Error::config(
                 "nothing says where it is kept who may see what in this lake",
@@ -128,12 +128,10 @@ impl Config {
     fn keycloak(&self) -> Result<KeycloakSettings> {
         let service = self.service(Service::Identity)?;
         let realm = self.text("identity.realm")?;
-        let password = self.secret("identity.password")?;
-        let login = match (self.text("identity.user").ok(), password) {
-            (Some(user), Some(password)) => Some((user, password)),
-            (None, None) => None,
-            _ => return Err(self.half_a_pair("identity.user", "identity.password")),
-        };
+        let login = self.pair(
+            ("identity.user", self.text("identity.user").ok()),
+            ("identity.password", self.secret("identity.password")?),
+        )?;
         Ok(KeycloakSettings {
             service,
             login_realm: self
@@ -154,10 +152,6 @@ impl Config {
     /// The roles that somebody can have in a domain.
     #[must_use]
     pub fn access_roles(&self) -> Vec<String> {
-        let value = self.setting("identity.roles");
-        match value.and_then(|setting| setting.value.as_ref()) {
-            Some(Value::Texts(texts)) => texts.clone(),
-            _ => Vec::new(),
-        }
+        self.texts("identity.roles")
     }
 }

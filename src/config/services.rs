@@ -242,11 +242,7 @@ impl Config {
     /// What keys begin with that garbage collection never touches.
     #[must_use]
     pub fn gc_protected(&self) -> Vec<String> {
-        let value = self.setting("gc.protect");
-        match value.and_then(|setting| setting.value.as_ref()) {
-            Some(Value::Texts(texts)) => texts.clone(),
-            _ => Vec::new(),
-        }
+        self.texts("gc.protect")
     }
 
     /// Whether deleted objects of a bucket are put aside before they go.
@@ -296,11 +292,7 @@ impl Config {
     /// What a client of the S3 store needs.
     pub fn s3(&self) -> Result<S3Settings> {
         let setting = "s3.endpoint";
-        let access_key = self.secret("s3.access_key")?;
-        let secret_key = self.secret("s3.secret_key")?;
-        if access_key.is_some() != secret_key.is_some() {
-            return Err(self.half_a_pair("s3.access_key", "s3.secret_key"));
-        }
+        let (access_key, secret_key) = self.secret_pair("s3.access_key", "s3.secret_key")?.unzip();
         Ok(S3Settings {
             endpoint: self.endpoint(setting)?,
             setting,
@@ -397,8 +389,26 @@ impl Config {
         }
     }
 
+    /// Two secrets that go together: both, or neither.
+    pub(super) fn secret_pair(&self, one: &str, other: &str) -> Result<Option<(Secret, Secret)>> {
+        self.pair((one, self.secret(one)?), (other, self.secret(other)?))
+    }
+
+    /// Two settings that go together: both, or neither.
+    pub(super) fn pair<T, U>(
+        &self,
+        (one, first): (&str, Option<T>),
+        (other, second): (&str, Option<U>),
+    ) -> Result<Option<(T, U)>> {
+        match (first, second) {
+            (Some(first), Some(second)) => Ok(Some((first, second))),
+            (None, None) => Ok(None),
+            _ => Err(self.half_a_pair(one, other)),
+        }
+    }
+
     /// The error about two settings of which only one is there.
-    pub(super) fn half_a_pair(&self, one: &str, other: &str) -> Error {
+    fn half_a_pair(&self, one: &str, other: &str) -> Error {
         let is_there = |path: &str| {
             self.setting(path)
                 .is_some_and(|setting| setting.is_set() && !setting.is_off())
@@ -443,6 +453,14 @@ impl Config {
         }
     }
 
+    pub(super) fn texts(&self, path: &str) -> Vec<String> {
+        let value = self.setting(path);
+        match value.and_then(|setting| setting.value.as_ref()) {
+            Some(Value::Texts(texts)) => texts.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn secret(&self, path: &str) -> Result<Option<Secret>> {
         Ok(match &self.known(path)?.value {
             Some(Value::Secret(secret)) => Some(secret.clone()),
@@ -477,7 +495,7 @@ fn duration(setting: &Setting) -> Result<Duration> {
     }
 }
 
-fn path(setting: &Setting) -> Option<PathBuf> {
+pub(super) fn path(setting: &Setting) -> Option<PathBuf> {
     match &setting.value {
         Some(Value::Path(path)) => Some(path.clone()),
         _ => None,

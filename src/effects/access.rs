@@ -3,12 +3,9 @@
 
 use std::time::Duration;
 
-use futures::TryStreamExt;
-use serde_json::{Value, json};
-
 use super::Permit;
-use crate::access::{Told, due};
-use crate::clients::identity::{Identity, Wanted};
+use crate::access::Told;
+use crate::clients::identity::Identity;
 use crate::clients::stac::Stac;
 use crate::error::{Error, Kind, Result};
 
@@ -24,7 +21,7 @@ pub(super) async fn publish(
     domain: &str,
 ) -> Result<()> {
     for tried in 0..TRIES {
-        let due = of_domain(identity, domain).await?;
+        let due = identity.due(domain).await?;
         let collection = match stac.collection(domain).await {
             Err(error) if error.kind() == Kind::NotFound => return Ok(()),
             other => other?,
@@ -48,22 +45,7 @@ pub(super) async fn publish(
     Err(Error::new(Kind::Conflict, message).hint("run it again"))
 }
 
-/// What the catalogue is to say of a domain.
-pub(super) async fn of_domain(identity: &Identity, domain: &str) -> Result<Told> {
-    let wanted = Wanted {
-        domain: Some(domain.to_owned()),
-        role: None,
-    };
-    let grants: Vec<Value> = identity.grants(wanted).try_concat().await?;
-    Ok(due(&grants))
-}
-
 /// Whether what failed may have been done all the same.
 pub(super) fn is_unclear(error: &Error) -> bool {
     matches!(error.kind(), Kind::Unavailable | Kind::Timeout) && error.detail().status.is_none()
-}
-
-/// How a step is told that changes a membership: `user`, `group`, `member`.
-pub(super) fn value(user: &str, group: &str, member: bool) -> Value {
-    json!({"user": user, "group": group, "member": member})
 }

@@ -2,9 +2,9 @@
 //! the groups, what a plan and a journal hold is the user and the group.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::access::{is_unclear, publish, value};
+use super::access::{is_unclear, publish};
 use super::hands::{Done, Hands, Seen};
 use super::inverse::Inverse;
 use super::payload::digest;
@@ -55,14 +55,17 @@ impl Membership {
     /// What it comes to: `user`, `group`, `member`.
     #[must_use]
     pub fn value(&self) -> Value {
-        value(&self.user, &self.group, self.joins)
+        self.told(self.joins)
+    }
+
+    fn told(&self, is_member: bool) -> Value {
+        json!({"user": self.user, "group": self.group, "member": is_member})
     }
 
     /// What the user's being in the group is known by.
     fn facts(&self) -> Facts {
-        let words = value(&self.user, &self.group, true);
         Facts::Record {
-            sha256: digest(words.to_string().as_bytes()),
+            sha256: digest(self.told(true).to_string().as_bytes()),
         }
     }
 }
@@ -75,7 +78,7 @@ pub(super) async fn look(identity: &Identity, membership: &Membership) -> Result
     }
     Ok(Seen {
         facts: membership.facts(),
-        image: Some(value(user, group, true)),
+        image: Some(membership.told(true)),
         ..Seen::default()
     })
 }

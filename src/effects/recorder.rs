@@ -178,8 +178,9 @@ impl Recorder {
         self.write(&Line::Part { number })
     }
 
-    /// Says the audit line: in the journal and in Loki, and, where the run destroys or changes who may see what, on stderr and in Loki before this
-    /// returns, so that the line is there whatever happens next. A Loki that does not take it is warned of.
+    /// Says the audit line: in the journal and in Loki, and, where the run destroys or changes who may see what, on stderr
+    /// and in Loki before this returns, so that the line is there whatever happens next. A Loki that does not take it is
+    /// warned of.
     pub fn announce(&self, audit: Audit) -> Result<()> {
         let line = self.session.redact(&audit.intent());
         let waits = self.aloud.load(Ordering::SeqCst);

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use clap::{Arg, Command};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{Bash, EnvCompleter, Fish, Powershell, Zsh};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -241,8 +241,8 @@ fn names(source: &str, config: Config, environment: Environment) -> Result<Vec<S
     names_of(&session, source)
 }
 
-/// The names of one kind, as the lake has them now: `domains`, `buckets`, `flow_runs`, `deployments`, `users`, `roles`, `tables`, `pods`, and
-/// `items/COLLECTION`; of those that there may be many of, the first.
+/// The names of one kind, as the lake has them now: `domains`, `buckets`, `flow_runs`, `deployments`, `users`, `roles`,
+/// `tables`, `pods`, and `items/COLLECTION`; of those that there may be many of, the first.
 pub(crate) fn names_of(session: &Session, source: &str) -> Result<Vec<String>> {
     let items = source.strip_prefix("items/");
     let records = match source {
@@ -283,12 +283,8 @@ pub(crate) fn names_of(session: &Session, source: &str) -> Result<Vec<String>> {
     Ok(records.iter().filter_map(name).collect())
 }
 
-async fn all(mut pages: Pages) -> Result<Vec<Value>> {
-    let mut records = Vec::new();
-    while let Some(page) = pages.next().await {
-        records.extend(page?);
-    }
-    Ok(records)
+async fn all(pages: Pages) -> Result<Vec<Value>> {
+    pages.try_concat().await
 }
 
 /// The latest are enough: who wants another has its id from elsewhere.

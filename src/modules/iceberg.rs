@@ -2,11 +2,10 @@
 
 use rhai::ImmutableString;
 
+use super::stac::absent;
 use crate::clients::iceberg::TableName;
 use crate::clients::iceberg_metadata::{described, snapshots};
 use crate::engine::registry::{Namespace, native};
-use crate::engine::value::from_json;
-use crate::error::Kind;
 use crate::session::Session;
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
@@ -55,11 +54,8 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// ```
         read fn try_table(call, table: ImmutableString) -> "map or ()" {
             let name = TableName::of(&table)?;
-            match call.wait(call.session().iceberg()?.table(&name)) {
-                Ok(found) => from_json(described(&name.to_string(), &found)),
-                Err(error) if error.kind() == Kind::NotFound => rhai::Dynamic::UNIT,
-                Err(error) => return Err(error.into()),
-            }
+            let found = absent(call.wait(call.session().iceberg()?.table(&name)))?;
+            found.map(|found| described(&name.to_string(), &found))
         }
 
         /// The snapshots of a table, the newest first: `snapshot` and `parent` (ids, as texts), `sequence`, `at`, `operation`,

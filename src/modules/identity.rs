@@ -1,17 +1,16 @@
 //! `identity::` — who may see what: users, the groups they are in, the roles in domains that these groups stand for.
 
-use futures::TryStreamExt;
-use rhai::{Array, ImmutableString};
+use rhai::{Array, ImmutableString, Map};
 use serde_json::{Value, json};
 
-use super::stac::no_collection;
+use super::stac::{absent, no_collection};
 use crate::access::{Told, due};
 use crate::clients::identity::Wanted;
 use crate::effects::{Change, Membership};
 use crate::engine::call::Call;
 use crate::engine::registry::{Namespace, native};
 use crate::engine::value::{from_json, to_json};
-use crate::error::{Kind, Result};
+use crate::error::Result;
 use crate::session::Session;
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
@@ -25,7 +24,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
 
 fn meaning(ns: &mut Namespace) {
     native! { ns,
-        /// What keeps users and groups: `kind` (`keycloak`), `url`, `realm`.
+        /// What keeps users and groups: `kind`, with `url` and `realm` (`keycloak`), or `file` or `configmap` (`authelia`).
         ///
         /// ```rhai
         /// identity::provider().kind
@@ -51,9 +50,21 @@ fn meaning(ns: &mut Namespace) {
         /// //=> [["/dashi/raw/reader"], true, #{acl: (), groups: []}]
         /// ```
         read fn due(call, grants: Array) -> "map" {
-            let grants = to_json(&grants.into())?;
-            let due = due(grants.as_array().map_or(&[][..], Vec::as_slice));
+            let due = due_of(grants)?;
             json!({"groups": due.groups, "acl": due.acl})
+        }
+
+        /// The collection as it is to be where these are the grants in it: with what is due in `dashi:access_groups` and
+        /// `dashi:acl`, at the top and below `extra_fields`; where there are no grants, with neither.
+        ///
+        /// ```rhai
+        /// let grants = identity::grants(#{domain: "klima-historisch"}).collect();
+        /// let collection = identity::applied(stac::collection("klima-historisch"), grants);
+        /// [collection["dashi:access_groups"].len(), collection.extra_fields["dashi:acl"] == collection["dashi:acl"], identity::applied(collection, [])["dashi:acl"]]
+        /// //=> [2, true, ()]
+        /// ```
+        read fn applied(call, collection: Map, grants: Array) -> "map" {
+            due_of(grants)?.applied(to_json(&collection.into())?)
         }
 
         /// The group whose members have a role in a domain (`identity.group`). An unknown role is told with the nearest.
@@ -120,11 +131,7 @@ fn reading(ns: &mut Namespace) {
         /// //=> ()
         /// ```
         read fn try_user(call, name: ImmutableString) -> "map or ()" {
-            match call.wait(call.session().identity()?.user(&name)) {
-                Ok(user) => from_json(user),
-                Err(error) if error.kind() == Kind::NotFound => rhai::Dynamic::UNIT,
-                Err(error) => return Err(error.into()),
-            }
+            absent(call.wait(call.session().identity()?.user(&name)))?
         }
 
         /// Who has which role in which domain, by domain, then in the order of the roles: `user`, `name`, `email`,
@@ -173,7 +180,8 @@ fn changing(ns: &mut Namespace) {
                 let (change, has_role) = membership(call, (&user, &domain, &role), true)?;
                 let stac = call.session().stac()?;
                 let collection = call.wait(stac.collection(&domain)).map_err(|error| no_collection(call, &domain, error))?;
-                if has_role && is_told(call, &domain, &collection)? {
+                let due = || call.wait(call.session().identity()?.due(&domain));
+                if has_role && Told::of(&collection) == Some(due()?) {
                     return Ok(from_json(change.value()));
                 }
                 call.change(Change::Membership(change), &options)?
@@ -204,6 +212,11 @@ fn changing(ns: &mut Namespace) {
     }
 }
 
+fn due_of(grants: Array) -> Result<Told> {
+    let grants = to_json(&grants.into())?;
+    Ok(due(grants.as_array().map_or(&[][..], Vec::as_slice)))
+}
+
 /// The change of who is in the group of a role in a domain, and whether the user is in it now. The user is called as
 /// whoever keeps them does.
 fn membership(
@@ -226,15 +239,4 @@ fn membership(
     let mut grants = found["grants"].as_array().into_iter().flatten();
     let has_role = grants.any(|grant| grant["group"] == membership.group);
     Ok((membership, has_role))
-}
-
-/// Whether the catalogue says who has access to a domain.
-fn is_told(call: &Call, domain: &str, collection: &Value) -> Result<bool> {
-    let wanted = Wanted {
-        domain: Some(domain.to_owned()),
-        role: None,
-    };
-    let grants = call.session().identity()?.grants(wanted);
-    let grants: Vec<Value> = call.wait(grants.try_concat())?;
-    Ok(Told::of(collection) == Some(due(&grants)))
 }

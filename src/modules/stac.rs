@@ -302,7 +302,7 @@ fn changes(ns: &mut Namespace) {
 }
 
 /// Nothing where the thing does not exist.
-fn absent(found: Result<Value>) -> Result<Option<Value>> {
+pub(super) fn absent(found: Result<Value>) -> Result<Option<Value>> {
     match found {
         Ok(record) => Ok(Some(record)),
         Err(error) if error.kind() == Kind::NotFound => Ok(None),

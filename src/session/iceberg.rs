@@ -9,11 +9,8 @@ impl Session {
     pub fn iceberg(&self) -> Result<&Tables> {
         once(&self.0.iceberg, || {
             let mut settings = self.endpoints()?.iceberg()?;
-            let service = &mut settings.service;
-            self.dig(&service.url, &mut service.transport)?;
-            let headers = service.headers.iter().map(|(_, secret)| secret);
             let client = settings.client.iter().flat_map(|(id, secret)| [id, secret]);
-            self.reveal(service.token.iter().chain(headers).chain(client))?;
+            self.reach(&mut settings.service, client)?;
             Ok(Tables::new(settings, self.tracer().clone()))
         })
     }

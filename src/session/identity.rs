@@ -24,12 +24,9 @@ impl Session {
     }
 
     fn keycloak(&self, mut settings: KeycloakSettings) -> Result<Keeper> {
-        let service = &mut settings.service;
-        self.dig(&service.url, &mut service.transport)?;
-        let headers = service.headers.iter().map(|(_, secret)| secret);
         let password = settings.login.iter().map(|(_, password)| password);
-        let own = service.token.iter().chain(&settings.client_secret);
-        self.reveal(own.chain(headers).chain(password))?;
+        let own = settings.client_secret.iter().chain(password);
+        self.reach(&mut settings.service, own)?;
         Ok(Keeper::Keycloak(Keycloak::new(
             settings,
             self.tracer().clone(),

@@ -102,19 +102,13 @@ pub(super) async fn members(
     Path(names): Names,
     Query(query): Asked,
 ) -> Result<Response, Refusal> {
-    let (id, (first, most)) = (name(&names, "id"), answer::window(&query));
-    let members = state
-        .read(move |database| -> Result<Vec<Value>, Refusal> {
-            demanded(database, &id, NO_GROUP)?;
-            let found = format!(
-                "SELECT {} FROM member JOIN person ON person.id = member.person WHERE member.team = ?1
-                 ORDER BY person.username LIMIT ?2 OFFSET ?3",
-                users::COLUMNS
-            );
-            Ok(sql::select(database, &found, params![id, most, first], users::shown)?)
-        })
-        .await?;
-    Ok(reply::json(StatusCode::OK, &Value::Array(members)))
+    let found = format!(
+        "SELECT {} FROM member JOIN person ON person.id = member.person WHERE member.team = ?1
+         ORDER BY person.username LIMIT ?2 OFFSET ?3",
+        users::COLUMNS
+    );
+    let is_there = |database: &Connection, id: &str| demanded(database, id, NO_GROUP);
+    of_one(&state, (&names, &query), is_there, (found, users::shown)).await
 }
 
 /// `GET /users/{id}/groups`
@@ -123,18 +117,33 @@ pub(super) async fn of_user(
     Path(names): Names,
     Query(query): Asked,
 ) -> Result<Response, Refusal> {
-    let (id, (first, most)) = (name(&names, "id"), answer::window(&query));
-    let groups = state
+    let found = format!(
+        "SELECT {COLUMNS} FROM member JOIN team ON team.id = member.team WHERE member.person = ?1
+         ORDER BY team.name, team.path LIMIT ?2 OFFSET ?3"
+    );
+    of_one(&state, (&names, &query), users::demanded, (found, shown)).await
+}
+
+/// A page of what a query finds for the one that is named, which must be there.
+async fn of_one(
+    state: &Arc<State>,
+    (names, query): (&BTreeMap<String, String>, &BTreeMap<String, String>),
+    is_there: fn(&Connection, &str) -> Result<Value, Refusal>,
+    (found, shown): (String, fn(&Row<'_>) -> rusqlite::Result<Value>),
+) -> Result<Response, Refusal> {
+    let (id, (first, most)) = (name(names, "id"), answer::window(query));
+    let records = state
         .read(move |database| -> Result<Vec<Value>, Refusal> {
-            users::demanded(database, &id)?;
-            let found = format!(
-                "SELECT {COLUMNS} FROM member JOIN team ON team.id = member.team WHERE member.person = ?1
-                 ORDER BY team.name, team.path LIMIT ?2 OFFSET ?3"
-            );
-            Ok(sql::select(database, &found, params![id, most, first], shown)?)
+            is_there(database, &id)?;
+            Ok(sql::select(
+                database,
+                &found,
+                params![id, most, first],
+                shown,
+            )?)
         })
         .await?;
-    Ok(reply::json(StatusCode::OK, &Value::Array(groups)))
+    Ok(reply::json(StatusCode::OK, &Value::Array(records)))
 }
 
 /// `PUT /users/{id}/groups/{group}`

@@ -1,12 +1,10 @@
 //! The users of the seeded lake, and what they may see.
 
-use std::collections::BTreeMap;
-
 use rusqlite::Transaction;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use super::super::keycloak::{Account, ensure_group, insert_user, join};
+use crate::access::{Told, due};
+use crate::sandbox::keycloak::{Account, ensure_group, insert_user, join};
 
 /// Name, given name, surname, whether they may log in, and their roles in domains.
 type Person = (
@@ -71,17 +69,11 @@ pub(super) fn fill(database: &Transaction<'_>, now: i64) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// What the catalogue says of who may see a domain: the groups that have somebody in them, and the digest of who is in
-/// which, as `std/access` makes it.
-pub(super) fn access(domain: &str) -> (Vec<String>, String) {
-    let mut members: BTreeMap<String, Value> = BTreeMap::new();
-    for (user, .., roles) in PEOPLE {
-        for (_, role) in roles.iter().filter(|(of, _)| *of == domain) {
-            let group = format!("/dashi/{domain}/{role}");
-            members.entry(group).or_insert_with(|| json!({}))[user] = true.into();
-        }
-    }
-    let digest = Sha256::digest(json!(members).to_string());
-    let acl = format!("sha256:{}", hex::encode(digest));
-    (members.into_keys().collect(), acl)
+/// What the catalogue says of who may see a domain.
+pub(super) fn access(domain: &str) -> Told {
+    let grants = PEOPLE.iter().flat_map(|(user, .., roles)| {
+        let here = roles.iter().filter(|(of, _)| *of == domain);
+        here.map(move |(_, role)| json!({"user": user, "group": format!("/dashi/{domain}/{role}")}))
+    });
+    due(&grants.collect::<Vec<Value>>())
 }

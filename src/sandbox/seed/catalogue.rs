@@ -21,7 +21,7 @@ pub(crate) fn fill(database: &Transaction<'_>, now: i64) -> Result<(), Refusal> 
 }
 
 fn collection(domain: &Domain, now: i64) -> Value {
-    let (groups, acl) = accounts::access(domain.id);
+    let access = accounts::access(domain.id);
     json!({
         "type": "Collection",
         "id": domain.id,
@@ -36,8 +36,8 @@ fn collection(domain: &Domain, now: i64) -> Value {
         },
         "dashi:max_classification": domain.ceiling,
         "dashi:retention": domain.retention,
-        "dashi:access_groups": groups,
-        "dashi:acl": acl,
+        "dashi:access_groups": access.groups,
+        "dashi:acl": access.acl,
     })
 }
 
