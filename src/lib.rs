@@ -38,6 +38,8 @@ pub mod session;
 pub mod sources;
 pub mod table;
 pub mod time;
+#[cfg(feature = "iceberg")]
+pub mod warehouse;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

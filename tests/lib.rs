@@ -111,6 +111,8 @@ mod scripts;
 mod secrets;
 mod store;
 mod submit;
+mod table_commits;
+mod table_rows;
 mod tables;
 mod taps;
 mod testing;

@@ -1,7 +1,8 @@
 //! A namespace of tables of a test's own, in a lake's catalogue, which pyiceberg writes and reads as any other program does;
 //! and an operator whose way to the catalogue is tapped.
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -66,6 +67,11 @@ impl Warehouse {
         operator
     }
 
+    /// Where the store is.
+    pub fn store(&self) -> &str {
+        &self.served.addresses.s3
+    }
+
     /// The name of a table of the namespace, as everybody calls it.
     pub fn table(&self, name: &str) -> String {
         format!("{}.{name}", self.namespace)
@@ -81,11 +87,19 @@ impl Warehouse {
             properties["warehouse"] = json!(warehouse);
         }
         let given = json!({"properties": properties, "namespace": self.namespace});
-        let output = Command::new(&real_lake()["LAKE_PYTHON_ICEBERG"])
-            .args(["-c", &format!("{PRELUDE}{script}")])
+        let mut python = Command::new(&real_lake()["LAKE_PYTHON_ICEBERG"])
+            .arg("-")
             .env("WAREHOUSE", given.to_string())
-            .output()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap();
+        let text = format!("{PRELUDE}{script}");
+        let mut input = python.stdin.take().unwrap();
+        input.write_all(text.as_bytes()).unwrap();
+        drop(input);
+        let output = python.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
         let told = String::from_utf8_lossy(&output.stdout);

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -14,6 +15,7 @@ use super::Pages;
 use super::http::{Answer, Request, Sender, Tracer, path};
 use super::oauth::{Credentials, Login};
 use crate::config::IcebergSettings;
+use crate::effects::Permit;
 use crate::error::{Error, Kind, Result, nearest};
 
 /// So many names are asked for at once.
@@ -60,6 +62,16 @@ impl std::fmt::Display for TableName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", self.namespace.join("."), self.name)
     }
+}
+
+/// Which rows of a table are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rows {
+    /// Those of which this is true, a condition as SQL writes it behind WHERE.
+    Where(String),
+    /// Those that the snapshot of this id brought.
+    Of(i64),
 }
 
 impl Tables {
@@ -153,6 +165,26 @@ impl Tables {
             return Err(answer.fault("a table without metadata"));
         }
         Ok(found)
+    }
+
+    /// Asks for changes of a table's metadata, to be made together and only where all of the requirements hold. `conflict`
+    /// says that one does not.
+    pub async fn commit(
+        &self,
+        permit: Permit,
+        table: &TableName,
+        requirements: &Value,
+        updates: &Value,
+    ) -> Result<()> {
+        let namespace = table.namespace.join(LEVEL);
+        let path = self
+            .path(&["namespaces", &namespace, "tables", &table.name])
+            .await?;
+        let body = json!({
+            "identifier": {"namespace": table.namespace, "name": table.name},
+            "requirements": requirements, "updates": updates,
+        });
+        self.send(Request::post(permit, path, body)).await.map(drop)
     }
 
     async fn unknown(&self, table: &TableName, mut error: Error) -> Error {
@@ -277,4 +309,11 @@ fn levels_of(namespace: &Value) -> Vec<String> {
     levels
         .filter_map(|level| level.as_str().map(str::to_owned))
         .collect()
+}
+
+/// What a build says that knows tables by their catalogue only.
+#[cfg(not(feature = "iceberg"))]
+pub(crate) fn not_built_in() -> Error {
+    Error::config("this program was built without the files of tables")
+        .hint("build it with them: cargo build --release --features iceberg (a default feature)")
 }

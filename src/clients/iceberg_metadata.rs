@@ -77,14 +77,34 @@ fn row(snapshot: &Value, refs: &BTreeMap<String, Vec<String>>) -> Value {
     })
 }
 
-/// The snapshot that the branch `main` points to.
+/// The id of the snapshot that the branch `main` points to, if anything was written.
+#[must_use]
+pub fn head(metadata: &Value) -> Option<i64> {
+    let of_branch = metadata["refs"]["main"]["snapshot-id"].as_i64();
+    // Where nothing was written, old writers say -1.
+    of_branch
+        .or(metadata["current-snapshot-id"].as_i64())
+        .filter(|id| *id >= 0)
+}
+
+/// Whether one snapshot came before another, or is it.
+#[must_use]
+pub fn is_before(metadata: &Value, one: i64, other: i64) -> bool {
+    let mut at = Some(other);
+    while let Some(id) = at.filter(|id| *id != one) {
+        let snapshot = snapshot(metadata, id);
+        at = snapshot.and_then(|snapshot| snapshot["parent-snapshot-id"].as_i64());
+    }
+    at.is_some()
+}
+
 fn current(metadata: &Value) -> Option<&Value> {
-    let current = metadata["refs"]["main"]["snapshot-id"]
-        .as_i64()
-        .or(metadata["current-snapshot-id"].as_i64())?;
-    let all = metadata["snapshots"].as_array()?;
-    all.iter()
-        .find(|snapshot| snapshot["snapshot-id"] == current)
+    snapshot(metadata, head(metadata)?)
+}
+
+fn snapshot(metadata: &Value, id: i64) -> Option<&Value> {
+    let mut all = metadata["snapshots"].as_array()?.iter();
+    all.find(|snapshot| snapshot["snapshot-id"] == id)
 }
 
 fn refs(metadata: &Value) -> BTreeMap<String, Vec<String>> {
@@ -190,6 +210,14 @@ mod tests {
             (&empty["snapshot"], &empty["records"], &empty["snapshots"]),
             (&Value::Null, &json!(0), &json!(0))
         );
+    }
+
+    #[test]
+    fn a_snapshot_is_before_those_that_follow_it() {
+        let metadata = metadata();
+        let (first, last) = (7, 4_611_686_018_427_387_905);
+        assert!(is_before(&metadata, first, last) && is_before(&metadata, last, last));
+        assert!(!is_before(&metadata, last, first) && !is_before(&metadata, 8, last));
     }
 
     #[test]

@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 use super::cluster_change::ClusterChange;
 use super::membership::Membership;
 use super::outgoing::Outgoing;
+use super::table_branch::TableBranch;
+use super::table_rows::TableRows;
 use super::{Effect, Facts, Payload, log_line};
 use crate::lake::{ObjectRef, Share};
 use crate::local_file::LocalFile;
@@ -248,6 +250,10 @@ pub enum Change {
     Cluster(ClusterChange),
     /// Puts a user into a group, or takes one out of it.
     Membership(Membership),
+    /// Takes rows out of a table, or brings them back.
+    TableRows(TableRows),
+    /// Moves the branch of a table that readers read.
+    TableBranch(TableBranch),
 }
 
 /// The functions whose changes nothing takes back.
@@ -282,6 +288,7 @@ impl Change {
         match self {
             Change::Cluster(change) => change.effect(),
             Change::Membership(change) => change.effect(),
+            Change::TableRows(change) => change.effect(),
             Change::DeleteCollection { .. }
             | Change::DeleteItem { .. }
             | Change::DeleteObject { .. }
@@ -289,6 +296,7 @@ impl Change {
             | Change::PurgeObject { .. }
             | Change::RemoveVersion { marker: false, .. }
             | Change::DeleteDeployment { .. }
+            | Change::TableBranch(_)
             | Change::RemoveFile { .. } => Effect::Destroy,
             _ => Effect::Write,
         }
@@ -325,6 +333,8 @@ impl Change {
             Change::RehearseRestore { .. } => "backup::rehearse",
             Change::Cluster(change) => change.function(),
             Change::Membership(change) => change.function(),
+            Change::TableRows(change) => change.function(),
+            Change::TableBranch(_) => "iceberg::rollback",
         }
     }
 
@@ -369,6 +379,8 @@ impl Change {
             Change::RehearseRestore { dump, .. } => format!("restore of {dump} on this machine"),
             Change::Cluster(change) => change.target(),
             Change::Membership(change) => change.target(),
+            Change::TableRows(change) => change.target(),
+            Change::TableBranch(change) => change.target(),
             Change::PushLine { labels, .. } => format!("log {}", log_line::selector(labels)),
             Change::SendRequest(request) => request.target(),
             Change::AbortUpload { at, upload } | Change::AbortLanding { at, upload } => {
@@ -397,7 +409,10 @@ impl Change {
     #[must_use]
     pub fn needs_store(&self) -> bool {
         match self {
-            Change::DownloadObject { .. } | Change::RehearseRestore { .. } => true,
+            Change::DownloadObject { .. }
+            | Change::RehearseRestore { .. }
+            | Change::TableRows(_)
+            | Change::TableBranch(_) => true,
             Change::Cluster(change) => change.needs_store(),
             _ => self.object().is_some(),
         }
@@ -424,7 +439,13 @@ impl Change {
     /// Whether others than whoever runs it see it: a change of the lake, its cluster or its users.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        let is_elsewhere = matches!(self, Change::Cluster(_) | Change::Membership(_));
+        let is_elsewhere = matches!(
+            self,
+            Change::Cluster(_)
+                | Change::Membership(_)
+                | Change::TableRows(_)
+                | Change::TableBranch(_)
+        );
         is_elsewhere
             || self.is_deployment()
             || self.is_record()

@@ -33,6 +33,17 @@ pub enum Facts {
         /// The digest of its content.
         sha256: String,
     },
+    /// Rows of a table.
+    Rows {
+        /// How many.
+        rows: u64,
+        /// How many files hold nothing else.
+        files: u64,
+        /// How many files hold other rows as well, and are written anew without these.
+        rewritten: u64,
+        /// The digest of which files hold how many.
+        sha256: String,
+    },
     /// What an earlier step of the same run makes of it.
     ByStep {
         /// The step.
@@ -67,6 +78,35 @@ impl Facts {
             (Facts::ByStep { .. }, _) => true,
             _ => self == now,
         }
+    }
+
+    /// What there is to be said of it beside its name.
+    #[must_use]
+    pub fn told(&self) -> Option<String> {
+        let Facts::Rows {
+            rows,
+            files,
+            rewritten,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let count = |count: u64, one: &str, more: &str| match count {
+            1 => format!("1 {one}"),
+            _ => format!("{count} {more}"),
+        };
+        let parts = [
+            (*files, "goes whole", "go whole"),
+            (*rewritten, "is written anew", "are written anew"),
+        ];
+        let parts = parts.iter().filter(|(of, ..)| *of > 0);
+        let parts = parts.map(|(of, one, more)| {
+            let files = count(*of, "file", "files");
+            format!("{files} {}", if *of == 1 { one } else { more })
+        });
+        let rows = count(*rows, "row", "rows");
+        Some(format!("{rows}: {}", parts.collect::<Vec<_>>().join(", ")))
     }
 
     /// How many bytes it has, if it is an object.

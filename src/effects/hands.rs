@@ -14,9 +14,10 @@ use super::many::AT_ONCE;
 use super::row::{Row, State};
 use super::{
     Change, Facts, Manifest, Outgoing, Permit, RunId, deployment, download, flow_run, local,
-    log_line, membership, object, record, rehearsal, upload,
+    log_line, membership, object, record, rehearsal, table_branch, table_commit, upload,
 };
 use crate::clients::cluster::Cluster;
+use crate::clients::iceberg::Tables;
 use crate::clients::identity::Identity;
 use crate::clients::loki::Loki;
 use crate::clients::prefect::Prefect;
@@ -103,6 +104,7 @@ pub(super) struct Hands {
     loki: Option<Loki>,
     cluster: Option<Cluster>,
     identity: Option<Identity>,
+    tables: Option<Tables>,
     manifest: Option<Manifest>,
     outgoing: Option<Outgoing>,
     session: Session,
@@ -132,6 +134,9 @@ impl Hands {
                 .transpose()?,
             identity: matches!(change, Change::Membership(_))
                 .then(|| session.identity().cloned())
+                .transpose()?,
+            tables: matches!(change, Change::TableRows(_) | Change::TableBranch(_))
+                .then(|| session.iceberg().cloned())
                 .transpose()?,
             manifest: match change {
                 Change::Cluster(change) => change.manifest().cloned(),
@@ -193,6 +198,13 @@ impl Hands {
         Ok((self.stac()?, self.identity()?))
     }
 
+    /// The catalogue of tables, and the store that their files are in.
+    pub(super) fn tables(&self) -> Result<(&Tables, &S3)> {
+        let tables = self.tables.as_ref();
+        let tables = tables.ok_or_else(|| Error::internal("a change of a table without one"))?;
+        Ok((tables, self.s3()?))
+    }
+
     /// Ends a change that was found to be made by a run that was killed.
     pub(super) async fn complete(&self, change: &Change) -> Result<()> {
         match change {
@@ -244,6 +256,10 @@ impl Hands {
             cluster_object::look(self.cluster()?, change).await
         } else if let Change::Membership(change) = change {
             membership::look(self.identity()?, change).await
+        } else if let Change::TableRows(change) = change {
+            table_commit::look(self, change).await
+        } else if let Change::TableBranch(change) = change {
+            table_branch::look(self, change).await
         } else if matches!(change, Change::PushLine { .. } | Change::SendRequest(_)) {
             Ok(Seen::default())
         } else {
@@ -321,11 +337,13 @@ impl Hands {
                 | Change::Cluster(_)
                 | Change::Membership(_)
                 | Change::PutDeployment { .. }
+                | Change::TableBranch(_)
                 | Change::RetryFlowRun { .. } => seen.image.clone().unwrap_or_default(),
                 Change::WriteObject { at, .. }
                 | Change::UploadFile { at, .. }
                 | Change::CopyObject { to: at, .. } => object::value(at, &seen.facts),
                 Change::DownloadObject { from, was, path } => download::value(from, was, path),
+                Change::TableRows(change) => table_commit::found(self, number, change).await?,
                 _ => Value::Null,
             },
             ..Done::default()
@@ -364,6 +382,10 @@ impl Hands {
             cluster_object::perform(self, permit, change, seen).await
         } else if let Change::Membership(change) = change {
             membership::perform(self, permit, change, seen).await
+        } else if let Change::TableRows(change) = change {
+            table_commit::perform(self, (permit, number), change, seen).await
+        } else if let Change::TableBranch(change) = change {
+            table_branch::perform(self, permit, change, seen).await
         } else if let Change::PushLine { .. } = change {
             log_line::perform(self.loki()?, permit, change).await
         } else if let Change::SendRequest(request) = change {

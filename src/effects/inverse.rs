@@ -31,12 +31,12 @@ pub fn inverse(step: &Effected) -> Inverse {
     if ended.state != State::Done {
         return Inverse::Nothing;
     }
-    let before = &begun.row.facts;
+    let (before, image) = (&begun.row.facts, begun.image.as_ref());
     let now = ended.now.clone();
     let aside = ended.aside.clone();
     match &begun.row.change {
         Change::DeleteItem { .. } | Change::DeleteCollection { .. } => {
-            back_to(begun.image.as_ref(), &begun.row.change, Facts::Absent)
+            back_to(image, &begun.row.change, Facts::Absent)
         }
         change @ (Change::PutItem { .. }
         | Change::PutCollection { .. }
@@ -44,7 +44,7 @@ pub fn inverse(step: &Effected) -> Inverse {
             let Some(now) = now else {
                 return Inverse::Lost("nobody knows whether it was done".to_owned());
             };
-            back_to(begun.image.as_ref(), change, now)
+            back_to(image, change, now)
         }
         Change::DeleteObject { at, .. } => {
             if let Some(marker) = ended.marker.clone() {
@@ -101,7 +101,7 @@ pub fn inverse(step: &Effected) -> Inverse {
             at, marker: true, ..
         } => by(Change::delete(at.clone()), now),
         Change::DownloadObject { path, .. } => by(Change::RemoveFile { path: path.clone() }, now),
-        Change::RemoveFile { path } => match content(begun.image.as_ref()) {
+        Change::RemoveFile { path } => match content(image) {
             Some(content) => Inverse::Change(
                 Box::new(Change::WriteFile {
                     path: path.clone(),
@@ -113,13 +113,13 @@ pub fn inverse(step: &Effected) -> Inverse {
         },
         // Nothing of it is left.
         Change::RehearseRestore { .. } => Inverse::Nothing,
-        change if change.is_deployment() => since(now, |now| {
-            deployment::inverse(change, begun.image.as_ref(), now)
-        }),
-        Change::Cluster(change) => since(now, |now| {
-            cluster_object::inverse(change, begun.image.as_ref(), now)
-        }),
+        change if change.is_deployment() => {
+            since(now, |now| deployment::inverse(change, image, now))
+        }
+        Change::Cluster(change) => since(now, |now| cluster_object::inverse(change, image, now)),
         Change::Membership(change) => since(now, |now| membership::inverse(change, before, now)),
+        Change::TableBranch(change) => since(now, |now| change.inverse(image, now)),
+        Change::TableRows(change) => since(now, |now| change.inverse(&ended.value, now)),
         change => Inverse::Lost(for_good(change, &ended.value)),
     }
 }

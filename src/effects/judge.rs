@@ -111,6 +111,8 @@ fn is_made(change: &Change, seen: &Seen) -> bool {
         }
         (change, _, Some(found)) if change.is_deployment() => deployment::is_made(change, found),
         (Change::Membership(change), _, Some(_)) => change.joins,
+        (Change::TableBranch(change), _, Some(found)) => change.is_made(found),
+        (Change::TableRows(change), _, Some(_)) => change.taken_by.is_some(),
         (Change::Cluster(change), _, Some(found)) => cluster_object::is_made(change, found),
         (change, _, Some(run)) if change.is_flow_run() => flow_run::is_made(change, run),
         // What they make is found only where they made it.

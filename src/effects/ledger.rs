@@ -189,6 +189,7 @@ impl Ledger {
                         bytes: row.get(4)?,
                         first: String::new(),
                         last: String::new(),
+                        told: None,
                         done: row.get(7)?,
                         left: row.get(8)?,
                         failed: row.get(9)?,
@@ -201,9 +202,17 @@ impl Ledger {
         let mut totals = Vec::new();
         for row in rows {
             let (total, first, last) = row.map_err(broken)?;
+            let only = "WHERE number = ?1";
+            let told = match total.targets {
+                1 => self
+                    .first(only, params![first])?
+                    .and_then(|row| row.facts.told()),
+                _ => None,
+            };
             totals.push(Totals {
                 first: self.target(first)?,
                 last: self.target(last)?,
+                told,
                 ..total
             });
         }

@@ -73,6 +73,14 @@ mod run;
 mod standing;
 mod store;
 mod submission;
+#[cfg(not(feature = "iceberg"))]
+mod table_absent;
+mod table_branch;
+#[cfg(feature = "iceberg")]
+mod table_commit;
+mod table_rows;
+#[cfg(not(feature = "iceberg"))]
+use table_absent as table_commit;
 mod unknown;
 mod upload;
 
@@ -103,6 +111,8 @@ pub use row::{Row, State, Totals};
 pub use run::{Order, Origin, Run, RunId, Scene, script_digest};
 pub use store::Store;
 pub use submission::{is_submitted, submitted_before};
+pub use table_branch::TableBranch;
+pub use table_rows::TableRows;
 pub use unknown::find_out;
 
 /// What a function, at most, does to the world.

@@ -172,6 +172,9 @@ pub struct Totals {
     pub first: String,
     /// The last target.
     pub last: String,
+    /// What there is to be said of the one target that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<String>,
     /// How many are settled, left and failed.
     pub done: u64,
     /// How many were left alone.

@@ -26,7 +26,7 @@ pub(super) fn rows(totals: &[Totals]) -> Vec<Value> {
                 "function": total.function,
                 "targets": total.targets,
                 "size": size.map(table::size),
-                "first": total.first,
+                "first": first(total),
                 "last": if total.targets > 1 { total.last.as_str() } else { "" },
             })
         })
@@ -37,6 +37,16 @@ pub(super) fn rows(totals: &[Totals]) -> Vec<Value> {
 /// several, so that no target is cut or lost in a wide table.
 pub(super) fn text(totals: &[Totals]) -> String {
     totals.iter().map(group).collect::<Vec<_>>().join("\n")
+}
+
+/// The first target, with what there is to be said of it.
+fn first(total: &Totals) -> String {
+    format!("{}{}", total.first, told(total))
+}
+
+fn told(total: &Totals) -> String {
+    let told = total.told.as_ref();
+    told.map(|told| format!(" ({told})")).unwrap_or_default()
 }
 
 fn group(total: &Totals) -> String {
@@ -51,7 +61,7 @@ fn group(total: &Totals) -> String {
     // A key may hold a line break, which must not look like another target.
     let [first, last] = [&total.first, &total.last].map(|target| target.replace('\n', "\\n"));
     match total.targets {
-        1 => format!("{head}  {first}"),
+        1 => format!("{head}  {first}{}", told(total)),
         2 => format!("{head}\n       {first}\n       {last}"),
         more => format!("{head}  {more} targets\n       {first}\n       …\n       {last}"),
     }

@@ -1,11 +1,17 @@
-//! `iceberg::` — tables: which there are, what they are made of, how they came to be so.
+//! `iceberg::` — tables: which there are, what they are made of, how they came to be so; rows taken out of them.
 
-use rhai::ImmutableString;
+use rhai::{Dynamic, ImmutableString};
+use serde_json::{Value, json};
 
 use super::stac::absent;
-use crate::clients::iceberg::TableName;
-use crate::clients::iceberg_metadata::{described, snapshots};
+use crate::clients::iceberg::{Rows, TableName};
+use crate::clients::iceberg_metadata::{described, head, is_before, snapshots};
+use crate::effects::{Change, TableBranch, TableRows};
+use crate::engine::call::Call;
+use crate::engine::options::Options;
 use crate::engine::registry::{Namespace, native};
+use crate::engine::value::from_json;
+use crate::error::{Error, Kind, Result};
 use crate::session::Session;
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
@@ -69,8 +75,150 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         read fn snapshots(call, table: ImmutableString) -> "array" {
             let name = TableName::of(&table)?;
             let found = call.wait(call.session().iceberg()?.table(&name))?;
-            serde_json::Value::from(snapshots(&found["metadata"]))
+            Value::from(snapshots(&found["metadata"]))
         }
+
+        /// The files that a table is read from: `path`, `format`, `records`, `bytes`, `partition` (each value as text, `()`
+        /// where it is null), `snapshot` (the id of that which added it), `content` (`data`, `position deletes`, `equality
+        /// deletes`).
+        ///
+        /// ```rhai
+        /// iceberg::files("klima.stationen").map(|file| file.records)
+        /// //=> [4, 3]
+        /// ```
+        read fn files(call, table: ImmutableString) -> "array"
+            options as options {
+                /// The id of another snapshot than the current one.
+                snapshot: Text
+            }
+            {
+                let name = TableName::of(&table)?;
+                let snapshot = options.text("snapshot").map(|id| snapshot_id(&id)).transpose()?;
+                files(call, &name, snapshot)?
+            }
     }
+    changing(ns);
     namespace
+}
+
+fn changing(ns: &mut Namespace) {
+    native! { ns,
+        /// Deletes the rows of a table of which a condition is true: as SQL writes it behind WHERE, with `=`, `<>`, `<`, `<=`,
+        /// `>`, `>=`, `IN`, `BETWEEN`, `LIKE 'text%'`, `IS NULL`, `AND`, `OR`, `NOT`. A comparison with what is null is not
+        /// true. Files that hold nothing else are left out of the next snapshot, others written anew without the rows; the old
+        /// ones stay until they are expired, and older snapshots are read as before. Gives `table`, `snapshot` (the new one's
+        /// id), `rows`, `deleted_files`, `rewritten_files`; where no row is meant, only `table` and `rows: 0`. Throws `invalid`
+        /// for tables of version 3, with rows that other files say are gone, and where no row would be left.
+        ///
+        /// ```rhai
+        /// iceberg::delete_where("klima.stationen", "dataset_id = 'klimaatlas-2024'").rows
+        /// //=> 3
+        /// ```
+        destroy fn delete_where(call, table: ImmutableString, condition: ImmutableString) -> "map"
+            options as options {
+                /// Also where no row is left then.
+                may_empty: Bool = "false",
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
+            { delete(call, &table, Rows::Where(condition.trim().to_owned()), &options)? }
+
+        /// Deletes the rows that a snapshot brought, given by its id: the files that it added. Throws `invalid` where they are
+        /// not all in the table as it added them. Else as `delete_where`.
+        ///
+        /// ```rhai
+        /// let made = iceberg::snapshots("klima.stationen")[0];
+        /// iceberg::delete_snapshot("klima.stationen", made.snapshot).rows == made.added_records
+        /// //=> true
+        /// ```
+        destroy fn delete_snapshot(call, table: ImmutableString, snapshot: ImmutableString) -> "map"
+            options as options {
+                /// Also where no row is left then.
+                may_empty: Bool = "false",
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
+            { delete(call, &table, Rows::Of(snapshot_id(&snapshot)?), &options)? }
+
+        /// Has a table be again as it was at one of its earlier snapshots, given by its id: the branch `main` is moved to it.
+        /// What was committed since is not deleted; it stays a snapshot, and can be had again by its id. Gives `table` and
+        /// `snapshot`. Throws `invalid` for a snapshot that does not come before the current one.
+        ///
+        /// ```rhai
+        /// let first = iceberg::snapshots("klima.stationen")[1].snapshot;
+        /// iceberg::rollback("klima.stationen", first).snapshot == first
+        /// //=> true
+        /// ```
+        destroy fn rollback(call, table: ImmutableString, snapshot: ImmutableString) -> "map"
+            options as options {
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
+            {
+                let (name, to) = (TableName::of(&table)?, snapshot_id(&snapshot)?);
+                let found = call.wait(call.session().iceberg()?.table(&name))?;
+                let metadata = &found["metadata"];
+                let change = TableBranch { table: name.to_string(), uuid: uuid(metadata), to };
+                match head(metadata) {
+                    Some(at) if at == to => return Ok(from_json(json!({"table": change.table, "snapshot": to.to_string()}))),
+                    Some(at) if is_before(metadata, to, at) => {}
+                    _ => return Err(not_before(&change).into()),
+                }
+                call.change(Change::TableBranch(change), &options)?
+            }
+    }
+}
+
+fn not_before(change: &TableBranch) -> Error {
+    let TableBranch { table, to, .. } = change;
+    Error::new(
+        Kind::Invalid,
+        format!("snapshot {to} does not come before the current one of {table}"),
+    )
+    .hint(format!("see which do: dashictl table snapshots {table}"))
+}
+
+fn uuid(metadata: &Value) -> String {
+    let uuid = metadata["table-uuid"].as_str();
+    uuid.unwrap_or_default().to_owned()
+}
+
+fn delete(call: &Call, table: &str, rows: Rows, options: &Options) -> Result<Dynamic> {
+    let name = TableName::of(table)?;
+    let found = call.wait(call.session().iceberg()?.table(&name))?;
+    let change = TableRows {
+        table: name.to_string(),
+        uuid: uuid(&found["metadata"]),
+        rows,
+        taken_by: None,
+        may_empty: options.flag("may_empty"),
+    };
+    let answer = call.change(Change::TableRows(change), options)?;
+    if answer.is_unit() {
+        return Ok(from_json(json!({"table": name.to_string(), "rows": 0})));
+    }
+    Ok(answer)
+}
+
+fn snapshot_id(text: &str) -> Result<i64> {
+    let id: Option<i64> = text.parse().ok();
+    id.filter(|id| id.to_string() == text).ok_or_else(|| {
+        Error::usage(format!("'{text}' is no snapshot"))
+            .hint("its id is a number: dashictl table snapshots TABLE")
+    })
+}
+
+#[cfg(feature = "iceberg")]
+fn files(call: &Call, name: &TableName, snapshot: Option<i64>) -> Result<Value> {
+    let (tables, s3) = (call.session().iceberg()?, call.session().s3()?);
+    let files = async {
+        let table = crate::warehouse::Table::open(tables, s3, name).await?;
+        table.files(snapshot).await
+    };
+    call.wait(files).map(Value::from)
+}
+
+#[cfg(not(feature = "iceberg"))]
+fn files(_: &Call, _: &TableName, _: Option<i64>) -> Result<Value> {
+    Err(crate::clients::iceberg::not_built_in())
 }

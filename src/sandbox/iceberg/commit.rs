@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answer::Refusal;
+use super::metadata::complete;
 
 /// So many earlier metadata files are named.
 const LOG: usize = 100;
@@ -23,6 +24,7 @@ pub(super) fn apply(
     for change in all("updates") {
         update(metadata, &change, now)?;
     }
+    complete(metadata);
     metadata["last-updated-ms"] = now.into();
     let log = list(metadata, "metadata-log");
     log.push(json!({"metadata-file": before, "timestamp-ms": since}));

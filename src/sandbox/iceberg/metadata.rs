@@ -40,7 +40,7 @@ pub(super) fn created(request: &Value, location: &str, now: i64) -> Result<Value
         .as_str()
         .and_then(|text| text.parse().ok())
         .unwrap_or(2);
-    Ok(json!({
+    let mut metadata = json!({
         "format-version": version,
         "table-uuid": Uuid::new_v4().to_string(),
         "location": location,
@@ -59,7 +59,31 @@ pub(super) fn created(request: &Value, location: &str, now: i64) -> Result<Value
         "refs": {},
         "sort-orders": [{"order-id": order_id, "fields": order}],
         "default-sort-order-id": order_id,
-    }))
+    });
+    complete(&mut metadata);
+    Ok(metadata)
+}
+
+/// Has metadata of version 1 name the current schema and partitioning by themselves as well, as that version wants it.
+pub(super) fn complete(metadata: &mut Value) {
+    let of = |all: &str, id: &str, current: &str| {
+        let mut found = metadata[all].as_array().into_iter().flatten();
+        let found = found.find(|one| one[id] == metadata[current]);
+        found.cloned().unwrap_or_default()
+    };
+    let schema = of("schemas", "schema-id", "current-schema-id");
+    let spec = of("partition-specs", "spec-id", "default-spec-id");
+    let is_first = metadata["format-version"] == 1;
+    let Some(fields) = metadata.as_object_mut() else {
+        return;
+    };
+    if is_first {
+        fields.insert("schema".to_owned(), schema);
+        fields.insert("partition-spec".to_owned(), spec["fields"].clone());
+    } else {
+        fields.remove("schema");
+        fields.remove("partition-spec");
+    }
 }
 
 /// The largest id of a field in a schema, those within others included.

@@ -149,12 +149,10 @@ impl<'a> Store<'a> {
             ("serving-postgis", 1, 8 << 10),
         ];
         for age in 0..=8 {
-            let midnight = (self.now - age * DAY).div_euclid(DAY) * DAY;
             for (service, hour, size) in services {
-                let at = midnight + hour * 3_600_000_000;
-                if at > self.now {
-                    continue;
-                }
+                let due = hour * 3_600_000_000;
+                // The last one that was due: there are as many at any hour.
+                let at = (self.now - due).div_euclid(DAY) * DAY + due - age * DAY;
                 let stamp = Timestamp::from_microsecond(at).unwrap_or_default();
                 let stamp = stamp.strftime("%Y%m%dT%H%M%SZ");
                 let key = if service == "serving-postgis" {

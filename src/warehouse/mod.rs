@@ -1,0 +1,23 @@
+//! The rows of tables, in the files of Iceberg: which files hold them, which rows a condition means, the snapshots that take
+//! rows away or bring them back. What a table's metadata says without its files is `clients::iceberg_metadata`'s; when
+//! something may be changed is the gate's.
+//!
+//! Format: <https://iceberg.apache.org/spec/>.
+
+mod bounds;
+mod condition;
+mod contents;
+mod draft;
+mod fault;
+mod literal;
+mod restored;
+mod rewrite;
+mod rows;
+mod store;
+mod summary;
+mod table;
+mod touched;
+
+pub use draft::{Draft, Origin, Pen};
+pub use table::Table;
+pub use touched::Touched;

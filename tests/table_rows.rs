@@ -1,0 +1,161 @@
+//! Rows that are taken out of tables and brought back, and tables that are rolled back: what pyiceberg reads then.
+
+use serde_json::{Value, json};
+
+use super::lakes::on_both_lakes;
+use super::operator::{Operator, Ran};
+use super::realm::last_run;
+use super::warehouse::Warehouse;
+
+/// Random tables of an ordinary run of the tests on each lake, and of a full one.
+const TABLES: (usize, usize) = (12, 200);
+const RANDOM: &str = include_str!("random_tables.py");
+
+/// A table of two files: `n` from 0 to 5 of `a`, and from 6 to 9 of `b`.
+const PLAIN: &str = "
+schema = pa.schema([('dataset', pa.string()), ('n', pa.int64())])
+table = catalog.create_table(f'{space}.plain', schema)
+table.append(pa.table({'dataset': ['a'] * 6, 'n': list(range(6))}, schema=schema))
+table.append(pa.table({'dataset': ['b'] * 4, 'n': list(range(6, 10))}, schema=schema))
+";
+const READ: &str = "
+table = catalog.load_table(f'{space}.plain')
+told({'n': sorted(table.scan().to_arrow()['n'].to_pylist()), 'snapshots': len(table.snapshots()),
+      'operation': table.current_snapshot().summary.operation.value})
+";
+
+/// Deletes where the condition is true, as a runbook does.
+fn delete(operator: &Operator, table: &str, condition: &str, flags: &[&str]) -> Ran {
+    let script = format!("iceberg::delete_where(\"{table}\", `{condition}`)");
+    let line = ["eval", "--effect", "destroy", "--json", &script];
+    operator.run(&[&line, flags].concat())
+}
+
+fn deleted(operator: &Operator, table: &str, condition: &str) -> Value {
+    delete(operator, table, condition, &["--apply", "--yes"]).json()
+}
+
+fn tables() -> usize {
+    let is_full = std::env::var_os("DASHICTL_TEST_FULL").is_some();
+    if is_full { TABLES.1 } else { TABLES.0 }
+}
+
+on_both_lakes! {
+    fn what_is_left_of_random_tables_is_what_pyiceberg_reads(lake) {
+        let warehouse = Warehouse::of(lake);
+        let operator = warehouse.operator();
+        let seeds: Vec<usize> = (0..tables()).collect();
+        for some in seeds.chunks(10) {
+            let made = warehouse.python(&format!("{RANDOM}\ntold([make(seed) for seed in {some:?}])"));
+            let made = made.as_array().unwrap();
+            let deletes: Vec<String> = made.iter().map(|known| format!(
+                "iceberg::delete_where({}, {})", known["table"], known["condition"]
+            )).collect();
+            let script = format!("[{}]", deletes.join(", "));
+            let done = operator.run(&["eval", "--effect", "destroy", "--json", &script, "--apply", "--yes"]).json();
+            let known = json!({"made": made, "done": done}).to_string();
+            let check = format!("{RANDOM}\nknown = json.loads({known:?})
+told([fault for made, done in zip(known['made'], known['done']) for fault in wrong(made, done) + goes_on(made)])");
+            assert_eq!(warehouse.python(&check), json!([]));
+        }
+    }
+
+    fn rows_are_deleted_and_brought_back_by_snapshots_of_their_own(lake) {
+        let warehouse = Warehouse::of(lake);
+        let operator = warehouse.operator();
+        let table = warehouse.table("plain");
+        warehouse.python(PLAIN);
+        let preview = delete(&operator, &table, "n >= 4 and n < 20", &[]);
+        assert_eq!(preview.code, Some(0), "{preview}");
+        let told: Value = serde_json::from_str(&preview.stdout).unwrap();
+        let facts = &told["plan"]["effects"][0]["facts"];
+        assert_eq!((&facts["rows"], &facts["files"], &facts["rewritten"]), (&json!(6), &json!(1), &json!(1)), "{told:#}");
+        assert!(told["plan"]["totals"]["steps"][0]["told"] == "6 rows: 1 file goes whole, 1 file is written anew", "{told:#}");
+        assert_eq!(warehouse.python(READ)["snapshots"], 2);
+        let done = deleted(&operator, &table, "n >= 4 and n < 20");
+        assert_eq!((&done["rows"], &done["deleted_files"], &done["rewritten_files"]), (&json!(6), &json!(1), &json!(1)), "{done:#}");
+        assert_eq!(warehouse.python(READ), json!({"n": [0, 1, 2, 3], "snapshots": 3, "operation": "overwrite"}));
+        // Somebody goes on with the table; what they wrote stays.
+        warehouse.python("
+table = catalog.load_table(f'{space}.plain')
+table.append(pa.table({'dataset': ['c'], 'n': [77]}, schema=table.schema().as_arrow()))");
+        let undone = operator.run(&["undo", &last_run(&operator), "--yes"]);
+        assert_eq!(undone.code, Some(0), "{undone}");
+        assert_eq!(warehouse.python(READ), json!({"n": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 77], "snapshots": 5, "operation": "append"}));
+        // What brought them back is taken back as well.
+        let again = operator.run(&["undo", &last_run(&operator), "--yes"]);
+        assert_eq!(again.code, Some(0), "{again}");
+        assert_eq!(warehouse.python(READ)["n"], json!([0, 1, 2, 3, 77]));
+    }
+
+    fn the_rows_of_a_snapshot_go_with_its_files(lake) {
+        let warehouse = Warehouse::of(lake);
+        let operator = warehouse.operator();
+        let table = warehouse.table("plain");
+        warehouse.python(PLAIN);
+        let snapshots = operator.run(&["table", "snapshots", &table, "--json"]).json();
+        let script = format!("iceberg::delete_snapshot(\"{table}\", {})", snapshots[0]["snapshot"]);
+        let line = ["eval", "--effect", "destroy", "--json", &script, "--apply", "--yes"];
+        let done = operator.run(&line).json();
+        assert_eq!((&done["rows"], &done["rewritten_files"]), (&json!(4), &json!(0)), "{done:#}");
+        assert_eq!(warehouse.python(READ), json!({"n": [0, 1, 2, 3, 4, 5], "snapshots": 3, "operation": "delete"}));
+        // They are gone already.
+        assert_eq!(operator.run(&line).json()["rows"], 0);
+        let first = format!("iceberg::delete_snapshot(\"{table}\", {})", snapshots[1]["snapshot"]);
+        let all = operator.run(&["eval", "--effect", "destroy", &first]).failure(1);
+        assert!(all.contains("would have no row left") && all.contains("may_empty"), "{all}");
+        let _ = deleted(&operator, &table, "n = 3");
+        let partly = operator.run(&["eval", "--effect", "destroy", &first]).failure(1);
+        assert!(partly.contains("1 are there no more") && partly.contains("delete_where"), "{partly}");
+    }
+
+    fn a_table_is_rolled_back_and_forward_again(lake) {
+        let warehouse = Warehouse::of(lake);
+        let operator = warehouse.operator();
+        let table = warehouse.table("plain");
+        warehouse.python(PLAIN);
+        let snapshots = operator.run(&["table", "snapshots", &table, "--json"]).json();
+        let id = |number: usize| snapshots[number]["snapshot"].as_str().unwrap();
+        let line = ["table", "rollback", &table, id(1), "--apply", "--yes"];
+        let preview = operator.run(&line[..4]).success();
+        assert!(preview.contains("branch main of") && preview.contains(id(1)), "{preview}");
+        let done = operator.run(&[&line[..], &["--json"]].concat()).json();
+        assert_eq!((&done["records"], &done["records_before"]), (&json!(6), &json!(10)), "{done:#}");
+        assert_eq!(warehouse.python(READ), json!({"n": [0, 1, 2, 3, 4, 5], "snapshots": 2, "operation": "append"}));
+        let run = last_run(&operator);
+        // It is there, and what follows it is not before it.
+        assert_eq!(operator.run(&line).code, Some(0));
+        let odd = operator.run(&["table", "rollback", &table, id(0)]).failure(1);
+        assert!(odd.contains("does not come before the current one"), "{odd}");
+        let undone = operator.run(&["undo", &run, "--yes"]);
+        assert_eq!(undone.code, Some(0), "{undone}");
+        assert_eq!(warehouse.python(READ)["n"], json!([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+        // Nobody's commit is moved over.
+        let _ = operator.run(&line).success();
+        let run = last_run(&operator);
+        warehouse.python("
+table = catalog.load_table(f'{space}.plain')
+table.append(pa.table({'dataset': ['c'], 'n': [77]}, schema=table.schema().as_arrow()))");
+        let left = operator.run(&["undo", &run, "--yes"]);
+        assert_eq!(left.code, Some(4), "{left}");
+        assert_eq!(warehouse.python(READ)["n"], json!([0, 1, 2, 3, 4, 5, 77]));
+    }
+
+    fn what_cannot_be_deleted_is_refused_before_anything_is_written(lake) {
+        let warehouse = Warehouse::of(lake);
+        let operator = warehouse.operator();
+        let table = warehouse.table("plain");
+        warehouse.python(PLAIN);
+        for (condition, part, code) in [
+            ("n >= 0", "would have no row left", 1),
+            ("m = 1", "the table has no column 'm'", 2),
+            ("n = 'one'", "is no value of the column 'n'", 2),
+            ("n = 1 or", "is no condition", 2),
+        ] {
+            let refused = delete(&operator, &table, condition, &["--apply", "--yes"]).failure(code);
+            assert!(refused.contains(part) && refused.contains("hint"), "{refused}");
+        }
+        assert_eq!(delete(&operator, &table, "n > 100", &["--apply", "--yes"]).json(), json!({"table": table, "rows": 0}));
+        assert_eq!(warehouse.python(READ)["snapshots"], 2);
+    }
+}
