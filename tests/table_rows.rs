@@ -109,6 +109,45 @@ table.append(pa.table({'dataset': ['c'], 'n': [77]}, schema=table.schema().as_ar
         assert!(partly.contains("1 are there no more") && partly.contains("delete_where"), "{partly}");
     }
 
+    fn columns_that_have_changed_since_are_read_and_written_as_they_are_now(lake) {
+        let warehouse = Warehouse::of(lake);
+        let operator = warehouse.operator();
+        let table = warehouse.table("plain");
+        warehouse.python("
+from pyiceberg.types import LongType, StringType
+place = pa.struct([('x', pa.float64()), ('tags', pa.list_(pa.string()))])
+schema = pa.schema([('k', pa.int32()), ('n', pa.int64()), ('place', place), ('gone', pa.string())])
+table = catalog.create_table(f'{space}.plain', schema)
+row = lambda n: {'k': n, 'n': n, 'place': None if n == 1 else {'x': n / 2, 'tags': ['a', None] if n % 2 else None}, 'gone': 'g'}
+table.append(pa.Table.from_pylist([row(n) for n in range(6)], schema=schema))
+with table.update_schema(allow_incompatible_changes=True) as update:
+    update.update_column('k', LongType())
+    update.rename_column('n', 'number')
+    update.add_column('note', StringType())
+    update.delete_column('gone')
+table.append(pa.Table.from_pylist([{'k': 5_000_000_000, 'number': 6, 'place': None, 'note': 'new'}], schema=table.schema().as_arrow()))");
+        let read = "
+rows = catalog.load_table(f'{space}.plain').scan().to_arrow().to_pylist()
+told(sorted(rows, key=lambda row: row['number']))";
+        let before = warehouse.python(read);
+        let without = |gone: &[i64]| -> Value {
+            let rows = before.as_array().unwrap().iter();
+            rows.filter(|row| !gone.contains(&row["number"].as_i64().unwrap())).cloned().collect()
+        };
+        let done = deleted(&operator, &table, "k >= 5 OR number = 0");
+        assert_eq!((&done["rows"], &done["rewritten_files"]), (&json!(3), &json!(1)), "{done:#}");
+        let first = last_run(&operator);
+        assert_eq!(warehouse.python(read), without(&[0, 5, 6]));
+        // What was written is read again, and so is what was brought back.
+        assert_eq!(deleted(&operator, &table, "note IS NULL AND k = 3")["rows"], 1);
+        assert_eq!(warehouse.python(read), without(&[0, 3, 5, 6]));
+        let undone = operator.run(&["undo", &first, "--yes"]);
+        assert_eq!(undone.code, Some(0), "{undone}");
+        assert_eq!(warehouse.python(read), without(&[3]));
+        assert_eq!(deleted(&operator, &table, "number IN (0, 6)")["rows"], 2);
+        assert_eq!(warehouse.python(read), without(&[0, 3, 6]));
+    }
+
     fn a_table_is_rolled_back_and_forward_again(lake) {
         let warehouse = Warehouse::of(lake);
         let operator = warehouse.operator();

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use arrow_array::RecordBatch;
 use bytes::Bytes;
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    FormatVersion, ManifestFile, ManifestListWriter, ManifestWriter, ManifestWriterBuilder,
-    PartitionSpec, SchemaRef,
+    DataFile, FormatVersion, ManifestFile, ManifestListWriter, ManifestWriter,
+    ManifestWriterBuilder, PartitionSpec, SchemaRef,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ use crate::clients::s3::S3;
 use crate::clients::s3_changes::{Condition, Content};
 use crate::clients::s3_upload::Sent;
 use crate::effects::Permit;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::lake::ObjectRef;
 use crate::local_file::LocalFile;
 
@@ -188,8 +189,9 @@ impl Table {
             let hits = found.hits.iter().filter(|hit| hit.live.manifest == number);
             let hits: HashMap<&str, &Hit> = hits.map(|hit| (hit.live.path(), hit)).collect();
             if !hits.is_empty() {
-                let made = self.manifest_without(pen, found, held, &hits, &mut summary);
-                manifests.push(made.await?);
+                manifests.push(marked(pen, held, &hits, &mut summary).await?);
+                let left = self.left_of(pen, found, &hits).await?;
+                manifests.extend(self.manifest_of_new(pen, held, left, &mut summary).await?);
             } else if held.listed.has_added_files() || held.listed.has_existing_files() {
                 manifests.push(held.listed.clone());
             }
@@ -197,58 +199,50 @@ impl Table {
         self.drafted(pen, manifests, &summary, origin).await
     }
 
-    /// A manifest as it is without those rows.
-    async fn manifest_without(
-        &self,
-        pen: &mut Pen,
-        found: &Touched,
-        held: &Held,
-        hits: &HashMap<&str, &Hit>,
-        summary: &mut Summary,
-    ) -> Result<ManifestFile> {
-        let known = held.manifest.metadata();
-        let spec = held.listed.partition_spec_id;
-        let mut writer = pen.manifest(known.schema().clone(), known.partition_spec().clone())?;
-        let wrong = |error: iceberg::Error| fault(&held.listed.manifest_path, &error);
-        for entry in held
-            .manifest
-            .entries()
-            .iter()
-            .filter(|entry| entry.is_alive())
-        {
-            let file = entry.data_file().clone();
-            // A table of version 1 has no sequence numbers: all of its files are of number 0.
-            let sequence = entry.sequence_number.unwrap_or(0);
-            let of_file = Some(entry.file_sequence_number.unwrap_or(0));
-            let Some(hit) = hits.get(entry.file_path()) else {
-                let made_by = entry.snapshot_id.unwrap_or(held.listed.added_snapshot_id);
-                let kept = writer.add_existing_file(file, made_by, sequence, of_file);
-                kept.map_err(wrong)?;
-                continue;
-            };
-            summary.deletes(spec, &file);
-            writer
-                .add_delete_file(file, sequence, of_file)
-                .map_err(wrong)?;
-            if !hit.is_whole() {
-                let left = self.left_of(pen, found, hit).await?;
-                summary.adds(spec, &left);
-                writer.add_file(left, UNASSIGNED).map_err(wrong)?;
-            }
-        }
-        pen.put_manifest(writer).await
-    }
-
-    /// The file with the rows that stay.
+    /// The files with the rows that stay of those that are taken in part.
     async fn left_of(
         &self,
         pen: &mut Pen,
         found: &Touched,
-        hit: &Hit,
-    ) -> Result<iceberg::spec::DataFile> {
-        let keeps = |batch: &arrow_array::RecordBatch| found.left(batch);
-        self.rewritten(pen, (&found.contents, &hit.live), keeps)
-            .await
+        hits: &HashMap<&str, &Hit>,
+    ) -> Result<Vec<DataFile>> {
+        let mut left = Vec::new();
+        for hit in hits.values().filter(|hit| !hit.is_whole()) {
+            let keeps = |batch: &RecordBatch| found.left(batch);
+            let file = self.rewritten(pen, (&found.contents, &hit.live), keeps);
+            left.push(file.await?);
+        }
+        Ok(left)
+    }
+
+    /// A manifest of files that were written now, of the partitioning of another manifest. They are in the table's current
+    /// columns, and so are the bounds that it tells of them.
+    pub(super) async fn manifest_of_new(
+        &self,
+        pen: &mut Pen,
+        held: &Held,
+        files: Vec<DataFile>,
+        summary: &mut Summary,
+    ) -> Result<Option<ManifestFile>> {
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let known = held.manifest.metadata();
+        let spec = known.partition_spec();
+        let kinds = [self.schema(), known.schema()].map(|schema| spec.partition_type(schema).ok());
+        if kinds[0].is_none() || kinds[0] != kinds[1] {
+            let message = "a column that files are partitioned by was widened or dropped since they were written";
+            return Err(Error::new(Kind::Invalid, message).hint(
+                "have whoever writes the table rewrite those files (Spark: rewrite_data_files), then plan again",
+            ));
+        }
+        let mut writer = pen.manifest(self.schema().clone(), spec.clone())?;
+        for file in files {
+            summary.adds(held.listed.partition_spec_id, &file);
+            let added = writer.add_file(file, UNASSIGNED);
+            added.map_err(|error| fault(&held.listed.manifest_path, &error))?;
+        }
+        pen.put_manifest(writer).await.map(Some)
     }
 
     /// The snapshot of these manifests, after the current one.
@@ -303,6 +297,34 @@ impl Table {
             .commit(permit, &self.name, requirements, updates);
         asked.await
     }
+}
+
+/// A manifest in which those files are marked as gone.
+async fn marked(
+    pen: &mut Pen,
+    held: &Held,
+    hits: &HashMap<&str, &Hit>,
+    summary: &mut Summary,
+) -> Result<ManifestFile> {
+    let known = held.manifest.metadata();
+    let mut writer = pen.manifest(known.schema().clone(), known.partition_spec().clone())?;
+    let wrong = |error: iceberg::Error| fault(&held.listed.manifest_path, &error);
+    let entries = held.manifest.entries().iter();
+    for entry in entries.filter(|entry| entry.is_alive()) {
+        let file = entry.data_file().clone();
+        // A table of version 1 has no sequence numbers: all of its files are of number 0.
+        let sequence = entry.sequence_number.unwrap_or(0);
+        let of_file = Some(entry.file_sequence_number.unwrap_or(0));
+        let made = if hits.contains_key(entry.file_path()) {
+            summary.deletes(held.listed.partition_spec_id, &file);
+            writer.add_delete_file(file, sequence, of_file)
+        } else {
+            let made_by = entry.snapshot_id.unwrap_or(held.listed.added_snapshot_id);
+            writer.add_existing_file(file, made_by, sequence, of_file)
+        };
+        made.map_err(wrong)?;
+    }
+    pen.put_manifest(writer).await
 }
 
 /// The sequence number of a file that takes over that of its snapshot.

@@ -3,8 +3,9 @@
 
 use std::collections::HashSet;
 
+use arrow_array::RecordBatch;
 use futures::{StreamExt, TryStreamExt};
-use iceberg::spec::{DataFile, Snapshot};
+use iceberg::spec::Snapshot;
 
 use super::condition::Condition;
 use super::contents::{Contents, Live};
@@ -42,19 +43,24 @@ impl Table {
             let known = held.manifest.metadata();
             let mut writer =
                 pen.manifest(known.schema().clone(), known.partition_spec().clone())?;
-            let mut is_empty = true;
+            let (mut whole, mut written) = (0, Vec::new());
             for live in taken.iter().filter(|live| live.manifest == number) {
-                let file = self
-                    .brought_back(pen, (&then, live), condition.as_ref())
-                    .await?;
+                let file = live.entry.data_file().clone();
+                if let Some(condition) = self.of_part(&then, live, condition.as_ref()).await? {
+                    let rows = |batch: &RecordBatch| meant(condition, batch);
+                    written.push(self.rewritten(pen, (&then, live), rows).await?);
+                    continue;
+                }
                 summary.adds(held.listed.partition_spec_id, &file);
                 let added = writer.add_file(file, UNASSIGNED);
                 added.map_err(|error| fault(live.path(), &error))?;
-                is_empty = false;
+                whole += 1;
             }
-            if !is_empty {
+            if whole > 0 {
                 manifests.push(pen.put_manifest(writer).await?);
             }
+            let made = self.manifest_of_new(pen, held, written, &mut summary);
+            manifests.extend(made.await?);
         }
         self.drafted(pen, manifests, &summary, origin).await
     }
@@ -78,23 +84,15 @@ impl Table {
         ))
     }
 
-    /// A file with the rows that were taken out of this one: itself where that was all of them.
-    async fn brought_back(
+    /// The condition, where it meant not all rows of a file.
+    async fn of_part<'a>(
         &self,
-        pen: &mut Pen,
-        (contents, live): (&Contents, &Live),
-        condition: Option<&Condition>,
-    ) -> Result<DataFile> {
-        let file = live.entry.data_file();
-        let Some(condition) = condition else {
-            return Ok(file.clone());
-        };
-        let hit = self.hit(contents, live, Some(condition)).await?;
-        if hit.is_some_and(|hit| hit.is_whole()) {
-            return Ok(file.clone());
-        }
-        self.rewritten(pen, (contents, live), |batch| meant(condition, batch))
-            .await
+        contents: &Contents,
+        live: &Live,
+        condition: Option<&'a Condition>,
+    ) -> Result<Option<&'a Condition>> {
+        let hit = self.hit(contents, live, condition).await?;
+        Ok(condition.filter(|_| !hit.is_some_and(|hit| hit.is_whole())))
     }
 
     /// Refuses where files are not in the store any more.
