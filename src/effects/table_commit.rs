@@ -42,8 +42,8 @@ pub(super) async fn look(hands: &Hands, change: &TableRows) -> Result<Seen> {
             ..Seen::default()
         });
     };
-    let again = table.snapshot_of(&[(RESTORES, &taker.to_string())]);
-    let Some(again) = again else {
+    let Some(again) = restored(&table, taker) else {
+        refuse_rolled_back(change, &table, taker)?;
         return Ok(Seen::default());
     };
     Ok(Seen {
@@ -68,9 +68,9 @@ fn facts(found: &Touched) -> Facts {
 /// What rows are known by that a snapshot brought back: as those are that it is to be taken back with.
 async fn brought_back(table: &Table, snapshot: i64) -> Facts {
     match table.find(&Rows::Of(snapshot)).await {
-        Ok(found) => facts(&found),
-        // They are in other files by now.
-        Err(_) => Facts::Record {
+        Ok(found) if found.rows > 0 => facts(&found),
+        // They are in other files by now, or deleted again.
+        _ => Facts::Record {
             sha256: digest(snapshot.to_string().as_bytes()),
         },
     }
@@ -151,6 +151,12 @@ async fn drafted(
     origin: &Origin,
 ) -> Result<(Draft, Value)> {
     if let Some(taker) = change.taken_by {
+        refuse_rolled_back(change, table, taker)?;
+        // Somebody may have been faster.
+        if let Some(again) = restored(table, taker) {
+            let message = format!("snapshot {again} has brought the {} back", change.target());
+            return Err(Error::new(Kind::Conflict, message));
+        }
         let draft = table.with_again(pen, taker, &change.rows, origin).await?;
         return Ok((draft, Value::Null));
     }
@@ -165,6 +171,26 @@ async fn drafted(
         "rows": found.rows, "deleted_files": found.whole(), "rewritten_files": found.partly(),
     });
     Ok((draft, counts))
+}
+
+/// The snapshot that has brought back what another took away.
+fn restored(table: &Table, taker: i64) -> Option<i64> {
+    table.snapshot_of(&[(RESTORES, &taker.to_string())])
+}
+
+/// Refuses to bring back what nobody misses: the table does not go back to the snapshot that took it away.
+fn refuse_rolled_back(change: &TableRows, table: &Table, taker: i64) -> Result<()> {
+    if table.follows(taker) {
+        return Ok(());
+    }
+    let message = format!(
+        "snapshot {taker} is no more in the history of {}: the table was rolled back, or the snapshot expired",
+        change.table
+    );
+    Err(Error::new(Kind::Invalid, message).hint(format!(
+        "see what the table holds: dashictl table snapshots {}",
+        change.table
+    )))
 }
 
 /// Commits; where no answer came, it is looked whether the catalogue took it.
@@ -217,8 +243,9 @@ fn refuse_emptying(change: &TableRows, rows: u64, of: u64) -> Result<()> {
         return Ok(());
     }
     let message = format!("{} would have no row left", change.table);
-    Err(Error::new(Kind::Invalid, message)
-        .hint("is the condition what you meant? #{may_empty: true} lets it"))
+    Err(Error::new(Kind::Invalid, message).hint(
+        "is the condition what you meant? --may-empty lets it, in a runbook #{may_empty: true}",
+    ))
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ pub(super) fn fault(what: &str, error: &(dyn std::error::Error + 'static)) -> Er
         }
         inner = at.source();
     }
-    Error::new(Kind::Protocol, format!("{what} cannot be read or written")).caused_by(error)
+    Error::new(Kind::Protocol, format!("{what} cannot be read or written"))
+        .caused_by(error)
+        .hint("is it as its writer made it? Another snapshot may still be whole: dashictl table snapshots TABLE")
 }
 
 /// An error of this program on its way through the library.

@@ -65,13 +65,23 @@ pub(super) fn value(column: &str, kind: &PrimitiveType, written: &Written) -> Re
             Datum::uuid_from_str(text).map_err(|_| wrong("write a UUID in quotes"))
         }
         (PrimitiveType::Date, Written::Text(text)) => {
-            let date: Date = text.parse().map_err(|_| wrong("write 'YYYY-MM-DD'"))?;
+            let date = text
+                .parse()
+                .ok()
+                .filter(|date: &Date| date.to_string() == *text);
+            let date = date.ok_or_else(|| wrong("write 'YYYY-MM-DD'"))?;
             let since = date.since((jiff::Unit::Day, Date::constant(1970, 1, 1)));
             let days = since.map_err(|_| wrong("write 'YYYY-MM-DD'"))?.get_days();
             Ok(Datum::date(days))
         }
         (PrimitiveType::Time, Written::Text(text)) => {
-            let time: Time = text.parse().map_err(|_| wrong("write 'HH:MM:SS'"))?;
+            let is_more = text.contains(['-', 'T', 't']);
+            let time = text
+                .parse()
+                .ok()
+                .filter(|_| !is_more)
+                .filter(|time: &Time| time.nanosecond() == 0);
+            let time: Time = time.ok_or_else(|| wrong("write 'HH:MM:SS'"))?;
             let since = time.duration_since(Time::midnight()).as_micros();
             Datum::time_micros(i64::try_from(since).unwrap_or_default())
                 .map_err(|_| wrong("write 'HH:MM:SS'"))
@@ -83,12 +93,13 @@ pub(super) fn value(column: &str, kind: &PrimitiveType, written: &Written) -> Re
             }
             let moment = text.parse::<DateTime>().map_err(|_| wrong(hint))?;
             let moment = jiff::tz::TimeZone::UTC.to_timestamp(moment);
-            let moment = moment.map_err(|_| wrong(hint))?;
+            let moment = moment.ok().filter(is_whole).ok_or_else(|| wrong(hint))?;
             Ok(Datum::timestamp_micros(moment.as_microsecond()))
         }
         (PrimitiveType::Timestamptz, Written::Text(text)) => {
             let hint = "write 'YYYY-MM-DDTHH:MM:SSZ', or with another offset";
-            let moment = text.parse::<Timestamp>().map_err(|_| wrong(hint))?;
+            let moment = text.parse().ok().filter(is_whole);
+            let moment = moment.ok_or_else(|| wrong(hint))?;
             Ok(Datum::timestamptz_micros(moment.as_microsecond()))
         }
         (PrimitiveType::Boolean, _) => Err(wrong("write true or false")),
@@ -113,6 +124,11 @@ pub(super) fn value(column: &str, kind: &PrimitiveType, written: &Written) -> Re
             "columns of this type cannot be compared here; IS NULL can be asked",
         )),
     }
+}
+
+/// Whether a moment is one that a column can have: those know microseconds.
+fn is_whole(moment: &Timestamp) -> bool {
+    moment.as_nanosecond() % 1000 == 0
 }
 
 /// A number of so many digits, so many of them behind the point.
@@ -252,6 +268,18 @@ mod tests {
             (
                 PrimitiveType::Timestamp,
                 Written::Text("2026-11-27T10:00:00Z".to_owned()),
+            ),
+            (
+                PrimitiveType::Timestamp,
+                Written::Text("2026-11-27T10:00:00.0000055".to_owned()),
+            ),
+            (
+                PrimitiveType::Date,
+                Written::Text("2026-11-27 10:00:00".to_owned()),
+            ),
+            (
+                PrimitiveType::Time,
+                Written::Text("2026-11-27 10:00:00".to_owned()),
             ),
             (
                 PrimitiveType::Timestamptz,

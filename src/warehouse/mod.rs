@@ -9,6 +9,7 @@ mod condition;
 mod contents;
 mod draft;
 mod fault;
+mod footer;
 mod literal;
 mod restored;
 mod rewrite;

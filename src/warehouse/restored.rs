@@ -80,7 +80,7 @@ impl Table {
         }
         let message = format!("a column of '{text}' is not in {} any more", self.name);
         Err(Error::new(Kind::Invalid, message).hint(
-            "add the column again under its old number, or read the rows from the old snapshot",
+            "the rows are in the snapshot before it: read them from there with the engine that writes the table",
         ))
     }
 

@@ -62,7 +62,7 @@ impl Table {
         self.metadata.snapshot_by_id(snapshot).is_some()
     }
 
-    /// The snapshot whose summary has these values, the newest first.
+    /// The snapshot of the history of `main` whose summary has these values, the newest.
     #[must_use]
     pub fn snapshot_of(&self, marks: &[(&str, &str)]) -> Option<i64> {
         let has = |snapshot: &&Arc<Snapshot>| {
@@ -71,10 +71,21 @@ impl Table {
                 .iter()
                 .all(|(name, value)| summary.get(*name).is_some_and(|found| found == value))
         };
-        let found = self.metadata.snapshots().filter(has);
-        found
-            .max_by_key(|snapshot| (snapshot.sequence_number(), snapshot.timestamp_ms()))
-            .map(|snapshot| snapshot.snapshot_id())
+        let found = self.history().find(has);
+        found.map(|snapshot| snapshot.snapshot_id())
+    }
+
+    /// Whether readers of `main` come after that snapshot.
+    #[must_use]
+    pub fn follows(&self, snapshot: i64) -> bool {
+        self.history().any(|made| made.snapshot_id() == snapshot)
+    }
+
+    /// The snapshots that `main` goes back to, the newest first, as far as they are known.
+    pub(super) fn history(&self) -> impl Iterator<Item = &Arc<Snapshot>> {
+        let find = |id: i64| self.metadata.snapshot_by_id(id);
+        let first = self.head().and_then(find);
+        std::iter::successors(first, move |made| made.parent_snapshot_id().and_then(find))
     }
 
     /// The files that a snapshot reads, the current one where none is named: `path`, `format`, `records`, `bytes`,

@@ -147,6 +147,9 @@ impl Table {
             _ => count,
         };
         let live = live.clone();
+        if rows > 0 && rows < count {
+            self.refuse_unwritable_file(&live).await?;
+        }
         Ok((rows > 0).then_some(Hit { live, rows }))
     }
 
@@ -156,6 +159,7 @@ impl Table {
         live: &Live,
         condition: &Condition,
     ) -> Result<u64> {
+        self.columns_of(live).await?;
         let mut batches = self.rows_of(contents, live, condition.columns())?;
         let (mut rows, mut all) = (0, 0);
         while let Some(batch) = batches.try_next().await? {
@@ -174,9 +178,20 @@ impl Table {
     /// The files that a snapshot added, if all of them are still there as it added them.
     async fn brought_by(&self, snapshot: i64, all: &[Live]) -> Result<Vec<Hit>> {
         let made = self.contents(Some(self.known(snapshot)?)).await?;
+        if made.taken_by(snapshot).next().is_some() {
+            let message = format!(
+                "snapshot {snapshot} of {} took files away as well: what it added may hold rows that others brought",
+                self.name
+            );
+            return Err(Error::new(Kind::Invalid, message)
+                .hint("name the rows by a condition: iceberg::delete_where"));
+        }
         let added = |live: &Live| live.entry.snapshot_id == Some(snapshot);
         let first: Vec<Live> = made.live().filter(added).collect();
-        let left: Vec<Live> = all.iter().filter(|live| added(live)).cloned().collect();
+        // What was taken away and brought back is named by another snapshot, and is the same file.
+        let paths: HashSet<&str> = first.iter().map(Live::path).collect();
+        let left = all.iter().filter(|live| paths.contains(live.path()));
+        let left: Vec<Live> = left.cloned().collect();
         let gone = first.len() - left.len();
         if gone > 0 && !(left.is_empty() && self.were_deleted(&first).await?) {
             let message = format!(
@@ -197,7 +212,7 @@ impl Table {
     /// Whether files were taken away by snapshots that do nothing else: none of their rows is anywhere any more.
     async fn were_deleted(&self, files: &[Live]) -> Result<bool> {
         let mut left: HashSet<&str> = files.iter().map(Live::path).collect();
-        let deletes = self.metadata.snapshots();
+        let deletes = self.history();
         let deletes = deletes.filter(|made| made.summary().operation == Operation::Delete);
         for snapshot in deletes {
             let contents = self.contents(Some(snapshot)).await?;
@@ -254,7 +269,7 @@ impl Table {
             .boxed())
     }
 
-    fn name_mapping(&self) -> Result<Option<Arc<NameMapping>>> {
+    pub(super) fn name_mapping(&self) -> Result<Option<Arc<NameMapping>>> {
         let Some(text) = self.metadata.properties().get(MAPPING) else {
             return Ok(None);
         };
