@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::lakes::{Lake, Tapped, on_both_lakes};
 use super::operator::Ran;
-use super::wire::lines;
+use super::wire::{Request, Wire, lines};
 
 /// Every way Rhai has to call a function with the URI in `uri`, each a body of `main`.
 const WAYS: [(&str, &str); 24] = [
@@ -148,16 +148,26 @@ fn no_function_that_changes_something_reaches_a_service_around_the_gate() {
         names.contains("s3::delete") && names.contains("stac::put_item") && names.len() >= 8,
         "{names:?}"
     );
+    let addresses = &tapped.served.addresses;
+    let catalogue = Wire::before(&addresses.iceberg.0);
+    let tables = [
+        ("DASHI_ICEBERG_URL", catalogue.url().to_owned()),
+        ("DASHI_ICEBERG_CLIENT_ID", addresses.access_key.clone()),
+        ("DASHI_ICEBERG_CLIENT_SECRET", addresses.secret_key.clone()),
+    ];
+    let is_change =
+        |request: &Request| request.is_change() && !request.target.ends_with("/oauth/tokens");
     for (name, example) in &examples {
-        let ran: Ran = tapped
-            .operator
-            .run(&["eval", "--effect", "destroy", example]);
+        let line = ["eval", "--effect", "destroy", example];
+        let ran: Ran = tapped.operator.run_in(&tables, &line);
         assert!(
             ran.to_string().contains(name.as_str()),
             "{name} left no step: {ran}"
         );
         assert_eq!(changes(&tapped), [""; 0], "{name}: {ran}");
+        assert!(catalogue.that(is_change).is_empty(), "{name}: {ran}");
     }
+    assert!(!catalogue.requests().is_empty());
 }
 
 #[test]

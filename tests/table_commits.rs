@@ -189,7 +189,7 @@ on_both_lakes! {
         let busy = site.delete(&operator, 1, "n >= 4").failure(1);
         assert!(busy.contains("iceberg answered 503") && busy.contains("table snapshots"), "{busy}");
         catalogue.answering(|request| is_commit(request).then(|| reply("403 Forbidden", "{\"error\": {\"message\": \"not yours\"}}")));
-        let refused = site.delete(&operator, 1, "n >= 4").failure(1);
+        let refused = site.delete(&operator, 2, "n >= 4").failure(1);
         assert!(refused.contains("not yours"), "{refused}");
         catalogue.answering(|_| None);
         site.s3.answering(|request| (request.method == "PUT" && request.target.contains("/metadata/")).then(|| reply("507 Full", "no room")));

@@ -411,8 +411,7 @@ impl Change {
         match self {
             Change::DownloadObject { .. }
             | Change::RehearseRestore { .. }
-            | Change::TableRows(_)
-            | Change::TableBranch(_) => true,
+            | Change::TableRows(_) => true,
             Change::Cluster(change) => change.needs_store(),
             _ => self.object().is_some(),
         }

@@ -198,11 +198,11 @@ impl Hands {
         Ok((self.stac()?, self.identity()?))
     }
 
-    /// The catalogue of tables, and the store that their files are in.
-    pub(super) fn tables(&self) -> Result<(&Tables, &S3)> {
-        let tables = self.tables.as_ref();
-        let tables = tables.ok_or_else(|| Error::internal("a change of a table without one"))?;
-        Ok((tables, self.s3()?))
+    /// The catalogue of tables.
+    pub(super) fn tables(&self) -> Result<&Tables> {
+        self.tables
+            .as_ref()
+            .ok_or_else(|| Error::internal("a change of a table without a catalogue"))
     }
 
     /// Ends a change that was found to be made by a run that was killed.

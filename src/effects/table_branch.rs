@@ -55,7 +55,7 @@ impl TableBranch {
 
 /// Where the branch points.
 pub(super) async fn look(hands: &Hands, change: &TableBranch) -> Result<Seen> {
-    let (catalogue, _) = hands.tables()?;
+    let catalogue = hands.tables()?;
     let found = catalogue.table(&TableName::of(&change.table)?).await?;
     let metadata = &found["metadata"];
     if metadata["table-uuid"] != change.uuid.as_str() {
@@ -94,7 +94,7 @@ pub(super) async fn perform(
     change: &TableBranch,
     seen: &Seen,
 ) -> Result<Done> {
-    let (catalogue, _) = hands.tables()?;
+    let catalogue = hands.tables()?;
     let image = seen.image.as_ref();
     let was = image.and_then(|image| image["snapshot"].as_str()?.parse::<i64>().ok());
     let requirements = json!([

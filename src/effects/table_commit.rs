@@ -22,8 +22,8 @@ const STEP: &str = "dashictl.step";
 const RESTORES: &str = "dashictl.restores";
 
 async fn open(hands: &Hands, change: &TableRows) -> Result<Table> {
-    let (catalogue, s3) = hands.tables()?;
-    let table = Table::open(catalogue, s3, &TableName::of(&change.table)?).await?;
+    let name = TableName::of(&change.table)?;
+    let table = Table::open(hands.tables()?, hands.s3()?, &name).await?;
     if table.uuid() == change.uuid {
         return Ok(table);
     }
@@ -120,8 +120,13 @@ pub(super) async fn perform(
                         .hint("run it again when they are done"));
                 }
             }
-            // Whether the catalogue took it is not known: what was written may be read.
-            Err(error) => return Err(error),
+            Err(error) => {
+                // Where it is not known whether the catalogue took it, what was written may be read.
+                if !is_unclear(&error) {
+                    pen.take_back().await;
+                }
+                return Err(error);
+            }
         }
     }
     Err(Error::internal("a snapshot is tried for ever"))

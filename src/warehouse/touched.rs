@@ -37,8 +37,6 @@ pub struct Touched {
     pub rows: u64,
     /// How many rows the table has.
     pub of_rows: u64,
-    /// How many files the table has.
-    pub of_files: u64,
 }
 
 /// A file with rows that are meant.
@@ -124,7 +122,6 @@ impl Table {
         Ok(Touched {
             rows: hits.iter().map(|hit: &Hit| hit.rows).sum(),
             of_rows: all.iter().map(|live| live.entry.record_count()).sum(),
-            of_files: all.len() as u64,
             hits,
             condition,
             contents,
