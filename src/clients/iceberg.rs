@@ -56,6 +56,14 @@ impl TableName {
         let namespace = levels;
         Ok(TableName { namespace, name })
     }
+
+    /// What is said where it does not have the snapshot of an id.
+    pub(crate) fn no_snapshot(&self, id: i64) -> Error {
+        let message = format!("{self} has no snapshot {id}, or has it no more");
+        Error::new(Kind::NotFound, message).hint(format!(
+            "see those that it has: dashictl table snapshots {self}"
+        ))
+    }
 }
 
 impl std::fmt::Display for TableName {

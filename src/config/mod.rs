@@ -26,6 +26,7 @@ mod iceberg;
 mod identity;
 mod keys;
 mod origin;
+mod pair;
 mod secret;
 mod services;
 mod setting;

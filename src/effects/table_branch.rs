@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use super::hands::{Done, Hands, Seen};
 use super::inverse::Inverse;
 use super::payload::digest;
+use super::table_rows::{is_unclear, refuse_another};
 use super::{Change, Facts, Permit};
 use crate::clients::iceberg::TableName;
 use crate::clients::iceberg_metadata::head;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 
 /// The branch points to a snapshot from now on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,22 +57,15 @@ impl TableBranch {
 /// Where the branch points.
 pub(super) async fn look(hands: &Hands, change: &TableBranch) -> Result<Seen> {
     let catalogue = hands.tables()?;
-    let found = catalogue.table(&TableName::of(&change.table)?).await?;
+    let name = TableName::of(&change.table)?;
+    let found = catalogue.table(&name).await?;
     let metadata = &found["metadata"];
-    if metadata["table-uuid"] != change.uuid.as_str() {
-        let message = format!("{} was dropped and made anew since", change.table);
-        return Err(
-            Error::new(Kind::Conflict, message).hint("see what it holds now, and plan again")
-        );
-    }
+    let uuid = metadata["table-uuid"].as_str().unwrap_or_default();
+    refuse_another(&change.table, uuid, &change.uuid)?;
     let snapshots = metadata["snapshots"].as_array();
     let is_there = |snapshot: &Value| snapshot["snapshot-id"] == change.to;
     if !snapshots.is_some_and(|all| all.iter().any(is_there)) {
-        let message = format!("{} has no snapshot {}", change.table, change.to);
-        return Err(Error::new(Kind::NotFound, message).hint(format!(
-            "see those that it has: dashictl table snapshots {}",
-            change.table
-        )));
+        return Err(name.no_snapshot(change.to));
     }
     let at = head(metadata).map(|id| id.to_string());
     Ok(Seen {
@@ -110,11 +104,10 @@ pub(super) async fn perform(
         .await
     {
         // Where no answer came, it is looked whether it was done.
-        let is_clear = error.kind() == Kind::Conflict || error.kind() == Kind::Invalid;
-        let now = if is_clear {
-            None
-        } else {
+        let now = if is_unclear(&error) {
             look(hands, change).await.ok()
+        } else {
+            None
         };
         let image = now.and_then(|now| now.image);
         if !image.is_some_and(|image| change.is_made(&image)) {

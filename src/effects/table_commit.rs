@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::hands::{Done, Hands, Number, Seen};
 use super::payload::digest;
+use super::table_rows::{is_unclear, refuse_another};
 use super::{Facts, Permit, TableRows};
 use crate::clients::iceberg::{Rows, TableName};
 use crate::error::{Error, Kind, Result};
@@ -24,11 +25,8 @@ const RESTORES: &str = "dashictl.restores";
 async fn open(hands: &Hands, change: &TableRows) -> Result<Table> {
     let name = TableName::of(&change.table)?;
     let table = Table::open(hands.tables()?, hands.s3()?, &name).await?;
-    if table.uuid() == change.uuid {
-        return Ok(table);
-    }
-    let message = format!("{} was dropped and made anew since", change.table);
-    Err(Error::new(Kind::Conflict, message).hint("see what it holds now, and plan again"))
+    refuse_another(&change.table, &table.uuid(), &change.uuid)?;
+    Ok(table)
 }
 
 /// What the rows are now, as the table has them.
@@ -98,7 +96,9 @@ pub(super) async fn perform(
     if let Some(taker) = change.taken_by {
         origin.insert(RESTORES.to_owned(), taker.to_string());
     }
-    for tried in 1.. {
+    let mut tries = 0;
+    loop {
+        tries += 1;
         let table = open(hands, change).await?;
         let mut pen = table.pen(permit);
         let drafting = drafted(&table, &mut pen, change, seen, &origin);
@@ -113,7 +113,7 @@ pub(super) async fn perform(
             Ok(()) => return done(hands, change, draft.id, &counts).await,
             Err(error) if error.kind() == Kind::Conflict => {
                 pen.take_back().await;
-                if tried >= TRIES {
+                if tries >= TRIES {
                     let message = format!("others commit to {} all the time", change.table);
                     return Err(Error::new(Kind::Unavailable, message)
                         .caused_by(&error)
@@ -129,7 +129,6 @@ pub(super) async fn perform(
             }
         }
     }
-    Err(Error::internal("a snapshot is tried for ever"))
 }
 
 async fn done(hands: &Hands, change: &TableRows, snapshot: i64, counts: &Value) -> Result<Done> {
@@ -223,15 +222,6 @@ async fn committed(
             change.table
         ))),
     }
-}
-
-/// Whether a commit that failed may have been taken all the same. A service that is busy has not taken it.
-fn is_unclear(error: &Error) -> bool {
-    let status = error.detail().status;
-    matches!(
-        error.kind(),
-        Kind::Unavailable | Kind::Timeout | Kind::Protocol
-    ) && !matches!(status, Some(429))
 }
 
 /// What a run that was killed had the catalogue take.

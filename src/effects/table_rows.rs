@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::inverse::Inverse;
 use super::{Change, Effect, Facts};
 use crate::clients::iceberg::Rows;
+use crate::error::{Error, Kind, Result};
 
 /// Rows of a table are there no more, or there again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,21 @@ pub struct TableRows {
     /// Also where no row is left then.
     #[serde(default)]
     pub may_empty: bool,
+}
+
+/// Refuses a table that was made anew under the name of another.
+pub(super) fn refuse_another(table: &str, uuid: &str, wanted: &str) -> Result<()> {
+    if uuid == wanted {
+        return Ok(());
+    }
+    let message = format!("{table} was dropped and made anew since");
+    Err(Error::new(Kind::Conflict, message).hint("see what it holds now, and plan again"))
+}
+
+/// Whether a commit that failed may have been taken all the same. A service that is busy has not taken it.
+pub(super) fn is_unclear(error: &Error) -> bool {
+    let unclear = [Kind::Unavailable, Kind::Timeout, Kind::Protocol];
+    unclear.contains(&error.kind()) && error.detail().status != Some(429)
 }
 
 impl TableRows {

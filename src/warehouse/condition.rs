@@ -7,7 +7,7 @@ use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
-use super::literal::{Written, no_primitive, primitive, value};
+use super::literal::{Written, no_primitive, value};
 use crate::error::{Error, Result, nearest};
 
 /// What rows are meant. As in SQL, a comparison with what is null is neither true nor false, and means no row.
@@ -233,7 +233,10 @@ impl Reading<'_> {
             }
         };
         let field = self.named(name)?;
-        let kind = primitive(&field.field_type).ok_or_else(|| no_primitive(&field.name))?;
+        let kind = field
+            .field_type
+            .as_primitive_type()
+            .ok_or_else(|| no_primitive(&field.name))?;
         let (id, name) = (field.id, field.name.clone());
         Ok((Column { id, name }, kind.clone()))
     }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::contents::Held;
 use super::fault::fault;
+use super::footer::REWRITE;
 use super::store::object_at;
 use super::summary::Summary;
 use super::table::Table;
@@ -232,9 +233,7 @@ impl Table {
         let kinds = [self.schema(), known.schema()].map(|schema| spec.partition_type(schema).ok());
         if kinds[0].is_none() || kinds[0] != kinds[1] {
             let message = "a column that files are partitioned by was widened or dropped since they were written";
-            return Err(Error::new(Kind::Invalid, message).hint(
-                "have whoever writes the table rewrite those files (Spark: rewrite_data_files), then plan again",
-            ));
+            return Err(Error::new(Kind::Invalid, message).hint(REWRITE));
         }
         let mut writer = pen.manifest(self.schema().clone(), spec.clone())?;
         for file in files {

@@ -3,7 +3,7 @@
 
 use iceberg::arrow::{ArrowFileReader, arrow_schema_to_schema};
 use iceberg::io::FileMetadata;
-use iceberg::spec::{NestedFieldRef, Schema, Type};
+use iceberg::spec::{DataFileFormat, NestedFieldRef, Schema, Type};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
 use super::contents::Live;
@@ -12,7 +12,7 @@ use super::table::Table;
 use crate::error::{Error, Kind, Result};
 
 /// What helps where a file cannot be read or written here.
-const REWRITE: &str =
+pub(super) const REWRITE: &str =
     "have whoever writes the table rewrite the file (Spark: rewrite_data_files), then plan again";
 
 impl Table {
@@ -20,6 +20,13 @@ impl Table {
     /// file of which that could only be guessed.
     pub(super) async fn columns_of(&self, live: &Live) -> Result<Option<Schema>> {
         let path = live.path();
+        let format = live.entry.file_format();
+        if format != DataFileFormat::Parquet {
+            let message = format!("{path} is a file of {format}");
+            return Err(Error::new(Kind::Invalid, message).hint(
+                "only Parquet is read here: delete the rows with the engine that writes them",
+            ));
+        }
         let wrong = |error: &iceberg::Error| fault(path, error);
         let input = self.io.new_input(path).map_err(|error| wrong(&error))?;
         let reader = input.reader().await.map_err(|error| wrong(&error))?;
@@ -43,11 +50,13 @@ impl Table {
     }
 
     /// Refuses a file that cannot be written anew: one with columns of several values that are not now as they were.
-    pub(super) async fn refuse_unwritable_file(&self, live: &Live) -> Result<()> {
-        let columns = self.columns_of(live).await?;
+    pub(super) fn refuse_unwritable_file(
+        &self,
+        live: &Live,
+        columns: Option<&Schema>,
+    ) -> Result<()> {
         for field in self.schema().as_struct().fields() {
-            let then = columns.as_ref();
-            let then = then.and_then(|columns| columns.as_struct().field_by_id(field.id));
+            let then = columns.and_then(|columns| columns.as_struct().field_by_id(field.id));
             let is_same =
                 then.is_some_and(|then| shape(&then.field_type) == shape(&field.field_type));
             if !is_same && !field.field_type.is_primitive() {

@@ -186,11 +186,6 @@ pub(super) fn floating(value: &Datum) -> Option<f64> {
     }
 }
 
-/// The type of a column, where it is of one value and not of several.
-pub(super) fn primitive(kind: &Type) -> Option<&PrimitiveType> {
-    kind.as_primitive_type()
-}
-
 /// What a column that was asked about must be.
 pub(super) fn no_primitive(column: &str) -> Error {
     Error::new(

@@ -27,12 +27,7 @@ pub struct Table {
 impl Table {
     /// The table of that name.
     pub async fn open(catalogue: &Tables, s3: &S3, name: &TableName) -> Result<Table> {
-        let found = catalogue.table(name).await?;
-        Table::of(catalogue, s3, name, found)
-    }
-
-    /// The table that the catalogue gave.
-    fn of(catalogue: &Tables, s3: &S3, name: &TableName, mut found: Value) -> Result<Table> {
+        let mut found = catalogue.table(name).await?;
         let metadata = serde_json::from_value(found["metadata"].take());
         Ok(Table {
             metadata: metadata
@@ -118,16 +113,7 @@ impl Table {
     /// The snapshot of that id.
     pub(super) fn known(&self, id: i64) -> Result<&Snapshot> {
         let found = self.metadata.snapshot_by_id(id).map(AsRef::as_ref);
-        found.ok_or_else(|| {
-            Error::new(
-                Kind::NotFound,
-                format!("{} has no snapshot {id}, or has it no more", self.name),
-            )
-            .hint(format!(
-                "see those that it has: dashictl table snapshots {}",
-                self.name
-            ))
-        })
+        found.ok_or_else(|| self.name.no_snapshot(id))
     }
 
     pub(super) async fn contents(&self, snapshot: Option<&Snapshot>) -> Result<Contents> {

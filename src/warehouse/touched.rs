@@ -9,7 +9,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use iceberg::arrow::ArrowReaderBuilder;
 use iceberg::scan::FileScanTask;
-use iceberg::spec::{DataFileFormat, NameMapping, Operation};
+use iceberg::spec::{NameMapping, Operation};
 use sha2::{Digest, Sha256};
 
 use super::bounds::{Reach, reach};
@@ -134,29 +134,26 @@ impl Table {
         live: &Live,
         condition: Option<&Condition>,
     ) -> Result<Option<Hit>> {
-        let count = live.entry.record_count();
         let reached = condition.map_or(Reach::All, |condition| {
             reach(condition, live.entry.data_file())
         });
         let rows = match (reached, condition) {
             (Reach::None, _) => 0,
             (Reach::Some, Some(condition)) => self.counted(contents, live, condition).await?,
-            _ => count,
+            _ => live.entry.record_count(),
         };
         let live = live.clone();
-        if rows > 0 && rows < count {
-            self.refuse_unwritable_file(&live).await?;
-        }
         Ok((rows > 0).then_some(Hit { live, rows }))
     }
 
+    /// How many of a file's rows are meant, by its rows. Refuses one that cannot be read, or not be written anew where it must be.
     async fn counted(
         &self,
         contents: &Contents,
         live: &Live,
         condition: &Condition,
     ) -> Result<u64> {
-        self.columns_of(live).await?;
+        let columns = self.columns_of(live).await?;
         let mut batches = self.rows_of(contents, live, condition.columns())?;
         let (mut rows, mut all) = (0, 0);
         while let Some(batch) = batches.try_next().await? {
@@ -168,6 +165,9 @@ impl Table {
             let path = live.path();
             let message = format!("{path} has {all} rows, and its manifest says {said}");
             return Err(Error::new(Kind::Protocol, message));
+        }
+        if rows > 0 && rows < all {
+            self.refuse_unwritable_file(live, columns.as_ref())?;
         }
         Ok(rows)
     }
@@ -232,12 +232,6 @@ impl Table {
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let file = live.entry.data_file();
         let path = live.path().to_owned();
-        if file.file_format() != DataFileFormat::Parquet {
-            let message = format!("{path} is a file of {}", file.file_format());
-            return Err(Error::new(Kind::Invalid, message).hint(
-                "only Parquet is read here: delete the rows with the engine that writes them",
-            ));
-        }
         let held = &contents.manifests[live.manifest];
         let task = FileScanTask::builder()
             .with_file_size_in_bytes(file.file_size_in_bytes())
