@@ -80,6 +80,7 @@ struct Inner {
     tunnels: OnceLock<Tunnels>,
     lake: OnceLock<Lake>,
     referenced: Mutex<Option<(Arc<Referenced>, Instant)>>,
+    named: iceberg::Named,
     deferred: Mutex<Vec<Callback>>,
     named_paths: NamedPaths,
 }
@@ -108,6 +109,7 @@ impl Session {
             tunnels: OnceLock::new(),
             lake: OnceLock::new(),
             referenced: Mutex::new(None),
+            named: iceberg::Named::default(),
             deferred: Mutex::new(Vec::new()),
             named_paths: NamedPaths::default(),
         }))
@@ -388,6 +390,7 @@ impl Session {
             .referenced
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = None;
+        self.forget_names();
         self.0
             .deferred
             .lock()

@@ -10,6 +10,7 @@ pub mod connection;
 pub mod http;
 pub mod iceberg;
 pub mod iceberg_metadata;
+pub mod iceberg_retention;
 pub mod identity;
 pub mod ingest;
 pub mod k8s_changes;

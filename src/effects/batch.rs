@@ -27,6 +27,8 @@ impl Call<'_> {
         recorder.check_locks()?;
         let (ready, judged) = self.look_at_all(&recorder, open)?;
         let mut settled = self.end_all(&recorder, judged)?;
+        let (ready, named) = self.part_named(ready)?;
+        settled.extend(self.end_all(&recorder, named)?);
         settled.extend(self.carry_out_all(&recorder, ready)?);
         Ok(settled)
     }
@@ -155,7 +157,7 @@ pub(super) fn ends_all(error: &Error) -> bool {
 }
 
 /// A step and what its target is now.
-type Ready = (Row, Seen);
+pub(super) type Ready = (Row, Seen);
 
 /// A step whose target was looked at.
 pub(super) enum Looked {

@@ -12,6 +12,7 @@ use super::membership::Membership;
 use super::outgoing::Outgoing;
 use super::table_branch::TableBranch;
 use super::table_rows::TableRows;
+use super::table_snapshots::TableSnapshots;
 use super::{Effect, Facts, Payload, log_line};
 use crate::lake::{ObjectRef, Share};
 use crate::local_file::LocalFile;
@@ -254,10 +255,12 @@ pub enum Change {
     TableRows(TableRows),
     /// Moves the branch of a table that readers read.
     TableBranch(TableBranch),
+    /// Has a table forget snapshots.
+    TableSnapshots(TableSnapshots),
 }
 
 /// The functions whose changes nothing takes back.
-pub const FOR_GOOD: [&str; 12] = [
+pub const FOR_GOOD: [&str; 13] = [
     "http::request",
     "backup::rehearse",
     "k8s::restart",
@@ -268,6 +271,7 @@ pub const FOR_GOOD: [&str; 12] = [
     "loki::push",
     "ingest::trigger",
     "ingest::abort",
+    "iceberg::expire",
     "s3::abort_uploads",
     "trash purge",
 ];
@@ -297,6 +301,7 @@ impl Change {
             | Change::RemoveVersion { marker: false, .. }
             | Change::DeleteDeployment { .. }
             | Change::TableBranch(_)
+            | Change::TableSnapshots(_)
             | Change::RemoveFile { .. } => Effect::Destroy,
             _ => Effect::Write,
         }
@@ -335,6 +340,7 @@ impl Change {
             Change::Membership(change) => change.function(),
             Change::TableRows(change) => change.function(),
             Change::TableBranch(_) => "iceberg::rollback",
+            Change::TableSnapshots(_) => "iceberg::expire",
         }
     }
 
@@ -381,6 +387,7 @@ impl Change {
             Change::Membership(change) => change.target(),
             Change::TableRows(change) => change.target(),
             Change::TableBranch(change) => change.target(),
+            Change::TableSnapshots(change) => change.target(),
             Change::PushLine { labels, .. } => format!("log {}", log_line::selector(labels)),
             Change::SendRequest(request) => request.target(),
             Change::AbortUpload { at, upload } | Change::AbortLanding { at, upload } => {
@@ -442,14 +449,32 @@ impl Change {
             self,
             Change::Cluster(_)
                 | Change::Membership(_)
-                | Change::TableRows(_)
-                | Change::TableBranch(_)
         );
         is_elsewhere
+            || self.is_of_table()
             || self.is_deployment()
             || self.is_record()
             || self.object().is_some()
             || self.is_ingestion()
+    }
+
+    /// Whether it changes a table.
+    #[must_use]
+    pub fn is_of_table(&self) -> bool {
+        matches!(
+            self,
+            Change::TableRows(_) | Change::TableBranch(_) | Change::TableSnapshots(_)
+        )
+    }
+
+    /// Whether files of a table go by it, or are wanted that may go.
+    #[must_use]
+    pub fn needs_files_to_stay(&self) -> bool {
+        match self {
+            Change::TableSnapshots(_) => true,
+            Change::TableRows(change) => change.taken_by.is_some(),
+            _ => false,
+        }
     }
 
     /// The target that its run must have made where it may do no more than write.

@@ -14,7 +14,7 @@ use super::many::AT_ONCE;
 use super::row::{Row, State};
 use super::{
     Change, Facts, Manifest, Outgoing, Permit, RunId, deployment, download, flow_run, local,
-    log_line, membership, object, record, rehearsal, table_branch, table_commit, upload,
+    log_line, membership, object, record, rehearsal, table_branch, table_commit, table_snapshots, upload,
 };
 use crate::clients::cluster::Cluster;
 use crate::clients::iceberg::Tables;
@@ -135,7 +135,7 @@ impl Hands {
             identity: matches!(change, Change::Membership(_))
                 .then(|| session.identity().cloned())
                 .transpose()?,
-            tables: matches!(change, Change::TableRows(_) | Change::TableBranch(_))
+            tables: change.is_of_table()
                 .then(|| session.iceberg().cloned())
                 .transpose()?,
             manifest: match change {
@@ -260,6 +260,8 @@ impl Hands {
             table_commit::look(self, change).await
         } else if let Change::TableBranch(change) = change {
             table_branch::look(self, change).await
+        } else if let Change::TableSnapshots(change) = change {
+            table_snapshots::look(self, change).await
         } else if matches!(change, Change::PushLine { .. } | Change::SendRequest(_)) {
             Ok(Seen::default())
         } else {
@@ -386,6 +388,8 @@ impl Hands {
             table_commit::perform(self, (permit, number), change, seen).await
         } else if let Change::TableBranch(change) = change {
             table_branch::perform(self, permit, change, seen).await
+        } else if let Change::TableSnapshots(change) = change {
+            table_snapshots::perform(self, permit, change, seen).await
         } else if let Change::PushLine { .. } = change {
             log_line::perform(self.loki()?, permit, change).await
         } else if let Change::SendRequest(request) = change {

@@ -146,6 +146,9 @@ fn for_good(change: &Change, value: &Value) -> String {
         Change::AbortUpload { .. } | Change::AbortLanding { .. } => {
             "an upload that was given up is gone".to_owned()
         }
+        Change::TableSnapshots(_) => {
+            "a snapshot that a catalogue has forgotten is not taken back".to_owned()
+        }
         Change::PurgeObject { .. } => "what is purged is gone".to_owned(),
         Change::RemoveVersion { .. } => "a version that was removed is gone".to_owned(),
         _ => format!("{} cannot be taken back", change.target()),

@@ -23,6 +23,9 @@ use crate::session::Session;
 /// The name of the lock of runs that change records alone.
 pub const CATALOGUE: &str = "catalogue";
 
+/// The name of the lock of runs that expire snapshots or bring rows back.
+pub const TABLES: &str = "catalogue-of-tables";
+
 /// A lock that was not renewed for so long is its holder's no more.
 pub(super) const LASTS: Duration = Duration::from_mins(1);
 

@@ -76,6 +76,8 @@ mod submission;
 #[cfg(not(feature = "iceberg"))]
 mod table_absent;
 mod table_branch;
+mod table_files;
+mod table_snapshots;
 #[cfg(feature = "iceberg")]
 mod table_commit;
 mod table_rows;
@@ -112,6 +114,7 @@ pub use run::{Order, Origin, Run, RunId, Scene, script_digest};
 pub use store::Store;
 pub use submission::{is_submitted, submitted_before};
 pub use table_branch::TableBranch;
+pub use table_snapshots::TableSnapshots;
 pub use table_rows::TableRows;
 pub use unknown::find_out;
 

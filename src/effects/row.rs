@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::change::Fingerprint;
-use super::lock::CATALOGUE;
+use super::lock::{CATALOGUE, TABLES};
 use super::{Change, Effect, Facts};
 
 /// How far a step has come.
@@ -150,6 +150,8 @@ impl Row {
         match self.change.object() {
             Some(at) => at.bucket.clone(),
             None if self.change.is_record() => CATALOGUE.to_owned(),
+            // What is expired is not brought back at the same time. Rows are deleted side by side.
+            None if self.change.needs_files_to_stay() => TABLES.to_owned(),
             None => String::new(),
         }
     }

@@ -145,11 +145,13 @@ impl Host<'_> {
             Some(path) => Origin::File(path.display().to_string()),
             None => Origin::Command(script.words.clone()),
         };
-        let word = header
-            .confirm
-            .as_ref()
-            .and_then(|name| arguments.get(&name.replace('-', "_")))
-            .and_then(|value| value.as_str().map(str::to_owned));
+        // The first that is given; a flag's value is its name.
+        let word = header.confirm.iter().find_map(|name| {
+            match arguments.get(&name.replace('-', "_"))? {
+                Value::Bool(is_given) => is_given.then(|| name.clone()),
+                value => value.as_str().map(str::to_owned),
+            }
+        });
         self.evaluate(Program::of(script, header), arguments, origin, word)
     }
 

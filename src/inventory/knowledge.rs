@@ -68,7 +68,7 @@ impl Knowledge {
             lake,
         } = services;
         let read = Instant::now();
-        let now = checked(s3.date().await?, SystemTime::now())?;
+        let now = store_clock(s3).await?;
         let in_flight = InFlight::read(s3, prefect, lake, &sweep.bucket, now).await?;
         // After the runs: what one of them has registered meanwhile is in the catalogue by now.
         let wanted = Wanted {
@@ -104,6 +104,11 @@ impl Knowledge {
     pub fn judge<'a>(&'a self, sweep: &'a Sweep) -> Judge<'a> {
         Judge::new(sweep, &self.referenced, &self.in_flight, self.now)
     }
+}
+
+/// The store's clock. Where it and this machine's are far apart, no age can be told, and that is an error.
+pub async fn store_clock(s3: &S3) -> Result<Timestamp> {
+    checked(s3.date().await?, SystemTime::now())
 }
 
 /// The store's clock, unless it and this machine's are too far apart: then no age can be told.

@@ -23,17 +23,18 @@ mod sweep;
 mod verdict;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use belongings::{Belongings, Kept, belongings};
 pub use catalogue::{Record, Walked, walk};
 pub use found::{Left, Missing, Object};
 pub use in_flight::InFlight;
 pub use keeper::{Keeper, Keeps};
-pub use knowledge::{KNOWN_FOR, Knowledge, Services};
+pub use knowledge::{KNOWN_FOR, Knowledge, Services, store_clock};
 pub use names::Outside;
 pub use orphans::{Orphans, Reading};
 pub use referenced::{Granularity, Referenced, Wanted};
 pub use summary::{Count, Summary};
+pub(crate) use summary::{ORPHANS, RESOLVED};
 pub use sweep::{Judge, Reason, Sweep};
 pub use verdict::Verdict;

@@ -22,10 +22,10 @@ const DOMAINS: usize = 1000;
 const OWN: &str = ".dashi-";
 
 /// Of the references of a bucket, so many percent at least must lead to an object.
-const RESOLVED: u64 = 99;
+pub(crate) const RESOLVED: u64 = 99;
 
 /// Of a bucket's objects and bytes, so many percent at most may be orphans.
-const ORPHANS: u64 = 20;
+pub(crate) const ORPHANS: u64 = 20;
 
 /// A count of objects, with their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +37,8 @@ pub struct Count {
 }
 
 impl Count {
-    fn add(&mut self, bytes: u64) {
+    /// Counts one more.
+    pub fn add(&mut self, bytes: u64) {
         *self += Count { objects: 1, bytes };
     }
 }

@@ -98,6 +98,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             }
     }
     changing(ns);
+    super::iceberg_files::add(ns);
     namespace
 }
 
@@ -178,7 +179,7 @@ fn not_before(change: &TableBranch) -> Error {
     .hint(format!("see which do: dashictl table snapshots {table}"))
 }
 
-fn uuid(metadata: &Value) -> String {
+pub(super) fn uuid(metadata: &Value) -> String {
     let uuid = metadata["table-uuid"].as_str();
     uuid.unwrap_or_default().to_owned()
 }
@@ -200,7 +201,7 @@ fn delete(call: &Call, table: &str, rows: Rows, options: &Options) -> Result<Dyn
     Ok(answer)
 }
 
-fn snapshot_id(text: &str) -> Result<i64> {
+pub(super) fn snapshot_id(text: &str) -> Result<i64> {
     let id: Option<i64> = text.parse().ok();
     id.filter(|id| id.to_string() == text).ok_or_else(|| {
         Error::usage(format!("'{text}' is no snapshot"))

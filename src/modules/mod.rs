@@ -14,6 +14,7 @@ mod fs;
 mod groups;
 mod http;
 mod iceberg;
+mod iceberg_files;
 mod identity;
 mod ingest;
 mod json;

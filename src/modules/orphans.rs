@@ -14,6 +14,8 @@ use crate::error::{Error, Kind, Result, nearest};
 use crate::inventory::{
     Granularity, KNOWN_FOR, Orphans, Reading, Services, Summary, Sweep, Verdict,
 };
+#[cfg(feature = "iceberg")]
+use crate::lake::ObjectRef;
 use crate::lake::{Lake, Role};
 use crate::session::Session;
 
@@ -99,6 +101,43 @@ fn sweep(call: &Call, bucket: &str, options: &Options) -> Result<Sweep> {
             .map(|share| share.parse())
             .transpose()?,
     })
+}
+
+/// What keys begin with that nobody deletes as an orphan: what the configuration protects, and the program's own state.
+#[cfg(feature = "iceberg")]
+pub(super) struct KeptPrefix {
+    bucket: Option<String>,
+    prefix: String,
+}
+
+#[cfg(feature = "iceberg")]
+impl KeptPrefix {
+    /// Whether it keeps an object.
+    pub(super) fn keeps(&self, at: &ObjectRef) -> bool {
+        let is_there = self.bucket.as_ref().is_none_or(|bucket| *bucket == at.bucket);
+        is_there && at.key.starts_with(&self.prefix)
+    }
+}
+
+/// All of them, in whatever bucket.
+#[cfg(feature = "iceberg")]
+pub(super) fn kept_prefixes(session: &Session) -> Result<Vec<KeptPrefix>> {
+    let lake = session.lake()?;
+    let state = lake.locate_prefix(&session.config().state_url()?)?;
+    let mut kept = vec![KeptPrefix {
+        bucket: Some(state.bucket),
+        prefix: state.prefix,
+    }];
+    for text in session.config().gc_protected() {
+        let bucket = if text.contains("://") {
+            Some(lake.locate_prefix(&text)?.bucket)
+        } else {
+            None
+        };
+        let prefix = protected(lake, bucket.as_deref().unwrap_or_default(), &text)?;
+        kept.extend(prefix.map(|prefix| KeptPrefix { bucket, prefix }));
+    }
+    Ok(kept)
 }
 
 /// What keys of this bucket begin with that the configuration protects; an S3 URI is meant for its own bucket alone.

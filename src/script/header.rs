@@ -17,8 +17,8 @@ pub struct Header {
     pub help: String,
     /// The most it may do to the world.
     pub effect: Effect,
-    /// The argument whose value a destructive run asks for.
-    pub confirm: Option<String>,
+    /// The arguments of which a destructive run asks for the value of the first that is given; for a flag, its name.
+    pub confirm: Vec<String>,
     /// Whether it may stand in for a shipped script of the same name.
     pub overrides: bool,
     /// The positional arguments, in order.
@@ -166,7 +166,7 @@ mod tests {
             ("Delete orphans", "Lists them first.")
         );
         assert_eq!(header.effect, Effect::Destroy);
-        assert_eq!(header.confirm.as_deref(), Some("bucket"));
+        assert_eq!(header.confirm, ["bucket"]);
         assert_eq!(
             header
                 .options

@@ -72,10 +72,18 @@ struct RawParameter {
     value: Option<String>,
 }
 
+/// A name, or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Names {
+    One(String),
+    Several(Vec<String>),
+}
+
 #[derive(Deserialize, Default)]
 struct RawHeader {
     effect: Option<Spanned<String>>,
-    confirm: Option<Spanned<String>>,
+    confirm: Option<Spanned<Names>>,
     #[serde(default, rename = "override")]
     overrides: bool,
     #[serde(default)]
@@ -241,24 +249,27 @@ impl<'a> HeaderLines<'a> {
         })
     }
 
-    fn confirm(&self, confirm: Option<Spanned<String>>, header: &Header) -> Result<Option<String>> {
+    fn confirm(&self, confirm: Option<Spanned<Names>>, header: &Header) -> Result<Vec<String>> {
         let Some(confirm) = confirm else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
-        let names: Vec<&str> = header
+        let span = confirm.span();
+        let asked = match confirm.into_inner() {
+            Names::One(name) => vec![name],
+            Names::Several(names) => names,
+        };
+        let known: Vec<&str> = header
             .parameters()
             .map(|parameter| parameter.name.as_str())
             .collect();
-        if names.contains(&confirm.get_ref().as_str()) {
-            return Ok(Some(confirm.into_inner()));
+        match asked.iter().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(asked),
+            Some(name) => {
+                let message =
+                    format!("confirm names '{name}', which is neither an argument nor an option");
+                Err(self.at_span(span, &message).suggest(nearest(name, known)))
+            }
         }
-        let message = format!(
-            "confirm names '{}', which is neither an argument nor an option",
-            confirm.get_ref()
-        );
-        Err(self
-            .at_span(confirm.span(), &message)
-            .suggest(nearest(confirm.get_ref(), names)))
     }
 
     /// The parameters of a section, in the order they stand in the file.

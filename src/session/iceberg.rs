@@ -1,8 +1,15 @@
-//! The run's way to the Iceberg catalogue.
+//! The run's way to the Iceberg catalogue, and what its tables name, as it was read last.
 
 use super::{Session, once};
 use crate::clients::iceberg::Tables;
 use crate::error::Result;
+
+/// What is known of the tables, as far as it was read.
+#[cfg(feature = "iceberg")]
+pub(super) type Named = std::sync::Mutex<named::Memory>;
+/// A build without the files of tables reads none.
+#[cfg(not(feature = "iceberg"))]
+pub(super) type Named = ();
 
 impl Session {
     /// The client of the Iceberg catalogue.
@@ -14,4 +21,76 @@ impl Session {
             Ok(Tables::new(settings, self.tracer().clone()))
         })
     }
+}
+
+#[cfg(feature = "iceberg")]
+mod named {
+    use std::sync::{Arc, MutexGuard, PoisonError};
+
+    use super::Session;
+    use crate::error::Result;
+    use crate::inventory::KNOWN_FOR;
+    use crate::warehouse::{Folders, Names, Ways};
+
+    /// What was read.
+    #[derive(Default)]
+    pub(crate) struct Memory {
+        names: Option<Arc<Names>>,
+        folders: Option<Arc<Folders>>,
+    }
+
+    impl Session {
+        /// The way to the tables.
+        pub fn warehouse(&self) -> Result<Ways> {
+            Ok(Ways {
+                catalogue: self.iceberg()?.clone(),
+                s3: self.s3()?.clone(),
+                lake: self.lake()?.clone(),
+            })
+        }
+
+        /// What the tables of the catalogue name: read whole when it is first asked for in a pass of the script, and again
+        /// where that is long ago.
+        pub fn table_names(&self) -> Result<Arc<Names>> {
+            let known = self.named().names.clone();
+            if let Some(known) = known.filter(|known| known.age() < KNOWN_FOR) {
+                return Ok(known);
+            }
+            let ways = self.warehouse()?;
+            let read = Arc::new(self.wait(Names::of_all(&ways))?);
+            self.know_names(&read);
+            Ok(read)
+        }
+
+        /// Takes over what the tables name, as it was just read for something else.
+        pub fn know_names(&self, read: &Arc<Names>) {
+            self.named().names = Some(Arc::clone(read));
+        }
+
+        /// The folders that tables write to: read when that is first asked for in a pass of the script.
+        pub fn table_folders(&self) -> Result<Arc<Folders>> {
+            if let Some(known) = &self.named().folders {
+                return Ok(Arc::clone(known));
+            }
+            let ways = self.warehouse()?;
+            let read = Arc::new(self.wait(Folders::of_all(&ways))?);
+            self.named().folders = Some(Arc::clone(&read));
+            Ok(read)
+        }
+
+        /// Forgets what the tables name: it is read anew when it is asked for.
+        pub fn forget_names(&self) {
+            *self.named() = Memory::default();
+        }
+
+        fn named(&self) -> MutexGuard<'_, Memory> {
+            self.0.named.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+}
+
+#[cfg(not(feature = "iceberg"))]
+impl Session {
+    /// Nothing was read that could be forgotten.
+    pub fn forget_names(&self) {}
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use iceberg::io::FileIO;
 use iceberg::spec::{
     DataContentType, FormatVersion, Manifest, ManifestContentType, ManifestEntry, ManifestFile,
@@ -48,21 +48,7 @@ impl Contents {
         let Some(snapshot) = snapshot else {
             return Ok(Contents::default());
         };
-        let location = snapshot.manifest_list();
-        if location.is_empty() {
-            let message = "its snapshots name no list of manifests: it was written in the first days of Iceberg";
-            return Err(Error::new(Kind::Invalid, message)
-                .hint("rewrite its manifests first, for example with Spark's rewrite_manifests"));
-        }
-        let bytes = bytes_of(s3, location).await?;
-        let list = ManifestList::parse_with_version(&bytes, version)
-            .map_err(|error| fault(location, &error))?;
-        let loads = list.consume_entries().into_iter().map(|listed| async move {
-            let manifest = listed.load_manifest(io).await;
-            let manifest = manifest.map_err(|error| fault(&listed.manifest_path, &error))?;
-            Ok(Held { listed, manifest })
-        });
-        let manifests = futures::stream::iter(loads).buffered(AT_ONCE);
+        let manifests = held(io, listed(s3, snapshot, version).await?);
         Ok(Contents {
             manifests: manifests.try_collect().await?,
         })
@@ -126,6 +112,38 @@ impl Contents {
         )
         .hint("have whoever writes it compact it (Spark: rewrite_data_files), then plan again"))
     }
+}
+
+/// The manifests that a snapshot lists.
+pub(super) async fn listed(
+    s3: &S3,
+    snapshot: &Snapshot,
+    version: FormatVersion,
+) -> Result<Vec<ManifestFile>> {
+    let location = snapshot.manifest_list();
+    if location.is_empty() {
+        let message =
+            "its snapshots name no list of manifests: it was written in the first days of Iceberg";
+        return Err(Error::new(Kind::Invalid, message)
+            .hint("rewrite its manifests first, for example with Spark's rewrite_manifests"));
+    }
+    let bytes = bytes_of(s3, location).await?;
+    let list = ManifestList::parse_with_version(&bytes, version);
+    let list = list.map_err(|error| fault(location, &error))?;
+    Ok(list.consume_entries().into_iter().collect())
+}
+
+/// Manifests with what is in them, in their order.
+pub(super) fn held(
+    io: &FileIO,
+    listed: Vec<ManifestFile>,
+) -> impl Stream<Item = Result<Held>> + '_ {
+    let loads = listed.into_iter().map(async move |listed| {
+        let manifest = listed.load_manifest(io).await;
+        let manifest = manifest.map_err(|error| fault(&listed.manifest_path, &error))?;
+        Ok(Held { listed, manifest })
+    });
+    futures::stream::iter(loads).buffered(AT_ONCE)
 }
 
 impl Live {

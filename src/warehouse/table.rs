@@ -19,6 +19,8 @@ use crate::error::{Error, Kind, Result};
 pub struct Table {
     pub(super) name: TableName,
     pub(super) metadata: TableMetadata,
+    /// Where the metadata is.
+    pub(super) location: String,
     pub(super) catalogue: Tables,
     pub(super) s3: S3,
     pub(super) io: FileIO,
@@ -27,11 +29,18 @@ pub struct Table {
 impl Table {
     /// The table of that name.
     pub async fn open(catalogue: &Tables, s3: &S3, name: &TableName) -> Result<Table> {
-        let mut found = catalogue.table(name).await?;
+        Table::of(catalogue, s3, name, catalogue.table(name).await?)
+    }
+
+    /// The same, as the catalogue just gave it.
+    pub fn of(catalogue: &Tables, s3: &S3, name: &TableName, mut found: Value) -> Result<Table> {
+        let location = found["metadata-location"].as_str();
+        let location = location.unwrap_or_default().to_owned();
         let metadata = serde_json::from_value(found["metadata"].take());
         Ok(Table {
             metadata: metadata
                 .map_err(|error| fault(&format!("the metadata of {name}"), &error))?,
+            location,
             name: name.clone(),
             catalogue: catalogue.clone(),
             s3: s3.clone(),

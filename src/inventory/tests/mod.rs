@@ -25,7 +25,7 @@ fn flow(key: &str) -> String {
     format!("http://{IN_CLUSTER}/processed/{key}")
 }
 
-pub(super) fn lake() -> Lake {
+pub(crate) fn lake() -> Lake {
     Lake::new(&Settings {
         endpoint: "http://localhost:9000",
         aliases: &[],

@@ -1,0 +1,287 @@
+//! `iceberg::` — the files of tables that nobody needs any more: of snapshots that are to be forgotten, and of nobody at all.
+//! Which those are is `warehouse`'s to say.
+
+use rhai::{Array, Dynamic, ImmutableString};
+
+use super::targets::{DELETED, Targets, unreferenced};
+use crate::clients::iceberg::TableName;
+use crate::effects::{Change, TableSnapshots};
+use crate::engine::registry::{Namespace, native};
+use crate::engine::value::from_json;
+use crate::error::Error;
+
+use super::iceberg::{snapshot_id, uuid};
+
+/// What deletes files that a table needs is told.
+const NOT_BELOW: &str = "iceberg::delete_files takes rows of iceberg::expirable and iceberg::orphans; s3::delete deletes other objects";
+
+pub(super) fn add(ns: &mut Namespace) {
+    native! { ns,
+        /// The snapshots of a table that may be forgotten: `snapshots` (their ids, as texts), `kept` (how many stay), `files`
+        /// (a stream of `uri` and `what`: those that only these snapshots name), and how many of them there are: `data`,
+        /// `manifests`, `lists`, `statistics`; `outside` counts those that lie in no folder of the table and stay. What a
+        /// branch or a tag points to is not among them, nor what the table's own properties keep
+        /// (`history.expire.max-snapshot-age-ms`, 5 days; `history.expire.min-snapshots-to-keep`, 1). Throws `invalid` where
+        /// `gc.enabled` of the table is false.
+        ///
+        /// ```rhai
+        /// let found = iceberg::expirable("klima.stationen", #{older_than: "0s"});
+        /// [found.snapshots.len(), found.kept, found.data, found.lists]
+        /// //=> [1, 1, 0, 1]
+        /// ```
+        read fn expirable(call, table: ImmutableString) -> "map"
+            options as options {
+                /// Younger snapshots stay.
+                older_than: Duration = "as the table says, else 5d",
+                /// So many snapshots of each branch stay, however old they are.
+                keep_last: Int = "as the table says, else 1"
+            }
+            { files::expirable(call, &table, &options)? }
+
+        /// Files in the folders of all tables that no table names: left by writers that died and commits that nobody took.
+        /// `objects` is a stream of rows as of `s3::list`, with their `table`; `account` counts what was found by `tables` and
+        /// for `all`: `named`, `kept` (by an item of the catalogue, by `gc.protect`, by a name such as `_temporary`), `young`,
+        /// `orphan`, each with `objects` and `bytes`; `samples`, `oldest`, `newest`; how many files readers need
+        /// (`references`) and how many of those are there (`resolved`); `whole_buckets`, tables that have no folder of their
+        /// own and are not looked at; and `guards`: why nothing may be deleted. A run that would delete ends there with an
+        /// error unless `expect_delete` is the exact count. Reads every manifest of every table and the whole catalogue, and
+        /// fails where that cannot be done.
+        ///
+        /// ```rhai
+        /// iceberg::orphans().account.all.orphan.objects
+        /// //=> 0
+        /// ```
+        read fn orphans(call) -> "map"
+            options as options {
+                /// Younger files are left alone: whoever writes a table names its files last.
+                min_age: Duration = "3d",
+                /// So many are meant to go, whatever looks wrong.
+                expect_delete: Int
+            }
+            { files::orphans(call, &options)? }
+    }
+    changing(ns);
+}
+
+fn changing(ns: &mut Namespace) {
+    native! { ns,
+        /// Has a table forget snapshots, given by their ids: nobody goes back to them. Their files stay until
+        /// `iceberg::delete_files`. Gives `table` and `snapshots`. A snapshot that a branch or a tag points to is left alone;
+        /// this is not taken back.
+        ///
+        /// ```rhai
+        /// let found = iceberg::expirable("klima.stationen", #{older_than: "0s"});
+        /// let done = iceberg::expire("klima.stationen", found.snapshots);
+        /// iceberg::delete_files(found.files, #{after: done}).deleted
+        /// //=> 1
+        /// ```
+        destroy fn expire(call, table: ImmutableString, snapshots: Array) -> "map"
+            options as options {
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
+            {
+                let name = TableName::of(&table)?;
+                let id = |id: &Dynamic| snapshot_id(&id.to_string());
+                let mut ids = snapshots.iter().map(id).collect::<Result<Vec<i64>, Error>>()?;
+                ids.sort_unstable();
+                ids.dedup();
+                let found = call.wait(call.session().iceberg()?.table(&name))?;
+                let nothing = serde_json::json!({"table": name.to_string(), "snapshots": []});
+                let change = TableSnapshots { table: name.to_string(), uuid: uuid(&found["metadata"]), snapshots: ids };
+                if change.snapshots.is_empty() {
+                    return Ok(from_json(nothing));
+                }
+                let answer = call.change(Change::TableSnapshots(change), &options)?;
+                if answer.is_unit() { from_json(nothing) } else { answer }
+            }
+
+        /// Deletes files of tables that no reader needs: rows of `iceberg::expirable` or `iceberg::orphans`. Right before they
+        /// go it is looked whether a table reads them by now; those are left alone, and so is what is not as it was planned.
+        /// Throws `usage` for what lies in no table's folder, `conflict` for what an item of the catalogue refers to. Else as
+        /// `s3::delete`.
+        ///
+        /// ```rhai
+        /// let metadata = iceberg::table("klima.stationen").location + "/metadata";
+        /// s3::write(`${metadata}/left-over.avro`, "x");
+        /// iceberg::delete_files([`${metadata}/left-over.avro`]).deleted
+        /// //=> 1
+        /// ```
+        destroy fn delete_files(call, files: Dynamic) -> "map"
+            options as options {
+                /// The result of a change that must be wholly done before.
+                after: Any
+            }
+            {
+                let targets = Targets::of(call, files)?;
+                let targets = targets.map(|asked| files::of_table(call, unreferenced(call, asked?, &DELETED)?));
+                call.changes(targets, &options)?
+            }
+    }
+}
+
+#[cfg(feature = "iceberg")]
+mod files {
+    use std::collections::BTreeMap;
+
+    use jiff::SignedDuration;
+    use rhai::Dynamic;
+    use serde_json::json;
+
+    use super::NOT_BELOW;
+    use crate::clients::iceberg::TableName;
+    use crate::clients::iceberg_retention::{Retention, expired};
+    use crate::effects::Asked;
+    use crate::engine::call::Call;
+    use crate::engine::options::Options;
+    use crate::engine::raise::{Raised, raise_unplaced};
+    use crate::engine::stream::Stream;
+    use crate::engine::value::from_json;
+    use crate::error::{Error, Kind, Result};
+    use crate::inventory::store_clock;
+    use crate::lake::ObjectRef;
+    use crate::modules::orphans::kept_prefixes;
+    use crate::warehouse::{self, Care, Files, Summary, Table};
+
+    /// Younger files are left alone, where nothing else is said: three days.
+    const MIN_AGE: SignedDuration = SignedDuration::from_hours(3 * 24);
+
+    pub(super) fn expirable(call: &Call, table: &str, options: &Options) -> Result<Dynamic> {
+        let session = call.session();
+        let name = TableName::of(table)?;
+        let keep_last = options.int("keep_last").map(u64::try_from).transpose();
+        let keep_last = keep_last.map_err(|_| Error::usage("keep_last is a number from 1 up"))?;
+        let asked = Retention {
+            older_than: options.duration("older_than")?,
+            keep_last,
+        };
+        let now = session.now().as_millisecond();
+        let ways = session.warehouse()?;
+        let (going, count, left) = call.wait(async {
+            let found = ways.catalogue.table(&name).await?;
+            let going = expired(&found["metadata"], asked, now);
+            let all = found["metadata"]["snapshots"].as_array();
+            let count = all.map_or(0, Vec::len);
+            let table = Table::of(&ways.catalogue, &ways.s3, &name, found)?;
+            let left = table.leftover(&ways.lake, &going).await?;
+            Ok((going, count, left))
+        })?;
+        let ids: Vec<String> = going.iter().map(ToString::to_string).collect();
+        let mut map = json!({"snapshots": ids, "kept": count - ids.len(), "outside": left.outside});
+        let mut counts: BTreeMap<&str, u64> =
+            ["data", "manifests", "lists", "statistics"].map(|what| (what, 0)).into();
+        counts.extend(left.counts);
+        for (what, count) in counts {
+            map[what] = count.into();
+        }
+        Ok(with_stream(map, "files", left.files))
+    }
+
+    pub(super) fn orphans(call: &Call, options: &Options) -> Result<Dynamic> {
+        let session = call.session();
+        let ways = session.warehouse()?;
+        let referenced = session.referenced()?;
+        let min_age = options.duration("min_age")?;
+        let min_age = min_age.map(SignedDuration::try_from).transpose();
+        let min_age =
+            min_age.map_err(|error| Error::usage(format!("min_age is too long: {error}")))?;
+        let protect = kept_prefixes(session)?;
+        let keeps = |at: &ObjectRef| {
+            referenced.has(&at.bucket, &at.key)
+                || referenced.ends_like(&at.key)
+                || protect.iter().any(|kept| kept.keeps(at))
+        };
+        let found = call.wait(async {
+            let care = Care {
+                min_age: min_age.unwrap_or(MIN_AGE),
+                since: session.gate().order().began,
+                now: store_clock(&ways.s3).await?,
+                keeps: &keeps,
+            };
+            warehouse::orphans(&ways, &care).await
+        })?;
+        if session.gate().may_destroy() && !session.gate().is_judged() {
+            refuse_guarded(&found.summary, options.int("expect_delete"))?;
+        }
+        session.know_names(&found.names);
+        let account = serde_json::to_value(&found.summary);
+        let account = account.map_err(|error| Error::internal(error.to_string()))?;
+        Ok(with_stream(
+            json!({"account": account}),
+            "objects",
+            found.files,
+        ))
+    }
+
+    fn with_stream(map: serde_json::Value, name: &str, files: Files) -> Dynamic {
+        let rows = files.map(|row| -> Raised<Dynamic> {
+            row.map(from_json).map_err(|error| raise_unplaced(&error))
+        });
+        let stream = Dynamic::from(Stream::of_values("files", rows));
+        let mut map = from_json(map);
+        if let Some(mut map) = map.write_lock::<rhai::Map>() {
+            map.insert(name.into(), stream);
+        }
+        map
+    }
+
+    /// Stops a run that would change something where anything speaks against it, unless the exact count was said.
+    fn refuse_guarded(summary: &Summary, expected: Option<i64>) -> Result<()> {
+        let count = summary.all.orphan.objects;
+        match expected {
+            Some(expected) if u64::try_from(expected) == Ok(count) => Ok(()),
+            Some(expected) => {
+                let message = format!("{count} files of tables are orphans, and {expected} were expected: nothing was deleted");
+                Err(Error::new(Kind::Conflict, message).hint("look at them again, without --apply"))
+            }
+            None if summary.guards.is_empty() => Ok(()),
+            None => {
+                let error = Error::new(
+                    Kind::Conflict,
+                    "nothing of the tables was deleted: what was found does not look right",
+                );
+                let error = summary
+                    .guards
+                    .iter()
+                    .fold(error, |error, guard| error.cause(guard.clone()));
+                Err(error.hint(format!(
+                    "look at it without --apply; if it is all meant to go: --expect-delete {count}"
+                )))
+            }
+        }
+    }
+
+    /// Refuses an object that is in no table's folder.
+    pub(super) fn of_table(call: &Call, asked: Asked) -> Result<Asked> {
+        let Some(at) = asked.change.object() else {
+            return Ok(asked);
+        };
+        if call.session().table_folders()?.cover(at) {
+            return Ok(asked);
+        }
+        Err(Error::usage(format!("{at} is in no table's folder")).hint(NOT_BELOW))
+    }
+}
+
+#[cfg(not(feature = "iceberg"))]
+mod files {
+    use rhai::Dynamic;
+
+    use crate::clients::iceberg::not_built_in;
+    use crate::effects::Asked;
+    use crate::engine::call::Call;
+    use crate::engine::options::Options;
+    use crate::error::Result;
+
+    pub(super) fn expirable(_: &Call, _: &str, _: &Options) -> Result<Dynamic> {
+        Err(not_built_in())
+    }
+
+    pub(super) fn orphans(_: &Call, _: &Options) -> Result<Dynamic> {
+        Err(not_built_in())
+    }
+
+    pub(super) fn of_table(_: &Call, _: Asked) -> Result<Asked> {
+        Err(not_built_in())
+    }
+}
