@@ -112,6 +112,7 @@ mod secrets;
 mod store;
 mod submit;
 mod table_commits;
+mod table_files;
 mod table_rows;
 mod tables;
 mod taps;

@@ -23,6 +23,22 @@ def told(value):
     print(json.dumps(value))
 "#;
 
+/// The files below the location of a table, and those that pyiceberg knows to be its own.
+pub const FILES: &str = r#"
+import s3fs
+store = s3fs.S3FileSystem(key=given["properties"]["s3.access-key-id"], secret=given["properties"]["s3.secret-access-key"],
+                          endpoint_url=given["properties"]["s3.endpoint"], use_listings_cache=False)
+
+def files(table):
+    return {"s3://" + path for path in store.find(table.location())}
+
+def named(table):
+    names = set(table.inspect.all_files()["file_path"].to_pylist()) | set(table.inspect.all_manifests()["path"].to_pylist())
+    names |= set(table.inspect.metadata_log_entries()["file"].to_pylist()) | {table.metadata_location}
+    names |= {snapshot.manifest_list for snapshot in table.snapshots()}
+    return names | {kept.statistics_path for kept in table.metadata.statistics}
+"#;
+
 /// The namespace, in its lake.
 pub struct Warehouse {
     /// The way to the catalogue.
@@ -35,7 +51,21 @@ pub struct Warehouse {
 impl Warehouse {
     /// A new namespace, without tables.
     pub fn of(lake: Lake) -> Warehouse {
-        let served = lake.served();
+        Warehouse::within(lake.served())
+    }
+
+    /// The same in a catalogue of its own, for what looks at all tables there are.
+    pub fn alone(lake: Lake) -> Warehouse {
+        let mut served = lake.served();
+        if served.addresses.iceberg.1.is_some() {
+            let bucket = Lake::name("tables");
+            table_bucket(&served, &bucket);
+            served.addresses.iceberg.1 = Some(format!("s3://{bucket}"));
+        }
+        Warehouse::within(served)
+    }
+
+    fn within(served: Served) -> Warehouse {
         let warehouse = Warehouse {
             catalogue: Wire::before(&served.addresses.iceberg.0),
             namespace: Lake::name("space").replace('-', "_"),
@@ -77,6 +107,13 @@ impl Warehouse {
         format!("{}.{name}", self.namespace)
     }
 
+    /// The files that are below the location of a table.
+    pub fn files(&self, table: &str) -> Value {
+        self.python(&format!(
+            "{FILES}told(sorted(files(catalog.load_table('{table}'))))"
+        ))
+    }
+
     /// What a script of pyiceberg tells, or nothing.
     pub fn python(&self, script: &str) -> Value {
         let addresses = &self.served.addresses;
@@ -105,4 +142,19 @@ impl Warehouse {
         let told = String::from_utf8_lossy(&output.stdout);
         serde_json::from_str(told.trim()).unwrap_or_default()
     }
+}
+
+/// Makes a table bucket in the real lake's store.
+fn table_bucket(served: &Served, name: &str) {
+    let addresses = &served.addresses;
+    let script = "import boto3, os, sys
+boto3.client('s3tables', endpoint_url=sys.argv[1], region_name=sys.argv[2]).create_table_bucket(name=sys.argv[3])";
+    let made = Command::new(&real_lake()["LAKE_PYTHON_S3"])
+        .args(["-c", script, &addresses.s3, &addresses.region, name])
+        .env("AWS_ACCESS_KEY_ID", &addresses.access_key)
+        .env("AWS_SECRET_ACCESS_KEY", &addresses.secret_key)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{said}");
 }

@@ -65,9 +65,7 @@ pub fn expired(metadata: &Value, asked: Retention, now: i64) -> Vec<i64> {
 pub fn pointed_to(metadata: &Value, snapshots: &[i64]) -> Vec<(String, i64)> {
     let all = refs(metadata).into_iter();
     let pointed = all.filter_map(|(name, found)| Some((name, found["snapshot-id"].as_i64()?)));
-    pointed
-        .filter(|(_, id)| snapshots.contains(id))
-        .collect()
+    pointed.filter(|(_, id)| snapshots.contains(id)).collect()
 }
 
 /// The branches and tags by their names. A table of version 1 may tell of none, and has `main` all the same.
@@ -202,7 +200,8 @@ mod tests {
         assert_eq!(expired(&metadata, Retention::default(), 9 * DAY), [1, 5]);
         metadata["refs"]["kept"] = json!({"snapshot-id": 1, "type": "tag"});
         assert_eq!(expired(&metadata, older(0), 9 * DAY), [5]);
-        metadata["refs"]["other"] = json!({"snapshot-id": 5, "type": "branch", "min-snapshots-to-keep": 2});
+        metadata["refs"]["other"] =
+            json!({"snapshot-id": 5, "type": "branch", "min-snapshots-to-keep": 2});
         metadata["refs"]["main"]["min-snapshots-to-keep"] = json!(1);
         metadata["properties"] = json!({});
         assert_eq!(expired(&metadata, older(0), 9 * DAY), [3]);

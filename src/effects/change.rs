@@ -192,6 +192,9 @@ pub enum Change {
         /// The share of its bucket that is swept, where others sweep the rest.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         share: Option<Share>,
+        /// The bucket that it is put aside in, where its own takes nothing but tables.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trash: Option<String>,
     },
     /// Gives an upload in parts up: what it holds is gone.
     AbortUpload {
@@ -283,7 +286,11 @@ impl Change {
     /// Deletes an object.
     #[must_use]
     pub fn delete(at: ObjectRef) -> Change {
-        Change::DeleteObject { at, share: None }
+        Change::DeleteObject {
+            at,
+            share: None,
+            trash: None,
+        }
     }
 
     /// What it does to the world, whatever function it came from.
@@ -412,6 +419,15 @@ impl Change {
         }
     }
 
+    /// The bucket that it puts an object aside in, where that is another than the object's.
+    #[must_use]
+    pub fn trash(&self) -> Option<&str> {
+        match self {
+            Change::DeleteObject { trash, .. } => trash.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether it needs the store.
     #[must_use]
     pub fn needs_store(&self) -> bool {
@@ -445,11 +461,7 @@ impl Change {
     /// Whether others than whoever runs it see it: a change of the lake, its cluster or its users.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        let is_elsewhere = matches!(
-            self,
-            Change::Cluster(_)
-                | Change::Membership(_)
-        );
+        let is_elsewhere = matches!(self, Change::Cluster(_) | Change::Membership(_));
         is_elsewhere
             || self.is_of_table()
             || self.is_deployment()

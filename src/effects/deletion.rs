@@ -137,6 +137,8 @@ struct Target<'a> {
     place: usize,
     number: i64,
     at: &'a ObjectRef,
+    /// The bucket that it is put aside in.
+    trash: &'a str,
     there: &'a Facts,
 }
 
@@ -150,6 +152,7 @@ fn by_bucket(ready: &[(Row, Seen)]) -> Result<BTreeMap<&str, Vec<Target<'_>>>> {
             place,
             number: row.number,
             at,
+            trash: row.change.trash().unwrap_or(&at.bucket),
             there: &seen.facts,
         });
     }
@@ -248,7 +251,7 @@ impl Deletion<'_> {
                 effect: target.number,
             };
             let copied = async {
-                let aside = place_aside(number, target.at)?;
+                let aside = place_aside(number, target.at, target.trash)?;
                 let (etag, size) = (target.there.etag(), target.there.size());
                 s3.copy(Permit::granted(), target.at, &aside, etag, size)
                     .await

@@ -14,7 +14,8 @@ use super::many::AT_ONCE;
 use super::row::{Row, State};
 use super::{
     Change, Facts, Manifest, Outgoing, Permit, RunId, deployment, download, flow_run, local,
-    log_line, membership, object, record, rehearsal, table_branch, table_commit, table_snapshots, upload,
+    log_line, membership, object, record, rehearsal, table_branch, table_commit, table_snapshots,
+    upload,
 };
 use crate::clients::cluster::Cluster;
 use crate::clients::iceberg::Tables;
@@ -135,7 +136,8 @@ impl Hands {
             identity: matches!(change, Change::Membership(_))
                 .then(|| session.identity().cloned())
                 .transpose()?,
-            tables: change.is_of_table()
+            tables: change
+                .is_of_table()
                 .then(|| session.iceberg().cloned())
                 .transpose()?,
             manifest: match change {
@@ -352,7 +354,7 @@ impl Hands {
         };
         if let Some(at) = change.object().filter(|_| change.may_be_aside()) {
             let s3 = self.s3()?;
-            let aside = object::place_aside(number, at)?;
+            let aside = object::place_aside(number, at, change.trash().unwrap_or(&at.bucket))?;
             if object::seen(s3, &aside).await?.facts != Facts::Absent {
                 done.aside = Some(aside);
             } else if matches!(change, Change::DeleteObject { .. }) {

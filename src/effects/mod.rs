@@ -76,11 +76,11 @@ mod submission;
 #[cfg(not(feature = "iceberg"))]
 mod table_absent;
 mod table_branch;
-mod table_files;
-mod table_snapshots;
 #[cfg(feature = "iceberg")]
 mod table_commit;
+mod table_files;
 mod table_rows;
+mod table_snapshots;
 #[cfg(not(feature = "iceberg"))]
 use table_absent as table_commit;
 mod unknown;
@@ -114,8 +114,8 @@ pub use run::{Order, Origin, Run, RunId, Scene, script_digest};
 pub use store::Store;
 pub use submission::{is_submitted, submitted_before};
 pub use table_branch::TableBranch;
-pub use table_snapshots::TableSnapshots;
 pub use table_rows::TableRows;
+pub use table_snapshots::TableSnapshots;
 pub use unknown::find_out;
 
 /// What a function, at most, does to the world.

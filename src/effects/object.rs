@@ -248,7 +248,7 @@ async fn put_aside(
     if !hands.has_trash(&at.bucket) {
         return Ok(None);
     }
-    let aside = place_aside(number, at)?;
+    let aside = place_aside(number, at, &at.bucket)?;
     let s3 = hands.s3()?;
     s3.copy(permit, at, &aside, there.etag(), there.size())
         .await?;
@@ -263,8 +263,8 @@ async fn put_aside(
     Ok(Some(aside))
 }
 
-/// Where an object is put aside by this step of this run.
-pub(super) fn place_aside(number: Number<'_>, at: &ObjectRef) -> Result<ObjectRef> {
+/// Where an object is put aside by this step of this run, in the trash of that bucket.
+pub(super) fn place_aside(number: Number<'_>, at: &ObjectRef, bucket: &str) -> Result<ObjectRef> {
     // Of one width, so that what was put aside together stands together in a listing.
     let key = format!("{TRASH}{}/{:09}/{}", number.run, number.effect, at.key);
     if key.len() > LONGEST_KEY {
@@ -275,7 +275,7 @@ pub(super) fn place_aside(number: Number<'_>, at: &ObjectRef) -> Result<ObjectRe
         .hint("switch versioning on for the bucket, or its trash off (`[trash]` in the configuration)"));
     }
     Ok(ObjectRef {
-        bucket: at.bucket.clone(),
+        bucket: bucket.to_owned(),
         key,
     })
 }
@@ -293,8 +293,11 @@ pub(super) fn is_copy(copy: &Facts, original: &Facts) -> bool {
     else {
         return false;
     };
-    // The ETag of an upload in parts depends on the parts.
-    let plain = |etag: &Option<String>| etag.as_ref().is_some_and(|etag| !etag.contains('-'));
+    // The ETag of an upload in parts depends on the parts; some objects have none.
+    let plain = |etag: &Option<String>| {
+        let etag = etag.as_deref().unwrap_or_default();
+        etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
     a == b && (!plain(x) || !plain(y) || x == y)
 }
 

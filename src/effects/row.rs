@@ -143,6 +143,7 @@ impl Row {
         if let Change::DeleteObject {
             at,
             share: Some(share),
+            ..
         } = &self.change
         {
             return share.lock(&at.bucket);

@@ -131,7 +131,7 @@ mod files {
     use super::NOT_BELOW;
     use crate::clients::iceberg::TableName;
     use crate::clients::iceberg_retention::{Retention, expired};
-    use crate::effects::Asked;
+    use crate::effects::{Asked, Change};
     use crate::engine::call::Call;
     use crate::engine::options::Options;
     use crate::engine::raise::{Raised, raise_unplaced};
@@ -139,7 +139,7 @@ mod files {
     use crate::engine::value::from_json;
     use crate::error::{Error, Kind, Result};
     use crate::inventory::store_clock;
-    use crate::lake::ObjectRef;
+    use crate::lake::{ObjectRef, Role};
     use crate::modules::orphans::kept_prefixes;
     use crate::warehouse::{self, Care, Files, Summary, Table};
 
@@ -168,8 +168,9 @@ mod files {
         })?;
         let ids: Vec<String> = going.iter().map(ToString::to_string).collect();
         let mut map = json!({"snapshots": ids, "kept": count - ids.len(), "outside": left.outside});
-        let mut counts: BTreeMap<&str, u64> =
-            ["data", "manifests", "lists", "statistics"].map(|what| (what, 0)).into();
+        let mut counts: BTreeMap<&str, u64> = ["data", "manifests", "lists", "statistics"]
+            .map(|what| (what, 0))
+            .into();
         counts.extend(left.counts);
         for (what, count) in counts {
             map[what] = count.into();
@@ -231,7 +232,9 @@ mod files {
         match expected {
             Some(expected) if u64::try_from(expected) == Ok(count) => Ok(()),
             Some(expected) => {
-                let message = format!("{count} files of tables are orphans, and {expected} were expected: nothing was deleted");
+                let message = format!(
+                    "{count} files of tables are orphans, and {expected} were expected: nothing was deleted"
+                );
                 Err(Error::new(Kind::Conflict, message).hint("look at them again, without --apply"))
             }
             None if summary.guards.is_empty() => Ok(()),
@@ -251,15 +254,21 @@ mod files {
         }
     }
 
-    /// Refuses an object that is in no table's folder.
-    pub(super) fn of_table(call: &Call, asked: Asked) -> Result<Asked> {
-        let Some(at) = asked.change.object() else {
-            return Ok(asked);
-        };
-        if call.session().table_folders()?.cover(at) {
-            return Ok(asked);
+    /// The deletion of a file in a table's folder; refuses what is in none. A bucket that is not the lake's may take nothing
+    /// but tables, and nobody looks for trash there: what goes from it is put aside in the curated bucket.
+    pub(super) fn of_table(call: &Call, mut asked: Asked) -> Result<Asked> {
+        let session = call.session();
+        if let Change::DeleteObject { at, trash, .. } = &mut asked.change {
+            if !session.table_folders()?.cover(at) {
+                let message = format!("{at} is in no table's folder");
+                return Err(Error::usage(message).hint(NOT_BELOW));
+            }
+            let lake = session.lake()?;
+            if !lake.has_bucket(&at.bucket) {
+                *trash = Some(lake.bucket(Role::Curated).to_owned());
+            }
         }
-        Err(Error::usage(format!("{at} is in no table's folder")).hint(NOT_BELOW))
+        Ok(asked)
     }
 }
 

@@ -114,7 +114,10 @@ pub(super) struct KeptPrefix {
 impl KeptPrefix {
     /// Whether it keeps an object.
     pub(super) fn keeps(&self, at: &ObjectRef) -> bool {
-        let is_there = self.bucket.as_ref().is_none_or(|bucket| *bucket == at.bucket);
+        let is_there = self
+            .bucket
+            .as_ref()
+            .is_none_or(|bucket| *bucket == at.bucket);
         is_there && at.key.starts_with(&self.prefix)
     }
 }

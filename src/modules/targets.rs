@@ -111,7 +111,11 @@ fn target(lake: &Lake, object: &Dynamic) -> Result<Asked> {
         .iter()
         .all(|field| !row[*field].is_null());
     Ok(Asked {
-        change: Change::DeleteObject { at, share },
+        change: Change::DeleteObject {
+            at,
+            share,
+            trash: None,
+        },
         facts: is_whole.then(|| Facts::of_object(&row)),
     })
 }

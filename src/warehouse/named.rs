@@ -204,7 +204,10 @@ mod tests {
             ("http://localhost:9000/curated/a", "curated", "a/"),
         ] {
             let found = folder(&lake(), location).unwrap();
-            assert_eq!((found.bucket.as_str(), found.prefix.as_str()), (bucket, prefix));
+            assert_eq!(
+                (found.bucket.as_str(), found.prefix.as_str()),
+                (bucket, prefix)
+            );
         }
         assert!(folder(&lake(), "hdfs://nn/warehouse/a").is_err());
     }

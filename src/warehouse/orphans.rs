@@ -171,7 +171,8 @@ impl<'a> Sweep<'a> {
             .filter(|one| !all.clone().any(|other| is_within(one, other)))
             .cloned()
             .collect();
-        highest.sort_by(|one, other| (&one.bucket, &one.prefix).cmp(&(&other.bucket, &other.prefix)));
+        highest
+            .sort_by(|one, other| (&one.bucket, &one.prefix).cmp(&(&other.bucket, &other.prefix)));
         highest.dedup();
         highest
     }
@@ -262,7 +263,9 @@ impl<'a> Sweep<'a> {
         summary.guards = guards(summary);
         self.shelf.each(|row| {
             if summary.samples.len() < SAMPLES {
-                summary.samples.extend(row["uri"].as_str().map(str::to_owned));
+                summary
+                    .samples
+                    .extend(row["uri"].as_str().map(str::to_owned));
             }
             let written = row["last_modified"].as_str();
             let written: Option<Timestamp> = written.and_then(|written| written.parse().ok());

@@ -67,7 +67,10 @@ impl Shelf {
             let Some(end) = rows.last() else {
                 return Ok(());
             };
-            end["uri"].as_str().unwrap_or_default().clone_into(&mut last);
+            end["uri"]
+                .as_str()
+                .unwrap_or_default()
+                .clone_into(&mut last);
             rows.iter().for_each(&mut see);
         }
     }
@@ -105,7 +108,10 @@ impl Iterator for Files {
             }
         }
         let row = self.page.next()?;
-        row["uri"].as_str().unwrap_or_default().clone_into(&mut self.last);
+        row["uri"]
+            .as_str()
+            .unwrap_or_default()
+            .clone_into(&mut self.last);
         Some(Ok(row))
     }
 }
