@@ -80,6 +80,7 @@ struct Inner {
     tunnels: OnceLock<Tunnels>,
     lake: OnceLock<Lake>,
     referenced: Mutex<Option<(Arc<Referenced>, Instant)>>,
+    #[cfg(feature = "iceberg")]
     named: iceberg::Named,
     deferred: Mutex<Vec<Callback>>,
     named_paths: NamedPaths,
@@ -109,6 +110,7 @@ impl Session {
             tunnels: OnceLock::new(),
             lake: OnceLock::new(),
             referenced: Mutex::new(None),
+            #[cfg(feature = "iceberg")]
             named: iceberg::Named::default(),
             deferred: Mutex::new(Vec::new()),
             named_paths: NamedPaths::default(),

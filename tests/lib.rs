@@ -79,6 +79,7 @@ mod interrupt;
 mod inventory;
 mod item_delete;
 mod item_partly;
+mod item_rows;
 mod k8s_changes;
 mod k8s_commands;
 mod k8s_logs;

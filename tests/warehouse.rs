@@ -102,6 +102,11 @@ impl Warehouse {
         &self.served.addresses.s3
     }
 
+    /// Where the catalogue of items is.
+    pub fn stac(&self) -> &str {
+        &self.served.addresses.stac
+    }
+
     /// The name of a table of the namespace, as everybody calls it.
     pub fn table(&self, name: &str) -> String {
         format!("{}.{name}", self.namespace)

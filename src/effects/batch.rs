@@ -20,7 +20,8 @@ impl Call<'_> {
             return Ok(open);
         }
         let recorder = self.recorder()?;
-        if let Some(why) = self.held_back()? {
+        let planned = open.first().map(|row| row.after.clone());
+        if let Some(why) = self.held_back(&planned.unwrap_or_default())? {
             let held = |row| (row, State::Held, Some(why.clone()), None);
             return self.end_all(&recorder, open.into_iter().map(held).collect());
         }

@@ -2,7 +2,7 @@
 
 use std::sync::MutexGuard;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::batch::Looked;
 use super::gate::{Answer, Asked, Gate, NAMED, lock, step_of};
@@ -116,7 +116,7 @@ impl Call<'_> {
     /// Does one step of the plan, if its target is still what it was; writes down what came of it.
     pub(super) fn settle(&self, row: Row) -> Result<Row> {
         let recorder = self.recorder()?;
-        if let Some(why) = self.held_back()? {
+        if let Some(why) = self.held_back(&row.after)? {
             return self.end(&recorder, (row, State::Held, Some(why), None));
         }
         recorder.check_locks()?;
@@ -138,10 +138,12 @@ impl Call<'_> {
         self.hands.found(number, &row.change, seen).await
     }
 
-    pub(super) fn held_back(&self) -> Result<Option<String>> {
+    /// Why this call must not be carried out, if it must not. What it comes after was also said when it was planned: what a
+    /// step gave back that was left alone may name it no more.
+    pub(super) fn held_back(&self, planned: &[usize]) -> Result<Option<String>> {
         let mut inner = self.inner();
         let ledger = inner.ledger()?;
-        for step in &self.after {
+        for step in self.after.iter().chain(planned) {
             if ledger.is_incomplete(*step)? {
                 return Ok(Some(format!(
                     "step {step}, which comes before it, was not wholly done"
@@ -184,7 +186,7 @@ impl Call<'_> {
 
     /// Performs a change as it comes: looks, writes down, does, writes down.
     pub(super) fn perform_now(&self, asked: Asked, known: &[u8; 16]) -> Result<Answer> {
-        if let Some(why) = self.held_back()? {
+        if let Some(why) = self.held_back(&[])? {
             return left(&asked.change, &why);
         }
         let seen = self.session.wait(self.hands.look(&asked.change))?;
@@ -263,6 +265,9 @@ pub(super) fn why(error: &Error) -> String {
 pub(super) fn answered(row: Row) -> Result<Answer> {
     match row.state {
         State::Done | State::Gone => Ok(Answer::Known(row.value)),
+        State::Left | State::Held if row.change.is_of_table() => {
+            Ok(Answer::Known(json!({"step": row.step, "left": row.why})))
+        }
         State::Left | State::Held => left(&row.change, row.why.as_deref().unwrap_or("it changed")),
         State::Failed => Err(Error::new(
             Kind::Partial,

@@ -45,6 +45,7 @@ mod ingestion;
 mod inverse;
 mod journal;
 mod judge;
+mod kind;
 mod landing;
 mod landing_parts;
 mod landing_round;

@@ -9,6 +9,7 @@ use super::catalogue::{Record, walk};
 use super::claims::{Claims, Verdicts};
 use super::found::{Candidate, Found, Left, Missing, Object};
 use super::names::{Names, Outside};
+use super::rows::TableRows;
 use crate::clients::s3::S3;
 use crate::clients::stac::Stac;
 use crate::error::Result;
@@ -35,8 +36,8 @@ pub struct Belongings {
     pub missing: Vec<Missing>,
     /// Assets that lie in no bucket of the lake.
     pub foreign: Vec<Outside>,
-    /// Its Iceberg table (`dashi:iceberg_table`).
-    pub table: Option<String>,
+    /// Its rows in an Iceberg table.
+    pub rows: Option<TableRows>,
     /// What no asset names in its datasets, where nobody else lives in them: garbage collection takes that.
     pub left: Left,
 }
@@ -69,7 +70,7 @@ impl Belongings {
             kept: Vec::new(),
             missing: found.missing,
             foreign: names.outside,
-            table: names.table,
+            rows: verdicts.rows,
             left: Left::default(),
         };
         for (candidate, keeper) in candidates.into_iter().zip(verdicts.objects) {

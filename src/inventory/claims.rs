@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::catalogue::Record;
 use super::found::Candidate;
 use super::names::Names;
+use super::rows::TableRows;
 use crate::error::{Error, Kind, Result};
 use crate::lake::{Found, Lake, Place, strings};
 
@@ -19,6 +20,8 @@ pub(crate) struct Verdicts {
     pub(crate) objects: Vec<Option<String>>,
     /// For each dataset of the item: who else lives there.
     pub(crate) datasets: Vec<Option<String>>,
+    /// The item's rows in a table, with what others name of it.
+    pub(crate) rows: Option<TableRows>,
 }
 
 /// What is kept of an item, so far.
@@ -51,6 +54,9 @@ impl<'a> Claims<'a> {
     pub(crate) fn add(&mut self, record: &Record<'_>) -> Result<()> {
         if self.is_own(record) {
             return Ok(());
+        }
+        if let Some(rows) = &mut self.kept.verdicts.rows {
+            rows.add(record);
         }
         for found in strings(record.value()) {
             let references = self.lake.references(found.text);
@@ -114,6 +120,7 @@ impl<'a> Holdings<'a> {
             verdicts: Verdicts {
                 objects: vec![None; candidates.len()],
                 datasets: vec![None; names.datasets.len()],
+                rows: names.rows.clone(),
             },
         }
     }

@@ -5,12 +5,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::rows::TableRows;
 use crate::clients::stac::collection_of;
 use crate::error::{Error, Kind, Result};
 use crate::lake::{Foreign, Lake, ObjectRef, Place, PrefixRef, Role, without_secrets};
-
-/// The property that names an item's Iceberg table.
-const TABLE: &str = "dashi:iceberg_table";
 
 /// An asset that lies in no bucket of the lake, and stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,8 +64,8 @@ pub(crate) struct Names {
     pub(crate) outside: Vec<Outside>,
     /// Where its datasets lie: none of them holds another.
     pub(crate) datasets: Vec<PrefixRef>,
-    /// Its Iceberg table.
-    pub(crate) table: Option<String>,
+    /// Its rows in an Iceberg table.
+    pub(crate) rows: Option<TableRows>,
 }
 
 impl Names {
@@ -81,14 +79,13 @@ impl Names {
                 "the collection of the item '{id}' has no name"
             )));
         }
-        let table = item["properties"][TABLE].as_str().or(item[TABLE].as_str());
         let mut names = Names {
             collection: collection.to_owned(),
             id: id.to_owned(),
             named: Vec::new(),
             outside: Vec::new(),
             datasets: Vec::new(),
-            table: table.map(str::to_owned),
+            rows: TableRows::of(item),
         };
         for (asset, href) in hrefs(item)? {
             names.add(lake, asset, href)?;

@@ -108,7 +108,8 @@ fn changing(ns: &mut Namespace) {
         /// `>`, `>=`, `IN`, `BETWEEN`, `LIKE 'text%'`, `IS NULL`, `AND`, `OR`, `NOT`. A comparison with what is null is not
         /// true. Files that hold nothing else are left out of the next snapshot, others written anew without the rows; the old
         /// ones stay until they are expired, and older snapshots are read as before. Gives `table`, `snapshot` (the new one's
-        /// id), `rows`, `deleted_files`, `rewritten_files`; where no row is meant, only `table` and `rows: 0`. Throws `invalid`
+        /// id), `rows`, `deleted_files`, `rewritten_files`; where no row is meant, only `table` and `rows: 0`,
+        /// and `left` (why) where they were left alone since somebody changed them. Throws `invalid`
         /// for tables of version 3, with rows that other files say are gone, and where no row would be left.
         ///
         /// ```rhai
@@ -119,6 +120,8 @@ fn changing(ns: &mut Namespace) {
             options as options {
                 /// Also where no row is left then.
                 may_empty: Bool = "false",
+                /// Rows that others name, as `lake::belongings` gives them: none of these may be among them.
+                others: Any,
                 /// The result of a change that must be wholly done before.
                 after: Any
             }
@@ -136,6 +139,8 @@ fn changing(ns: &mut Namespace) {
             options as options {
                 /// Also where no row is left then.
                 may_empty: Bool = "false",
+                /// Rows that others name, as `lake::belongings` gives them: none of these may be among them.
+                others: Any,
                 /// The result of a change that must be wholly done before.
                 after: Any
             }
@@ -187,6 +192,9 @@ pub(super) fn uuid(metadata: &Value) -> String {
 fn delete(call: &Call, table: &str, rows: Rows, options: &Options) -> Result<Dynamic> {
     let name = TableName::of(table)?;
     let found = call.wait(call.session().iceberg()?.table(&name))?;
+    if let Some(others) = options.any("others") {
+        refuse_shared(call, &name, &rows, &others)?;
+    }
     let change = TableRows {
         table: name.to_string(),
         uuid: uuid(&found["metadata"]),
@@ -198,6 +206,13 @@ fn delete(call: &Call, table: &str, rows: Rows, options: &Options) -> Result<Dyn
     if answer.is_unit() {
         return Ok(from_json(json!({"table": name.to_string(), "rows": 0})));
     }
+    if let Some(mut left) = answer.clone().try_cast::<rhai::Map>()
+        && left.contains_key("left")
+    {
+        left.insert("table".into(), name.to_string().into());
+        left.insert("rows".into(), Dynamic::ZERO);
+        return Ok(Dynamic::from_map(left));
+    }
     Ok(answer)
 }
 
@@ -207,6 +222,40 @@ pub(super) fn snapshot_id(text: &str) -> Result<i64> {
         Error::usage(format!("'{text}' is no snapshot"))
             .hint("its id is a number: dashictl table snapshots TABLE")
     })
+}
+
+/// Refuses rows of which some are another's.
+#[cfg(feature = "iceberg")]
+fn refuse_shared(call: &Call, name: &TableName, rows: &Rows, others: &Dynamic) -> Result<()> {
+    let others = crate::engine::value::to_json(others)?;
+    let others = others.as_array().ok_or_else(|| {
+        Error::usage("option 'others' takes an array, as lake::belongings(item).rows.others")
+    })?;
+    let claims = others.iter().map(|other| {
+        let text = |field: &str| other[field].as_str().map(str::to_owned);
+        let rows = match (text("where"), text("snapshot")) {
+            (Some(condition), _) => Rows::Where(condition),
+            (None, Some(id)) => Rows::Of(snapshot_id(&id)?),
+            (None, None) => {
+                return Err(Error::usage(
+                    "each of 'others' has 'by' and 'where' or 'snapshot'",
+                ));
+            }
+        };
+        let by = text("by").unwrap_or_else(|| "somebody else".to_owned());
+        Ok(crate::warehouse::Claim { by, rows })
+    });
+    let claims = claims.collect::<Result<Vec<_>>>()?;
+    let ways = call.session().warehouse()?;
+    call.wait(async {
+        let table = crate::warehouse::Table::open(&ways.catalogue, &ways.s3, name).await?;
+        table.refuse_shared(rows, &claims).await
+    })
+}
+
+#[cfg(not(feature = "iceberg"))]
+fn refuse_shared(_: &Call, _: &TableName, _: &Rows, _: &Dynamic) -> Result<()> {
+    Err(crate::clients::iceberg::not_built_in())
 }
 
 #[cfg(feature = "iceberg")]

@@ -12,9 +12,6 @@ use crate::error::Error;
 
 use super::iceberg::{snapshot_id, uuid};
 
-/// What deletes files that a table needs is told.
-const NOT_BELOW: &str = "iceberg::delete_files takes rows of iceberg::expirable and iceberg::orphans; s3::delete deletes other objects";
-
 pub(super) fn add(ns: &mut Namespace) {
     native! { ns,
         /// The snapshots of a table that may be forgotten: `snapshots` (their ids, as texts), `kept` (how many stay), `files`
@@ -128,7 +125,6 @@ mod files {
     use rhai::Dynamic;
     use serde_json::json;
 
-    use super::NOT_BELOW;
     use crate::clients::iceberg::TableName;
     use crate::clients::iceberg_retention::{Retention, expired};
     use crate::effects::{Asked, Change};
@@ -143,6 +139,8 @@ mod files {
     use crate::modules::orphans::kept_prefixes;
     use crate::warehouse::{self, Care, Files, Summary, Table};
 
+    /// What deletes other objects than files of tables is told.
+    const NOT_BELOW: &str = "iceberg::delete_files takes rows of iceberg::expirable and iceberg::orphans; s3::delete deletes other objects";
     /// Younger files are left alone, where nothing else is said: three days.
     const MIN_AGE: SignedDuration = SignedDuration::from_hours(3 * 24);
 

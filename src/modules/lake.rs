@@ -3,10 +3,11 @@
 use rhai::{ImmutableString, Map};
 use serde_json::{Value, json};
 
+use crate::config::Service;
 use crate::engine::object_set::ObjectSet;
 use crate::engine::registry::{Namespace, native};
 use crate::engine::value::to_json;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::inventory::{self, Granularity};
 use crate::lake::{Place, Role};
 use crate::session::Session;
@@ -32,8 +33,11 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
 
         /// What belongs to an item of the catalogue and goes with it: `objects` (rows as of `s3::list`, with the `asset`
         /// that names them), `kept` (those that another record covers, and `by` which), `missing`, `foreign` (assets
-        /// outside the lake), `left` (what lies in its dataset and belongs to no asset), `table` (Iceberg). Reads the
-        /// whole catalogue, and fails where that cannot be done.
+        /// outside the lake), `left` (what lies in its dataset and belongs to no asset), `rows`: its rows in an Iceberg table,
+        /// `()` where it names none, else `table`, `where` or `snapshot` (which rows, as `dashi:iceberg_where` and
+        /// `dashi:iceberg_snapshot` say), `by_hand` (why they cannot be deleted with it, if they cannot), `others` (what other
+        /// items name of that table: `by` and `where` or `snapshot`), `unclear` (how many more have rows there and do not say
+        /// which). Reads the whole catalogue, and fails where that cannot be done.
         ///
         /// ```rhai
         /// let item = stac::item("gelaende-umwelt", "landbedeckung-2025");
@@ -44,7 +48,11 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             let item = to_json(&item.into())?;
             let session = call.session();
             let (stac, s3, lake) = (session.stac()?, session.s3()?, session.lake()?);
-            let found = call.wait(inventory::belongings(stac, s3, lake, &item))?;
+            let mut found = call.wait(inventory::belongings(stac, s3, lake, &item))?;
+            if let Some(rows) = &mut found.rows {
+                let reach = out_of_reach(session)?;
+                rows.by_hand = rows.by_hand.take().or(reach);
+            }
             serde_json::to_value(found).map_err(|error| Error::internal(error.to_string()))?
         }
 
@@ -133,6 +141,17 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         }
     }
     namespace
+}
+
+/// Why rows of tables cannot be changed in this run, if they cannot.
+fn out_of_reach(session: &Session) -> Result<Option<String>> {
+    if !cfg!(feature = "iceberg") {
+        return Ok(Some(
+            "this program was built without the files of tables".to_owned(),
+        ));
+    }
+    let is_known = session.endpoints()?.has(Service::Iceberg);
+    Ok((!is_known).then(|| "iceberg_url is not set".to_owned()))
 }
 
 fn described(place: &Place) -> Value {

@@ -7,9 +7,6 @@ use crate::error::Result;
 /// What is known of the tables, as far as it was read.
 #[cfg(feature = "iceberg")]
 pub(super) type Named = std::sync::Mutex<named::Memory>;
-/// A build without the files of tables reads none.
-#[cfg(not(feature = "iceberg"))]
-pub(super) type Named = ();
 
 impl Session {
     /// The client of the Iceberg catalogue.

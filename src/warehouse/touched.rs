@@ -52,12 +52,16 @@ impl Hit {
     }
 
     /// The file, whatever of it this program has taken away already. Files that it makes keep the name of the first.
-    fn origin(&self) -> &str {
-        let path = self.live.path();
-        let name = path.rfind('/').map_or(0, |slash| slash + 1);
-        let made = path[name..].find(MADE_OF).map(|at| name + at);
-        made.map_or(path, |end| &path[..end])
+    pub(super) fn origin(&self) -> &str {
+        origin(self.live.path())
     }
+}
+
+/// The file that a file was made of at first, by its name.
+pub(super) fn origin(path: &str) -> &str {
+    let name = path.rfind('/').map_or(0, |slash| slash + 1);
+    let made = path[name..].find(MADE_OF).map(|at| name + at);
+    made.map_or(path, |end| &path[..end])
 }
 
 impl Touched {

@@ -207,20 +207,3 @@ fn an_object_at_the_root_goes_alone() {
         .unwrap();
     assert_eq!(belongings.missing.len(), 1);
 }
-
-#[test]
-fn the_table_is_the_properties_or_the_items() {
-    let world = World::of(&[], &[]);
-    let mut bare = item("klima", "x", &[]);
-    assert_eq!(world.belongings(&bare).unwrap().table, None);
-    bare["dashi:iceberg_table"] = json!("klima.a");
-    assert_eq!(
-        world.belongings(&bare).unwrap().table.as_deref(),
-        Some("klima.a")
-    );
-    bare["properties"]["dashi:iceberg_table"] = json!("klima.b");
-    assert_eq!(
-        world.belongings(&bare).unwrap().table.as_deref(),
-        Some("klima.b")
-    );
-}

@@ -58,7 +58,7 @@ fn item(dataset: &Dataset, now: i64) -> Value {
             "roles": ["metadata"],
         });
     }
-    json!({
+    let mut item = json!({
         "type": "Feature",
         "stac_version": "1.0.0",
         "id": dataset.id,
@@ -74,7 +74,11 @@ fn item(dataset: &Dataset, now: i64) -> Value {
         },
         "links": [],
         "assets": assets,
-    })
+    });
+    for (property, value) in dataset.rows {
+        item["properties"][*property] = json!(value);
+    }
+    item
 }
 
 /// The asset that names the data, spelt as the flows spell it: three kinds, three spellings.

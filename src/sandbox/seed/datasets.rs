@@ -72,6 +72,8 @@ pub(crate) struct Dataset {
     pub(crate) size: usize,
     /// Whether it also names the legend that two datasets share.
     pub(crate) legend: bool,
+    /// What its item says of rows in the Iceberg table: properties and their values.
+    pub(crate) rows: &'static [(&'static str, &'static str)],
 }
 
 /// The datasets, the oldest first.
@@ -175,7 +177,8 @@ pub(crate) const DATASETS: [Dataset; 12] = [
         5,
         GERMANY,
         6,
-    ),
+    )
+    .with_rows(&[("dashi:iceberg_table", "klima.stationen")]),
     plain(
         "klima-historisch",
         "klimaatlas-2024",
@@ -185,7 +188,11 @@ pub(crate) const DATASETS: [Dataset; 12] = [
         GERMANY,
         39,
     )
-    .with_legend(),
+    .with_legend()
+    .with_rows(&[
+        ("dashi:iceberg_table", "klima.stationen"),
+        ("dashi:iceberg_where", "dataset_id = 'klimaatlas-2024'"),
+    ]),
 ];
 
 const GERMANY: [f64; 4] = [5.87, 47.27, 15.04, 55.06];
@@ -213,6 +220,7 @@ const fn plain(
         bbox,
         size,
         legend: false,
+        rows: &[],
     }
 }
 
@@ -222,6 +230,10 @@ impl Dataset {
             legend: true,
             ..self
         }
+    }
+
+    const fn with_rows(self, rows: &'static [(&'static str, &'static str)]) -> Dataset {
+        Dataset { rows, ..self }
     }
 
     /// Its folder in the processed bucket, with a slash at the end.
