@@ -80,8 +80,7 @@ struct Inner {
     tunnels: OnceLock<Tunnels>,
     lake: OnceLock<Lake>,
     referenced: Mutex<Option<(Arc<Referenced>, Instant)>>,
-    #[cfg(feature = "iceberg")]
-    named: iceberg::Named,
+    tables: iceberg::Known,
     deferred: Mutex<Vec<Callback>>,
     named_paths: NamedPaths,
 }
@@ -110,8 +109,7 @@ impl Session {
             tunnels: OnceLock::new(),
             lake: OnceLock::new(),
             referenced: Mutex::new(None),
-            #[cfg(feature = "iceberg")]
-            named: iceberg::Named::default(),
+            tables: iceberg::Known::default(),
             deferred: Mutex::new(Vec::new()),
             named_paths: NamedPaths::default(),
         }))
@@ -392,7 +390,7 @@ impl Session {
             .referenced
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = None;
-        self.forget_names();
+        self.forget_tables();
         self.0
             .deferred
             .lock()

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::lakes::on_both_lakes;
+use super::lakes::{Lake, on_both_lakes};
 use super::operator::{Operator, Ran};
 use super::realm::last_run;
 use super::warehouse::{FILES, Warehouse};
@@ -299,4 +299,41 @@ with catalog.load_table(f'{space}.plain').transaction() as change:
         let strange = operator.run(&["eval", "--effect", "destroy", "iceberg::delete_files([\"s3://landing/a\"])"]).failure(2);
         assert!(strange.contains("in no table's folder") && strange.contains("s3::delete"), "{strange}");
     }
+}
+
+#[test]
+fn gc_of_a_bucket_leaves_the_files_of_tables_alone_wherever_they_are() {
+    let warehouse = Warehouse::alone(Lake::Sandbox);
+    let operator = warehouse.operator();
+    let table = warehouse.table("plain");
+    warehouse.python(
+        "
+place = 's3://processed/tables/plain'
+table = catalog.create_table(f'{space}.plain', pa.schema([('n', pa.int64())]), location=place)
+table.append(pa.table({'n': [1]}))",
+    );
+    a_second();
+    let line = [
+        "gc",
+        "--bucket",
+        "processed",
+        "--min-age-hours",
+        "0",
+        "--json",
+    ];
+    let plan = planned(operator.run(&line), "s3::delete");
+    assert!(!plan.is_empty(), "the seeded orphans");
+    assert!(
+        plan.iter().all(|uri| !uri.contains("/tables/")),
+        "{plan:#?}"
+    );
+    let file = warehouse.files(&table)[0].as_str().unwrap().to_owned();
+    let why = operator.run(&["why", &file, "--json"]).json();
+    assert_eq!(why["verdict"], "protected", "{why:#}");
+    // Where the catalogue of tables does not answer, it is not known which files are a table's.
+    let alone = warehouse
+        .operator()
+        .with("DASHI_ICEBERG_URL", "http://127.0.0.1:1");
+    let dead = alone.run(&line).failure(1);
+    assert!(dead.contains("iceberg"), "{dead}");
 }

@@ -156,6 +156,22 @@ impl Tables {
         Ok(rows.boxed())
     }
 
+    /// The names of all tables, as `namespace.table`, sorted.
+    pub async fn every(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        let mut namespaces = self.namespaces();
+        while let Some(page) = namespaces.try_next().await? {
+            for found in page {
+                let namespace = found["namespace"].as_str().unwrap_or_default();
+                let tables: Vec<Value> = self.tables(namespace).await?.try_concat().await?;
+                let tables = tables.iter().filter_map(|found| found["table"].as_str());
+                names.extend(tables.map(str::to_owned));
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// A table as the catalogue gives it: `metadata-location`, `metadata`. One that is not there is told with the nearest.
     pub async fn table(&self, table: &TableName) -> Result<Value> {
         let namespace = table.namespace.join(LEVEL);

@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod connection;
 pub mod http;
 pub mod iceberg;
+pub mod iceberg_folders;
 pub mod iceberg_metadata;
 pub mod iceberg_retention;
 pub mod identity;

@@ -125,7 +125,7 @@ async fn settled(hands: &Hands, change: &TableSnapshots, error: Error) -> Result
 }
 
 fn done(hands: &Hands, change: &TableSnapshots) -> Done {
-    hands.session().forget_names();
+    hands.session().forget_tables();
     let ids = change.snapshots.iter().map(ToString::to_string);
     Done {
         value: json!({"table": change.table, "snapshots": ids.collect::<Vec<_>>()}),

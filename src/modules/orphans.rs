@@ -5,6 +5,7 @@ use std::time::Duration;
 use rhai::Dynamic;
 use serde_json::Value;
 
+use crate::config::Service;
 use crate::engine::call::Call;
 use crate::engine::options::Options;
 use crate::engine::raise::{Raised, raise_unplaced};
@@ -87,6 +88,11 @@ fn sweep(call: &Call, bucket: &str, options: &Options) -> Result<Sweep> {
     let state = lake.locate_prefix(&session.config().state_url()?)?;
     if state.bucket == bucket {
         protect.push(state.prefix);
+    }
+    // Of the files of tables no item speaks, wherever they are.
+    if session.endpoints()?.has(Service::Iceberg) {
+        let folders = session.table_folders()?;
+        protect.extend(folders.within(bucket).map(str::to_owned));
     }
     Ok(Sweep {
         bucket: bucket.to_owned(),

@@ -1,12 +1,22 @@
-//! The run's way to the Iceberg catalogue, and what its tables name, as it was read last.
+//! The run's way to the Iceberg catalogue, and what is known of its tables, as it was read last.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Session, once};
 use crate::clients::iceberg::Tables;
+use crate::clients::iceberg_folders::Folders;
 use crate::error::Result;
 
 /// What is known of the tables, as far as it was read.
-#[cfg(feature = "iceberg")]
-pub(super) type Named = std::sync::Mutex<named::Memory>;
+#[derive(Default)]
+pub(super) struct Known(Mutex<Memory>);
+
+#[derive(Default)]
+struct Memory {
+    folders: Option<Arc<Folders>>,
+    #[cfg(feature = "iceberg")]
+    names: Option<Arc<crate::warehouse::Names>>,
+}
 
 impl Session {
     /// The client of the Iceberg catalogue.
@@ -18,23 +28,37 @@ impl Session {
             Ok(Tables::new(settings, self.tracer().clone()))
         })
     }
+
+    /// The folders that tables write to: read when that is first asked for in a pass of the script.
+    pub fn table_folders(&self) -> Result<Arc<Folders>> {
+        if let Some(known) = &self.tables().folders {
+            return Ok(Arc::clone(known));
+        }
+        let (catalogue, lake) = (self.iceberg()?, self.lake()?);
+        let read = Arc::new(self.wait(Folders::of_all(catalogue, lake))?);
+        self.tables().folders = Some(Arc::clone(&read));
+        Ok(read)
+    }
+
+    /// Forgets what is known of the tables: it is read anew when it is asked for.
+    pub fn forget_tables(&self) {
+        *self.tables() = Memory::default();
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Memory> {
+        let known = &self.0.tables.0;
+        known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(feature = "iceberg")]
 mod named {
-    use std::sync::{Arc, MutexGuard, PoisonError};
+    use std::sync::Arc;
 
     use super::Session;
     use crate::error::Result;
     use crate::inventory::KNOWN_FOR;
-    use crate::warehouse::{Folders, Names, Ways};
-
-    /// What was read.
-    #[derive(Default)]
-    pub(crate) struct Memory {
-        names: Option<Arc<Names>>,
-        folders: Option<Arc<Folders>>,
-    }
+    use crate::warehouse::{Names, Ways};
 
     impl Session {
         /// The way to the tables.
@@ -49,7 +73,7 @@ mod named {
         /// What the tables of the catalogue name: read whole when it is first asked for in a pass of the script, and again
         /// where that is long ago.
         pub fn table_names(&self) -> Result<Arc<Names>> {
-            let known = self.named().names.clone();
+            let known = self.tables().names.clone();
             if let Some(known) = known.filter(|known| known.age() < KNOWN_FOR) {
                 return Ok(known);
             }
@@ -61,33 +85,7 @@ mod named {
 
         /// Takes over what the tables name, as it was just read for something else.
         pub fn know_names(&self, read: &Arc<Names>) {
-            self.named().names = Some(Arc::clone(read));
-        }
-
-        /// The folders that tables write to: read when that is first asked for in a pass of the script.
-        pub fn table_folders(&self) -> Result<Arc<Folders>> {
-            if let Some(known) = &self.named().folders {
-                return Ok(Arc::clone(known));
-            }
-            let ways = self.warehouse()?;
-            let read = Arc::new(self.wait(Folders::of_all(&ways))?);
-            self.named().folders = Some(Arc::clone(&read));
-            Ok(read)
-        }
-
-        /// Forgets what the tables name: it is read anew when it is asked for.
-        pub fn forget_names(&self) {
-            *self.named() = Memory::default();
-        }
-
-        fn named(&self) -> MutexGuard<'_, Memory> {
-            self.0.named.lock().unwrap_or_else(PoisonError::into_inner)
+            self.tables().names = Some(Arc::clone(read));
         }
     }
-}
-
-#[cfg(not(feature = "iceberg"))]
-impl Session {
-    /// Nothing was read that could be forgotten.
-    pub fn forget_names(&self) {}
 }

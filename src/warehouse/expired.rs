@@ -9,8 +9,9 @@ use serde_json::json;
 use super::named::Part;
 use super::shelf::{Files, Shelf};
 use super::table::Table;
+use crate::clients::iceberg_folders::is_below;
 use crate::error::Result;
-use crate::lake::{Gathered, Lake, ObjectRef, PrefixRef, Seed};
+use crate::lake::{Gathered, Lake, Seed};
 
 /// What is left over of snapshots.
 pub struct Leftover {
@@ -73,12 +74,4 @@ impl Table {
             files: Files::of(shelf),
         })
     }
-}
-
-/// Whether an object lies in a folder, and the folder is not a bucket as a whole.
-pub(super) fn is_below(at: &ObjectRef, folder: &PrefixRef) -> bool {
-    !folder.prefix.is_empty()
-        && at.bucket == folder.bucket
-        && at.key.len() > folder.prefix.len()
-        && at.key.starts_with(&folder.prefix)
 }

@@ -27,7 +27,7 @@ mod touched;
 
 pub use draft::{Draft, Origin, Pen};
 pub use expired::Leftover;
-pub use names::{Folders, Known, Names, Ways};
+pub use names::{Known, Names, Ways};
 pub use orphans::{Account, Care, Orphans, Summary, orphans};
 pub use shared::Claim;
 pub use shelf::Files;

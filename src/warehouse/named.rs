@@ -9,18 +9,12 @@ use iceberg::spec::Snapshot;
 use super::contents::{held, listed};
 use super::store::object_at;
 use super::table::Table;
+use crate::clients::iceberg_folders::{folder, of_table};
 use crate::error::{Error, Kind, Result};
 use crate::lake::{Lake, ObjectRef, PrefixRef};
 
 /// The property of a table whose files may be another's as well.
 const OWN_FILES: &str = "gc.enabled";
-/// The properties that put files of a table elsewhere than below its location.
-const ELSEWHERE: [&str; 3] = [
-    "write.data.path",
-    "write.metadata.path",
-    "write.object-storage.path",
-];
-
 /// What a file is to the table that names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
@@ -149,11 +143,11 @@ impl Table {
 
     /// The folders that it writes to: its location, and where its properties say.
     pub(super) fn folders(&self, lake: &Lake) -> Result<Vec<PrefixRef>> {
-        let said = ELSEWHERE
-            .iter()
-            .filter_map(|name| self.metadata.properties().get(*name));
-        let all = std::iter::once(self.metadata.location()).chain(said.map(String::as_str));
-        all.map(|location| folder(lake, location)).collect()
+        let property = |name: &'static str| {
+            let said = self.metadata.properties().get(name);
+            said.map(String::as_str)
+        };
+        of_table(lake, self.metadata.location(), property)
     }
 
     /// The object that a name of the table's means.
@@ -169,46 +163,5 @@ impl Table {
                     .caused_by(&error)
                     .hint("if its host is the lake's store by another name, add it to s3.aliases")
             })
-    }
-}
-
-/// The folder at a location, with its slash; a bucket as a whole is one with an empty name.
-fn folder(lake: &Lake, location: &str) -> Result<PrefixRef> {
-    let slashed = format!("{}/", location.trim_end_matches('/'));
-    if let Some((bucket, prefix)) = slashed
-        .strip_prefix("s3://")
-        .or_else(|| slashed.strip_prefix("s3a://"))
-        .or_else(|| slashed.strip_prefix("s3n://"))
-        .and_then(|rest| rest.split_once('/'))
-    {
-        return Ok(PrefixRef {
-            bucket: bucket.to_owned(),
-            prefix: prefix.to_owned(),
-        });
-    }
-    lake.locate_prefix(&slashed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::inventory::tests::lake;
-
-    #[test]
-    fn the_folder_of_a_location_ends_in_a_slash_however_it_is_spelt() {
-        for (location, bucket, prefix) in [
-            ("s3://curated/iceberg/a", "curated", "iceberg/a/"),
-            ("s3a://curated/iceberg/a/", "curated", "iceberg/a/"),
-            ("s3n://curated/a b%20", "curated", "a b%20/"),
-            ("s3://curated", "curated", ""),
-            ("http://localhost:9000/curated/a", "curated", "a/"),
-        ] {
-            let found = folder(&lake(), location).unwrap();
-            assert_eq!(
-                (found.bucket.as_str(), found.prefix.as_str()),
-                (bucket, prefix)
-            );
-        }
-        assert!(folder(&lake(), "hdfs://nn/warehouse/a").is_err());
     }
 }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
 
-use super::expired::is_below;
 use super::named::Part;
 use super::table::Table;
 use crate::clients::iceberg::{TableName, Tables};
+use crate::clients::iceberg_folders::is_below;
 use crate::clients::s3::S3;
 use crate::error::{Error, Kind, Result};
 use crate::lake::{Fingerprint, Fingerprints, Gathered, Lake, ObjectRef, PrefixRef, Seed};
@@ -136,29 +136,10 @@ fn print(seed: Seed, at: &ObjectRef) -> Fingerprint {
     seed.of(&at.bucket).print(&at.key)
 }
 
-/// The folders that tables write to.
-pub struct Folders(Vec<PrefixRef>);
-
-impl Folders {
-    /// Those of all tables.
-    pub async fn of_all(ways: &Ways) -> Result<Folders> {
-        let tables = all(ways).await?;
-        let folders = tables.iter().map(|table| table.folders(&ways.lake));
-        let folders: Vec<Vec<PrefixRef>> = folders.collect::<Result<_>>()?;
-        Ok(Folders(folders.concat()))
-    }
-
-    /// Whether an object lies in one of them.
-    #[must_use]
-    pub fn cover(&self, at: &ObjectRef) -> bool {
-        self.0.iter().any(|folder| is_below(at, folder))
-    }
-}
-
 /// All tables of the catalogue, in the order of their names. The list is the same before and after, so that one that was
 /// given another name is not missed.
 pub(super) async fn all(ways: &Ways) -> Result<Vec<Table>> {
-    let mut names = listed(&ways.catalogue).await?;
+    let mut names = ways.catalogue.every().await?;
     for _ in 0..TRIES {
         let opens = names
             .iter()
@@ -167,7 +148,7 @@ pub(super) async fn all(ways: &Ways) -> Result<Vec<Table>> {
             .buffered(AT_ONCE)
             .try_collect()
             .await;
-        let now = listed(&ways.catalogue).await?;
+        let now = ways.catalogue.every().await?;
         if now == names {
             return opened;
         }
@@ -178,21 +159,4 @@ pub(super) async fn all(ways: &Ways) -> Result<Vec<Table>> {
         "tables are made or dropped all the time, so it is not known what they name",
     )
     .hint("run it again when that is over"))
-}
-
-/// The names of all tables, sorted.
-async fn listed(catalogue: &Tables) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    let mut namespaces = catalogue.namespaces();
-    while let Some(page) = namespaces.try_next().await? {
-        for found in page {
-            let namespace = found["namespace"].as_str().unwrap_or_default();
-            let tables = catalogue.tables(namespace).await?;
-            let tables: Vec<_> = tables.try_concat().await?;
-            let tables = tables.iter().filter_map(|found| found["table"].as_str());
-            names.extend(tables.map(str::to_owned));
-        }
-    }
-    names.sort_unstable();
-    Ok(names)
 }

@@ -11,10 +11,10 @@ use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::expired::is_below;
 use super::names::{Known, Names, Ways, all};
 use super::shelf::{Files, Shelf};
 use super::table::Table;
+use crate::clients::iceberg_folders::is_below;
 use crate::clients::s3_list::{Listed, Part};
 use crate::error::Result;
 use crate::inventory::{Count, ORPHANS, RESOLVED};
