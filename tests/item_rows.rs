@@ -19,7 +19,7 @@ struct Site {
 
 impl Site {
     fn of(lake: Lake) -> Site {
-        let warehouse = Warehouse::of(lake);
+        let warehouse = Warehouse::alone(lake);
         let site = Site {
             s3: Wire::before(warehouse.store()),
             stac: Wire::before(warehouse.stac()),
@@ -302,5 +302,51 @@ on_both_lakes! {
         site.item("strange", &Site::named("nowhere_at_all.none", "where", "n = 1"));
         let strange = site.delete(&operator, "strange", &APPLY).failure(1);
         assert!(strange.contains("nowhere_at_all"), "{strange}");
+    }
+
+    fn what_an_item_says_that_names_no_rows_is_left_to_people_and_in_nobodys_way_unseen(lake) {
+        let site = Site::of(lake);
+        let operator = site.operator();
+        let table = site.table("plain");
+        let snapshots = operator.run(&["table", "snapshots", &table, "--json"]).json();
+        let first = snapshots[1]["snapshot"].as_str().unwrap();
+        for (said, why) in [
+            (json!({"dashi:iceberg_table": [table]}), "names no table"),
+            (json!({"dashi:iceberg_where": "n = 1"}), "names no table"),
+            (Site::named(&table, "where", ""), "neither"),
+            (Site::named(&table, "snapshot", "17"), "no snapshot 17 any more"),
+            (Site::named(&table, "snapshot", "last one"), "no id of a snapshot"),
+        ] {
+            site.item("odd", &said);
+            let ran = site.delete(&operator, "odd", &[]);
+            assert_eq!(ran.code, Some(0), "{said}: {ran}");
+            assert!(ran.stdout.contains("by hand") && ran.stderr.contains(why), "{said}: {ran}");
+            assert!(ran.stderr.contains("table delete ") && !ran.stderr.contains("last one' --apply"), "{said}: {ran}");
+        }
+        site.item("odd", &json!({}));
+        // What another item says and nobody can read may mean these rows.
+        site.item("mine", &Site::named(&table, "where", "n <= 2"));
+        site.item("other", &Site::named(&table, "snapshot", first));
+        let theirs = site.delete(&operator, "mine", &[]).failure(1);
+        assert!(theirs.contains("3 of these rows"), "{theirs}");
+        let refused = |why: &str| {
+            let ran = site.delete(&operator, "mine", &APPLY).failure(1);
+            assert!(ran.contains(why) && ran.contains(&format!("item {}/other", site.domain)), "{ran}");
+        };
+        site.item("other", &Site::named(&table, "snapshot", "last one"));
+        refused("cannot be read");
+        site.item("other", &Site::named(&table, "snapshot", "17"));
+        refused("has no snapshot 17 any more");
+        // Somebody else has written the file anew that the snapshot brought.
+        site.item("other", &Site::named(&table, "snapshot", first));
+        site.warehouse.python(&format!("catalog.load_table('{table}').delete('n = 5')"));
+        refused("were written anew since");
+        assert_eq!(site.is(&table, "mine"), json!([[0, 1, 2, 3, 4, 6, 7, 8, 9], 2, true]));
+        // Its table is emptied where that is said.
+        site.item("other", &Site::named(&table, "where", "n > 99"));
+        site.item("mine", &Site::named(&table, "where", "n <= 9"));
+        let emptied = site.delete(&operator, "mine", &["--may-empty", "--apply", "--yes"]);
+        assert_eq!(emptied.code, Some(0), "{emptied}");
+        assert_eq!(site.is(&table, "mine"), json!([[], 0, false]));
     }
 }

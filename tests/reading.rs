@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dashictl::inventory::{Granularity, Orphans, Services, Sweep};
+use dashictl::inventory::{Granularity, Orphans, Services, Sweep, Tabled};
 use dashictl::lake::Role;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -39,6 +39,7 @@ fn read(known_for: Duration) -> (Vec<Value>, Vec<Value>) {
         since: Timestamp::now() + SignedDuration::from_hours(1),
         protect: Vec::new(),
         share: None,
+        tabled: Tabled::default(),
         known_for,
     };
     let services = services(&visit);

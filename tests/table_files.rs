@@ -299,19 +299,71 @@ with catalog.load_table(f'{space}.plain').transaction() as change:
         let strange = operator.run(&["eval", "--effect", "destroy", "iceberg::delete_files([\"s3://landing/a\"])"]).failure(2);
         assert!(strange.contains("in no table's folder") && strange.contains("s3::delete"), "{strange}");
     }
+
+    fn a_plan_of_an_expiry_is_carried_out_as_it_was_seen(lake) {
+        let warehouse = Warehouse::alone(lake);
+        let operator = warehouse.operator();
+        let table = warehouse.table("plain");
+        warehouse.python(PLAIN);
+        let plan = operator.work().join("expire.plan");
+        let plan = plan.to_str().unwrap();
+        let seen = expire(&operator, &table, &["--plan-out", plan]);
+        assert_eq!(seen.code, Some(0), "{seen}");
+        assert_eq!(seen.stderr.lines().filter(|line| line.starts_with("snapshot ")).count(), 3, "{seen}");
+        // Somebody goes on: by now another snapshot is old as well.
+        warehouse.python("
+table = catalog.load_table(f'{space}.plain')
+for n in [77, 78]:
+    table.append(pa.table({'n': [n]}, schema=table.schema().as_arrow()))");
+        let applied = operator.run(&["apply", plan, "--yes", "--json"]);
+        assert_eq!(applied.code, Some(0), "{applied}");
+        assert!(!applied.stderr.contains("undo"), "{applied}");
+        let done = applied.json();
+        assert_eq!((&done["snapshots"], &done["left"]), (&json!(3), &json!(0)), "{done:#}");
+        let left = warehouse.python(&format!("{FILES}
+table = catalog.load_table(f'{{space}}.plain')
+told([len(table.snapshots()), sorted(table.scan().to_arrow()['n'].to_pylist()), sorted(named(table) - files(table))])"));
+        assert_eq!(left, json!([3, [2, 3, 4, 5, 77, 78], []]));
+    }
+
+    fn nothing_is_forgotten_while_another_table_cannot_be_read(lake) {
+        let warehouse = Warehouse::alone(lake);
+        let operator = warehouse.operator();
+        let table = warehouse.table("plain");
+        warehouse.python(&format!("{PLAIN}{FILES}{}
+broken = catalog.load_table(f'{{space}}.broken')
+store.rm(broken.current_snapshot().manifest_list)", PLAIN.replace("plain", "broken")));
+        for flags in [&[][..], &["--apply", "--yes"]] {
+            let refused = expire(&operator, &table, flags).failure(1);
+            assert!(refused.contains("a file of the table") && refused.contains("broken"), "{refused}");
+        }
+        let sweep = operator.run(&SWEEP).failure(1);
+        assert!(sweep.contains("broken"), "{sweep}");
+        assert_eq!(operator.run(&["table", "show", &table, "--json"]).json()["snapshots"], 4);
+        let head = operator.run(&["table", "show", &table, "--json"]).json()["snapshot"].as_str().unwrap().to_owned();
+        let script = format!("iceberg::expire(\"{table}\", [\"{head}\"])");
+        let pointed = operator.run(&["eval", "--effect", "destroy", &script]).failure(1);
+        assert!(pointed.contains("'main'") && pointed.contains(&head), "{pointed}");
+    }
 }
 
+/// A table at a place of its own in the processed bucket, and one that names an object elsewhere in it.
+const ELSEWHERE: &str = "
+schema = pa.schema([('n', pa.int64())])
+table = catalog.create_table(f'{space}.plain', schema, location='s3://processed/tables/plain')
+table.append(pa.table({'n': [1]}))
+other = catalog.create_table(f'{space}.other', schema)
+store.copy(table.inspect.files()['file_path'].to_pylist()[0], 's3://processed/klima-historisch/added/part.parquet')
+other.add_files(['s3://processed/klima-historisch/added/part.parquet'])
+";
+const ADDED: &str = "s3://processed/klima-historisch/added/part.parquet";
+
 #[test]
-fn gc_of_a_bucket_leaves_the_files_of_tables_alone_wherever_they_are() {
+fn what_a_table_names_or_has_in_its_folder_stays_whoever_deletes() {
     let warehouse = Warehouse::alone(Lake::Sandbox);
     let operator = warehouse.operator();
     let table = warehouse.table("plain");
-    warehouse.python(
-        "
-place = 's3://processed/tables/plain'
-table = catalog.create_table(f'{space}.plain', pa.schema([('n', pa.int64())]), location=place)
-table.append(pa.table({'n': [1]}))",
-    );
+    warehouse.python(&format!("{FILES}{ELSEWHERE}"));
     a_second();
     let line = [
         "gc",
@@ -323,17 +375,96 @@ table.append(pa.table({'n': [1]}))",
     ];
     let plan = planned(operator.run(&line), "s3::delete");
     assert!(!plan.is_empty(), "the seeded orphans");
-    assert!(
-        plan.iter().all(|uri| !uri.contains("/tables/")),
-        "{plan:#?}"
-    );
+    let is_of_table = |uri: &&String| uri.contains("/tables/") || *uri == ADDED;
+    assert!(!plan.iter().any(|uri| is_of_table(&uri)), "{plan:#?}");
     let file = warehouse.files(&table)[0].as_str().unwrap().to_owned();
-    let why = operator.run(&["why", &file, "--json"]).json();
-    assert_eq!(why["verdict"], "protected", "{why:#}");
+    for (uri, verdict) in [(file.as_str(), "protected"), (ADDED, "referenced")] {
+        let why = operator.run(&["why", uri, "--json"]).json();
+        assert_eq!(why["verdict"], verdict, "{why:#}");
+        let refused = operator
+            .run(&["s3", "rm", uri, "--apply", "--yes"])
+            .failure(1);
+        assert!(refused.contains("an Iceberg table names"), "{refused}");
+    }
+    // An item's assets are not all the item's.
+    let record = json!({
+        "type": "Feature", "stac_version": "1.0.0", "id": "added", "collection": "klima-historisch", "links": [],
+        "geometry": {"type": "Point", "coordinates": [8.25, 50.0]}, "bbox": [8.25, 50.0, 8.25, 50.0],
+        "properties": {"datetime": "2026-04-27T00:00:00Z"},
+        "assets": {"part": {"href": ADDED}, "all": {"href": "s3://processed/tables/plain/"}},
+    });
+    let script = format!("stac::put_item(json::parse(`{record}`))");
+    operator
+        .run(&["eval", "--effect", "write", &script])
+        .success();
+    let deleted = operator
+        .run(&[
+            "item",
+            "delete",
+            "klima-historisch/added",
+            "--apply",
+            "--yes",
+            "--json",
+        ])
+        .json();
+    let fates: Vec<&str> = deleted
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["fate"].as_str().unwrap())
+        .collect();
+    assert!(
+        fates.len() > 3 && fates[..fates.len() - 1].iter().all(|fate| *fate == "kept"),
+        "{deleted:#}"
+    );
+    let read = "told([len(catalog.load_table(f'{space}.{name}').scan().to_arrow()) for name in ['plain', 'other']])";
+    assert_eq!(warehouse.python(read), json!([1, 1]));
     // Where the catalogue of tables does not answer, it is not known which files are a table's.
     let alone = warehouse
         .operator()
         .with("DASHI_ICEBERG_URL", "http://127.0.0.1:1");
     let dead = alone.run(&line).failure(1);
     assert!(dead.contains("iceberg"), "{dead}");
+}
+
+#[test]
+fn a_table_whose_name_has_a_dot_is_not_taken_for_another() {
+    let warehouse = Warehouse::alone(Lake::Sandbox);
+    let operator = warehouse.operator();
+    warehouse.python(
+        "
+schema = pa.schema([('n', pa.int64())])
+catalog.create_namespace((space, 'x'))
+for name in [(space, 'x', 'y'), (space, 'x.y')]:
+    table = catalog.create_table(name, schema, location='s3://curated/coll/y' + ('/other' if len(name) == 2 else ''))
+    table.append(pa.table({'n': [1]}))",
+    );
+    a_second();
+    assert_eq!(
+        planned(operator.run(&SWEEP), "iceberg::delete_files"),
+        [""; 0]
+    );
+}
+
+#[test]
+fn options_that_go_with_tables_are_refused_without_them() {
+    let operator = Operator::in_context("sandbox");
+    for (line, said) in [
+        (
+            vec!["gc", "--tables-min-age-hours", "0"],
+            "goes with --tables",
+        ),
+        (
+            vec!["gc", "--tables", "--granularity", "object"],
+            "not with what is said of a bucket",
+        ),
+        (vec!["gc", "--tables", "--expect-delete", "-1"], "from 0 up"),
+        (
+            vec!["table", "expire", "klima.stationen", "--keep-last", "0"],
+            "from 1 up",
+        ),
+    ] {
+        let refused = operator.run(&line).failure(2);
+        assert!(refused.contains(said), "{refused}");
+    }
 }

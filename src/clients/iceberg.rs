@@ -36,7 +36,7 @@ struct Inner {
 }
 
 /// A table by its namespace and name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TableName {
     /// The levels of its namespace.
     pub namespace: Vec<String>,
@@ -156,16 +156,19 @@ impl Tables {
         Ok(rows.boxed())
     }
 
-    /// The names of all tables, as `namespace.table`, sorted.
-    pub async fn every(&self) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        let mut namespaces = self.namespaces();
-        while let Some(page) = namespaces.try_next().await? {
-            for found in page {
-                let namespace = found["namespace"].as_str().unwrap_or_default();
-                let tables: Vec<Value> = self.tables(namespace).await?.try_concat().await?;
-                let tables = tables.iter().filter_map(|found| found["table"].as_str());
-                names.extend(tables.map(str::to_owned));
+    /// The names of all tables, sorted: also of those whose names have dots, and cannot be typed.
+    pub async fn every(&self) -> Result<Vec<TableName>> {
+        let (mut names, mut open) = (Vec::new(), vec![Vec::new()]);
+        while let Some(parent) = open.pop() {
+            for levels in self.within(&parent).await? {
+                let path = ["namespaces", &levels.join(LEVEL), "tables"];
+                let request = Request::get(self.path(&path).await?);
+                let tables = self.listed(request, "identifiers").try_concat().await?;
+                names.extend(tables.iter().map(|found| TableName {
+                    namespace: levels_of(&found["namespace"]),
+                    name: found["name"].as_str().unwrap_or_default().to_owned(),
+                }));
+                open.push(levels);
             }
         }
         names.sort_unstable();

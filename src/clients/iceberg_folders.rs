@@ -4,7 +4,7 @@
 use futures::{StreamExt, TryStreamExt};
 use serde_json::Value;
 
-use super::iceberg::{TableName, Tables};
+use super::iceberg::Tables;
 use crate::error::Result;
 use crate::lake::{Lake, ObjectRef, PrefixRef};
 
@@ -26,7 +26,7 @@ impl Folders {
     pub async fn of_all(catalogue: &Tables, lake: &Lake) -> Result<Folders> {
         let names = catalogue.every().await?;
         let loads = names.iter().map(async |name| {
-            let found = catalogue.table(&TableName::of(name)?).await?;
+            let found = catalogue.table(name).await?;
             let metadata = &found["metadata"];
             let location = metadata["location"].as_str().unwrap_or_default();
             of_table(lake, location, |name| {

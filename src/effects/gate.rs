@@ -211,6 +211,21 @@ impl Gate {
         lock(&self.inner).ledger.as_mut().map(look).transpose()
     }
 
+    /// The change of a function that the plan holds, in a pass that does what is planned.
+    pub fn planned(&self, function: &str, is: impl Fn(&Change) -> bool) -> Result<Option<Change>> {
+        let mut inner = lock(&self.inner);
+        let mut found = None;
+        if inner.mode == Mode::Guarded {
+            inner.ledger()?.rows(true, |row| {
+                if row.function == function && is(&row.change) {
+                    found = Some(row.change);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(found)
+    }
+
     /// Begins the next part of the plan.
     pub fn begin_part(&self) -> Result<()> {
         lock(&self.inner).ledger()?.begin_part();

@@ -115,6 +115,7 @@ pub use run::{Order, Origin, Run, RunId, Scene, script_digest};
 pub use store::Store;
 pub use submission::{is_submitted, submitted_before};
 pub use table_branch::TableBranch;
+pub(crate) use table_files::{DELETE_FILES, EXPIRE};
 pub use table_rows::TableRows;
 pub use table_snapshots::TableSnapshots;
 pub use unknown::find_out;

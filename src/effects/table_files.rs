@@ -5,6 +5,8 @@ use super::batch::{Came, Ready};
 use super::call::Call;
 use crate::error::Result;
 
+/// The function that has snapshots forgotten.
+pub(crate) const EXPIRE: &str = "iceberg::expire";
 /// The function that deletes such files.
 pub(crate) const DELETE_FILES: &str = "iceberg::delete_files";
 
@@ -21,7 +23,7 @@ impl Call<'_> {
     fn parted(&self, ready: Vec<Ready>) -> Result<(Vec<Ready>, Vec<Came>)> {
         use super::row::State;
         use crate::warehouse::Known;
-        let names = self.session.table_names()?;
+        let names = self.session.table_names_now()?;
         let is_needed = |(row, _): &Ready| {
             let at = row.change.object();
             at.is_some_and(|at| matches!(names.know(at), Some(Known::Read(_))))

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::effects::{Effect, FOR_GOOD, Ledger, Recorder, Run, State};
+use crate::effects::{DELETE_FILES, EXPIRE, Effect, FOR_GOOD, Ledger, Recorder, Run, State};
 use crate::error::{Error, Kind, Result};
 use crate::prompt;
 use crate::session::Session;
@@ -111,7 +111,12 @@ fn leaves_something(ledger: &Ledger, most: Effect, taken_away: &HashSet<String>)
     let is_for_good = |function: &str| FOR_GOOD.contains(&function);
     if most != Effect::Write {
         let groups = ledger.totals(true)?;
-        return Ok(groups.iter().any(|group| !is_for_good(&group.function)));
+        // The files of snapshots that are forgotten are of no use to anybody.
+        let is_moot = |function: &str| {
+            function == DELETE_FILES && groups.iter().any(|group| group.function == EXPIRE)
+        };
+        let is_left = |function: &str| !is_for_good(function) && !is_moot(function);
+        return Ok(groups.iter().any(|group| is_left(&group.function)));
     }
     let mut leaves = false;
     ledger.rows(true, |row| {

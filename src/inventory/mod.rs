@@ -39,5 +39,5 @@ pub use rows::{OtherRows, TableRows};
 pub use summary::{Count, Summary};
 #[cfg(feature = "iceberg")]
 pub(crate) use summary::{ORPHANS, RESOLVED};
-pub use sweep::{Judge, Reason, Sweep};
+pub use sweep::{Judge, Reason, Sweep, Tabled};
 pub use verdict::Verdict;

@@ -1,10 +1,13 @@
 //! The rows of an Iceberg table that an item says are its own, and what other items say of theirs. Nothing is guessed: an item
 //! that does not say which rows, or says it twice, is left to people. What rows a condition means is `warehouse`'s to say.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use super::catalogue::Record;
+use crate::clients::iceberg::TableName;
 
 /// The property that names an item's table, as `namespace.table`.
 const TABLE: &str = "dashi:iceberg_table";
@@ -16,7 +19,7 @@ const SNAPSHOT: &str = "dashi:iceberg_snapshot";
 /// Rows of a table that an item names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TableRows {
-    /// The table.
+    /// The table; empty where the item names none.
     pub table: String,
     /// Those of which this is true.
     #[serde(rename = "where")]
@@ -29,6 +32,9 @@ pub struct TableRows {
     pub others: Vec<OtherRows>,
     /// How many other items have rows of the same table and do not say which.
     pub unclear: u64,
+    /// Which those are: a record may be shown twice.
+    #[serde(skip)]
+    unclear_by: BTreeSet<String>,
 }
 
 /// Rows of the same table that another item names.
@@ -44,26 +50,33 @@ pub struct OtherRows {
 }
 
 impl TableRows {
-    /// What an item says of its rows, if it has a table.
+    /// What an item says of its rows, if it says anything.
     pub(crate) fn of(item: &Value) -> Option<TableRows> {
-        let table = property(item, TABLE)?.as_str()?.trim();
         let text = |name: &str| match property(item, name)? {
             Value::String(text) => Some(text.trim().to_owned()),
             other => Some(other.to_string()),
         };
-        let (condition, snapshot) = (text(WHERE), text(SNAPSHOT));
-        let is_id = |id: &String| id.parse::<i64>().is_ok();
+        let (table, condition, snapshot) = (text(TABLE), text(WHERE), text(SNAPSHOT));
+        if table.is_none() && condition.is_none() && snapshot.is_none() {
+            return None;
+        }
+        let table = table.unwrap_or_default();
+        let is_text = property(item, TABLE).is_some_and(Value::is_string);
+        let is_table = is_text && TableName::of(&table).is_ok();
+        let condition = condition.filter(|text| !text.is_empty());
         let by_hand = match (&condition, &snapshot) {
+            _ if !is_table => Some(format!(
+                "{TABLE} of the item is '{table}', which names no table"
+            )),
             (None, None) => Some(format!("the item has neither {WHERE} nor {SNAPSHOT}")),
             (Some(_), Some(_)) => Some(format!("the item has both {WHERE} and {SNAPSHOT}")),
-            (Some(text), None) if text.is_empty() => Some(format!("{WHERE} of the item is empty")),
             (None, Some(id)) if !is_id(id) => Some(format!(
                 "{SNAPSHOT} of the item is '{id}', which is no id of a snapshot"
             )),
             _ => None,
         };
         Some(TableRows {
-            table: table.to_owned(),
+            table: if is_table { table } else { String::new() },
             condition,
             snapshot,
             by_hand,
@@ -80,20 +93,29 @@ impl TableRows {
             return;
         };
         if other.condition.is_none() && other.snapshot.is_none() {
-            self.unclear += 1;
+            self.unclear_by.insert(record.name());
+            self.unclear = self.unclear_by.len() as u64;
             return;
         }
         // One that says both may mean either.
         for (condition, snapshot) in [(other.condition, None), (None, other.snapshot)] {
-            if condition.is_some() || snapshot.is_some() {
-                self.others.push(OtherRows {
-                    by: record.name(),
-                    condition,
-                    snapshot,
-                });
+            let other = OtherRows {
+                by: record.name(),
+                condition,
+                snapshot,
+            };
+            let says = other.condition.is_some() || other.snapshot.is_some();
+            if says && !self.others.contains(&other) {
+                self.others.push(other);
             }
         }
     }
+}
+
+/// Whether a text is an id as a catalogue writes it.
+fn is_id(text: &str) -> bool {
+    let id: Option<i64> = text.parse().ok();
+    id.is_some_and(|id| id.to_string() == text)
 }
 
 /// A property, also where an item has it beside its properties.
@@ -132,7 +154,11 @@ mod tests {
         for (unclear, part) in [
             (json!({TABLE: "a.t"}), "neither"),
             (json!({TABLE: "a.t", WHERE: "n = 1", SNAPSHOT: "1"}), "both"),
-            (json!({TABLE: "a.t", WHERE: ""}), "empty"),
+            (json!({TABLE: "a.t", WHERE: ""}), "neither"),
+            (json!({TABLE: ["a.t"], WHERE: "n = 1"}), "names no table"),
+            (json!({TABLE: "", WHERE: "n = 1"}), "names no table"),
+            (json!({WHERE: "n = 1"}), "names no table"),
+            (json!({TABLE: "a.t", SNAPSHOT: "007"}), "no id"),
             (json!({TABLE: "a.t", SNAPSHOT: "last"}), "no id"),
         ] {
             let said = of(unclear.clone());

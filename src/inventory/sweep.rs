@@ -3,6 +3,7 @@
 //! A missed object is garbage that stays; a missed reference is an object that is lost. So whatever cannot be told keeps
 //! the object. What is known of catalogue, runs and uploads is `knowledge`'s, what was found is kept in `orphans`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +13,7 @@ use super::in_flight::InFlight;
 use super::keeper::{Keeper, Keeps};
 use super::referenced::{Granularity, Referenced};
 use crate::clients::s3_bulk::has_dots;
-use crate::lake::{Role, Share};
+use crate::lake::{ObjectRef, Role, Share};
 
 /// What the program itself keeps in a bucket.
 const OWN: &str = ".dashi-";
@@ -35,10 +36,47 @@ pub struct Sweep {
     pub since: Timestamp,
     /// Prefixes of keys that are never touched.
     pub protect: Vec<String>,
+    /// What Iceberg tables name.
+    pub tabled: Tabled,
     /// The share of the bucket that is swept; none: all of it.
     pub share: Option<Share>,
     /// While orphans are worked off, what is known is read again after so long.
     pub known_for: Duration,
+}
+
+/// Whether an object is one that an Iceberg table names, as far as anybody knows.
+#[derive(Clone, Default)]
+pub struct Tabled(Option<Names>);
+
+/// What tells whether a table names an object.
+type Names = Arc<dyn Fn(&ObjectRef) -> bool + Send + Sync>;
+
+impl Tabled {
+    /// As this says.
+    pub fn by(names: impl Fn(&ObjectRef) -> bool + Send + Sync + 'static) -> Tabled {
+        Tabled(Some(Arc::new(names)))
+    }
+
+    /// Whether a table names the object of a key.
+    #[must_use]
+    pub fn has(&self, bucket: &str, key: &str) -> bool {
+        self.0.as_ref().is_some_and(|names| {
+            names(&ObjectRef {
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+            })
+        })
+    }
+}
+
+impl std::fmt::Debug for Tabled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "Tabled"
+        } else {
+            "no tables"
+        })
+    }
 }
 
 impl Sweep {
@@ -136,6 +174,7 @@ impl<'a> Judge<'a> {
             Some(Keeps::Bucket | Keeps::Named) => return Reason::Referenced,
             Some(Keeps::Item | Keeps::Dataset) => return Reason::Protected,
             None if self.referenced.ends_like(key) => return Reason::Referenced,
+            None if self.sweep.tabled.has(&self.sweep.bucket, key) => return Reason::Referenced,
             None => {}
         }
         match written.filter(|written| self.is_old(*written)) {

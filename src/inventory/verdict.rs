@@ -92,6 +92,9 @@ fn told(
     if known.referenced.ends_like(&at.key) {
         told.push("it ends like an href that is relative".to_owned());
     }
+    if sweep.tabled.has(&at.bucket, &at.key) {
+        told.push("an Iceberg table names it".to_owned());
+    }
     match (reason, written) {
         _ if !exists => {}
         (Reason::Young, None) => told.push("it is not told when it was written".to_owned()),

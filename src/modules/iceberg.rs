@@ -233,16 +233,16 @@ fn refuse_shared(call: &Call, name: &TableName, rows: &Rows, others: &Dynamic) -
     })?;
     let claims = others.iter().map(|other| {
         let text = |field: &str| other[field].as_str().map(str::to_owned);
+        let by = text("by").unwrap_or_else(|| "somebody else".to_owned());
         let rows = match (text("where"), text("snapshot")) {
             (Some(condition), _) => Rows::Where(condition),
-            (None, Some(id)) => Rows::Of(snapshot_id(&id)?),
+            (None, Some(id)) => Rows::Of(snapshot_id(&id).map_err(|error| unread(&by, &error))?),
             (None, None) => {
                 return Err(Error::usage(
                     "each of 'others' has 'by' and 'where' or 'snapshot'",
                 ));
             }
         };
-        let by = text("by").unwrap_or_else(|| "somebody else".to_owned());
         Ok(crate::warehouse::Claim { by, rows })
     });
     let claims = claims.collect::<Result<Vec<_>>>()?;
@@ -251,6 +251,16 @@ fn refuse_shared(call: &Call, name: &TableName, rows: &Rows, others: &Dynamic) -
         let table = crate::warehouse::Table::open(&ways.catalogue, &ways.s3, name).await?;
         table.refuse_shared(rows, &claims).await
     })
+}
+
+#[cfg(feature = "iceberg")]
+fn unread(by: &str, error: &Error) -> Error {
+    let message = format!(
+        "the dashi:iceberg_snapshot of {by} cannot be read, so it is not known which rows are its own"
+    );
+    Error::new(Kind::Conflict, message)
+        .caused_by(error)
+        .hint("mend that item, then plan again")
 }
 
 #[cfg(not(feature = "iceberg"))]

@@ -2,24 +2,29 @@
 //! Which those are is `warehouse`'s to say.
 
 use rhai::{Array, Dynamic, ImmutableString};
+use serde_json::{Value, json};
 
 use super::targets::{DELETED, Targets, unreferenced};
 use crate::clients::iceberg::TableName;
+use crate::clients::iceberg_retention::pointed_to;
 use crate::effects::{Change, TableSnapshots};
+use crate::engine::call::Call;
+use crate::engine::options::Options;
 use crate::engine::registry::{Namespace, native};
 use crate::engine::value::from_json;
-use crate::error::Error;
+use crate::error::{Error, Kind, Result};
 
 use super::iceberg::{snapshot_id, uuid};
 
 pub(super) fn add(ns: &mut Namespace) {
     native! { ns,
-        /// The snapshots of a table that may be forgotten: `snapshots` (their ids, as texts), `kept` (how many stay), `files`
-        /// (a stream of `uri` and `what`: those that only these snapshots name), and how many of them there are: `data`,
-        /// `manifests`, `lists`, `statistics`; `outside` counts those that lie in no folder of the table and stay. What a
-        /// branch or a tag points to is not among them, nor what the table's own properties keep
-        /// (`history.expire.max-snapshot-age-ms`, 5 days; `history.expire.min-snapshots-to-keep`, 1). Throws `invalid` where
-        /// `gc.enabled` of the table is false.
+        /// The snapshots of a table that may be forgotten: `snapshots` (their ids, as texts), `going` (the same as rows of
+        /// `iceberg::snapshots`), `kept` (how many stay), `files` (a stream of `uri` and `what`: those that only these
+        /// snapshots name), and how many of them there are: `data`, `manifests`, `lists`, `statistics`. `outside` counts those
+        /// that lie in no folder of the table, `referenced` those that an item refers to: both stay. What a branch or a tag
+        /// points to is not among the snapshots (neither is ever removed), nor what the table's own properties keep
+        /// (`history.expire.max-snapshot-age-ms`, 5 days; `history.expire.min-snapshots-to-keep`, 1). Where a plan is carried
+        /// out, they are those of the plan. Throws `invalid` where `gc.enabled` of the table is false.
         ///
         /// ```rhai
         /// let found = iceberg::expirable("klima.stationen", #{older_than: "0s"});
@@ -63,8 +68,9 @@ pub(super) fn add(ns: &mut Namespace) {
 fn changing(ns: &mut Namespace) {
     native! { ns,
         /// Has a table forget snapshots, given by their ids: nobody goes back to them. Their files stay until
-        /// `iceberg::delete_files`. Gives `table` and `snapshots`. A snapshot that a branch or a tag points to is left alone;
-        /// this is not taken back.
+        /// `iceberg::delete_files`. Gives `table` and `snapshots`, and `left` (why) where they were left alone. This is
+        /// not taken back. Throws `not_found` for a snapshot that is not there, `conflict` for one that a branch or a tag
+        /// points to.
         ///
         /// ```rhai
         /// let found = iceberg::expirable("klima.stationen", #{older_than: "0s"});
@@ -80,17 +86,10 @@ fn changing(ns: &mut Namespace) {
             {
                 let name = TableName::of(&table)?;
                 let id = |id: &Dynamic| snapshot_id(&id.to_string());
-                let mut ids = snapshots.iter().map(id).collect::<Result<Vec<i64>, Error>>()?;
+                let mut ids = snapshots.iter().map(id).collect::<Result<Vec<i64>>>()?;
                 ids.sort_unstable();
                 ids.dedup();
-                let found = call.wait(call.session().iceberg()?.table(&name))?;
-                let nothing = serde_json::json!({"table": name.to_string(), "snapshots": []});
-                let change = TableSnapshots { table: name.to_string(), uuid: uuid(&found["metadata"]), snapshots: ids };
-                if change.snapshots.is_empty() {
-                    return Ok(from_json(nothing));
-                }
-                let answer = call.change(Change::TableSnapshots(change), &options)?;
-                if answer.is_unit() { from_json(nothing) } else { answer }
+                expire(call, &name, ids, &options)?
             }
 
         /// Deletes files of tables that no reader needs: rows of `iceberg::expirable` or `iceberg::orphans`. Right before they
@@ -117,17 +116,77 @@ fn changing(ns: &mut Namespace) {
     }
 }
 
+fn expire(call: &Call, name: &TableName, ids: Vec<i64>, options: &Options) -> Result<Dynamic> {
+    let nothing = json!({"table": name.to_string(), "snapshots": []});
+    if ids.is_empty() {
+        return Ok(from_json(nothing));
+    }
+    let found = call.wait(call.session().iceberg()?.table(name))?;
+    let metadata = &found["metadata"];
+    // What is carried out is looked at again in its turn.
+    if call.session().gate().is_planning() {
+        refuse_unfit(name, metadata, &ids)?;
+    }
+    files::check_all(call)?;
+    let change = TableSnapshots {
+        table: name.to_string(),
+        uuid: uuid(metadata),
+        snapshots: ids,
+    };
+    let answer = call.change(Change::TableSnapshots(change), options)?;
+    let left = answer
+        .read_lock::<rhai::Map>()
+        .and_then(|map| map.get("left").cloned());
+    Ok(match left {
+        Some(why) => {
+            let mut map = rhai::Map::new();
+            map.insert("table".into(), name.to_string().into());
+            map.insert("snapshots".into(), Dynamic::from_array(Array::new()));
+            map.insert("left".into(), why);
+            let step = answer
+                .read_lock::<rhai::Map>()
+                .and_then(|map| map.get("step").cloned());
+            map.insert("step".into(), step.unwrap_or_default());
+            Dynamic::from_map(map)
+        }
+        None if answer.is_unit() => from_json(nothing),
+        None => answer,
+    })
+}
+
+/// Refuses snapshots that are not there, or that a branch or a tag points to.
+fn refuse_unfit(name: &TableName, metadata: &Value, ids: &[i64]) -> Result<()> {
+    let all = metadata["snapshots"].as_array().into_iter().flatten();
+    let known: Vec<i64> = all
+        .filter_map(|made| made["snapshot-id"].as_i64())
+        .collect();
+    if let Some(strange) = ids.iter().find(|id| !known.contains(id)) {
+        return Err(name.no_snapshot(*strange));
+    }
+    match pointed_to(metadata, ids).into_iter().next() {
+        None => Ok(()),
+        Some((branch, id)) => Err(Error::new(
+            Kind::Conflict,
+            format!("'{branch}' of {name} points to snapshot {id}, so it is not expired"),
+        )
+        .hint(format!(
+            "see what points where: dashictl table snapshots {name}"
+        ))),
+    }
+}
+
 #[cfg(feature = "iceberg")]
 mod files {
     use std::collections::BTreeMap;
 
     use jiff::SignedDuration;
     use rhai::Dynamic;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use crate::clients::iceberg::TableName;
+    use crate::clients::iceberg_metadata::snapshots;
     use crate::clients::iceberg_retention::{Retention, expired};
-    use crate::effects::{Asked, Change};
+    use crate::effects::{Asked, Change, EXPIRE};
     use crate::engine::call::Call;
     use crate::engine::options::Options;
     use crate::engine::raise::{Raised, raise_unplaced};
@@ -148,24 +207,33 @@ mod files {
         let session = call.session();
         let name = TableName::of(table)?;
         let keep_last = options.int("keep_last").map(u64::try_from).transpose();
-        let keep_last = keep_last.map_err(|_| Error::usage("keep_last is a number from 1 up"))?;
+        let keep_last = keep_last.ok().flatten();
+        if options.int("keep_last").is_some() && keep_last.is_none_or(|count| count == 0) {
+            return Err(Error::usage("keep_last is a number from 1 up"));
+        }
         let asked = Retention {
             older_than: options.duration("older_than")?,
             keep_last,
         };
         let now = session.now().as_millisecond();
-        let ways = session.warehouse()?;
-        let (going, count, left) = call.wait(async {
+        let (ways, planned) = (session.warehouse()?, planned(call, &name)?);
+        let referenced = session.referenced()?;
+        let kept = |at: &ObjectRef| referenced.has(&at.bucket, &at.key);
+        let (going, rows, left) = call.wait(async {
             let found = ways.catalogue.table(&name).await?;
-            let going = expired(&found["metadata"], asked, now);
-            let all = found["metadata"]["snapshots"].as_array();
-            let count = all.map_or(0, Vec::len);
+            let metadata = &found["metadata"];
+            let going = planned.unwrap_or_else(|| expired(metadata, asked, now));
+            let rows = snapshots(metadata);
             let table = Table::of(&ways.catalogue, &ways.s3, &name, found)?;
-            let left = table.leftover(&ways.lake, &going).await?;
-            Ok((going, count, left))
+            let left = table.leftover(&ways.lake, &going, kept).await?;
+            Ok((going, rows, left))
         })?;
         let ids: Vec<String> = going.iter().map(ToString::to_string).collect();
-        let mut map = json!({"snapshots": ids, "kept": count - ids.len(), "outside": left.outside});
+        let goes = |row: &&Value| ids.iter().any(|id| row["snapshot"] == id.as_str());
+        let (go, stay): (Vec<&Value>, Vec<&Value>) = rows.iter().partition(goes);
+        let mut map = json!({
+            "snapshots": ids, "going": go, "kept": stay.len(), "outside": left.outside, "referenced": left.referenced,
+        });
         let mut counts: BTreeMap<&str, u64> = ["data", "manifests", "lists", "statistics"]
             .map(|what| (what, 0))
             .into();
@@ -174,6 +242,24 @@ mod files {
             map[what] = count.into();
         }
         Ok(with_stream(map, "files", left.files))
+    }
+
+    /// The snapshots that the plan has, where it is carried out: time has passed since, and others have committed.
+    fn planned(call: &Call, name: &TableName) -> Result<Option<Vec<i64>>> {
+        let table = name.to_string();
+        let is_of = |change: &Change| match change {
+            Change::TableSnapshots(change) => change.table == table,
+            _ => false,
+        };
+        Ok(match call.session().gate().planned(EXPIRE, is_of)? {
+            Some(Change::TableSnapshots(change)) => Some(change.snapshots),
+            _ => None,
+        })
+    }
+
+    /// Fails where it is not known what tables name: before a snapshot is forgotten, not after.
+    pub(super) fn check_all(call: &Call) -> Result<()> {
+        call.session().table_names().map(drop)
     }
 
     pub(super) fn orphans(call: &Call, options: &Options) -> Result<Dynamic> {
@@ -212,7 +298,7 @@ mod files {
         ))
     }
 
-    fn with_stream(map: serde_json::Value, name: &str, files: Files) -> Dynamic {
+    fn with_stream(map: Value, name: &str, files: Files) -> Dynamic {
         let rows = files.map(|row| -> Raised<Dynamic> {
             row.map(from_json).map_err(|error| raise_unplaced(&error))
         });
@@ -285,6 +371,10 @@ mod files {
     }
 
     pub(super) fn orphans(_: &Call, _: &Options) -> Result<Dynamic> {
+        Err(not_built_in())
+    }
+
+    pub(super) fn check_all(_: &Call) -> Result<()> {
         Err(not_built_in())
     }
 

@@ -8,8 +8,8 @@ use crate::engine::object_set::ObjectSet;
 use crate::engine::registry::{Namespace, native};
 use crate::engine::value::to_json;
 use crate::error::{Error, Result};
-use crate::inventory::{self, Granularity};
-use crate::lake::{Place, Role};
+use crate::inventory::{self, Belongings, Granularity, Kept};
+use crate::lake::{ObjectRef, Place, Role};
 use crate::session::Session;
 
 pub(crate) fn namespace(session: &Session) -> Namespace {
@@ -32,7 +32,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         }
 
         /// What belongs to an item of the catalogue and goes with it: `objects` (rows as of `s3::list`, with the `asset`
-        /// that names them), `kept` (those that another record covers, and `by` which), `missing`, `foreign` (assets
+        /// that names them), `kept` (those that another record or an Iceberg table covers, and `by` which), `missing`, `foreign` (assets
         /// outside the lake), `left` (what lies in its dataset and belongs to no asset), `rows`: its rows in an Iceberg table,
         /// `()` where it names none, else `table`, `where` or `snapshot` (which rows, as `dashi:iceberg_where` and
         /// `dashi:iceberg_snapshot` say), `by_hand` (why they cannot be deleted with it, if they cannot), `others` (what other
@@ -49,6 +49,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             let session = call.session();
             let (stac, s3, lake) = (session.stac()?, session.s3()?, session.lake()?);
             let mut found = call.wait(inventory::belongings(stac, s3, lake, &item))?;
+            keep_tabled(session, &mut found)?;
             if let Some(rows) = &mut found.rows {
                 let reach = out_of_reach(session)?;
                 rows.by_hand = rows.by_hand.take().or(reach);
@@ -141,6 +142,31 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         }
     }
     namespace
+}
+
+/// Keeps what an Iceberg table names or has in its folder: an item that refers to it is not the only one that needs it.
+fn keep_tabled(session: &Session, found: &mut Belongings) -> Result<()> {
+    if found.objects.is_empty() || !session.endpoints()?.has(Service::Iceberg) {
+        return Ok(());
+    }
+    let (tabled, folders) = (super::orphans::tabled(session)?, session.table_folders()?);
+    for object in std::mem::take(&mut found.objects) {
+        let at = ObjectRef {
+            bucket: object.bucket.clone(),
+            key: object.key.clone(),
+        };
+        let by = if tabled.has(&at.bucket, &at.key) {
+            "an Iceberg table, which names it"
+        } else if folders.cover(&at) {
+            "an Iceberg table, in whose folder it is"
+        } else {
+            found.objects.push(object);
+            continue;
+        };
+        let by = by.to_owned();
+        found.kept.push(Kept { object, by });
+    }
+    Ok(())
 }
 
 /// Why rows of tables cannot be changed in this run, if they cannot.

@@ -13,7 +13,7 @@ use crate::engine::stream::Stream;
 use crate::engine::value::from_json;
 use crate::error::{Error, Kind, Result, nearest};
 use crate::inventory::{
-    Granularity, KNOWN_FOR, Orphans, Reading, Services, Summary, Sweep, Verdict,
+    Granularity, KNOWN_FOR, Orphans, Reading, Services, Summary, Sweep, Tabled, Verdict,
 };
 #[cfg(feature = "iceberg")]
 use crate::lake::ObjectRef;
@@ -101,6 +101,7 @@ fn sweep(call: &Call, bucket: &str, options: &Options) -> Result<Sweep> {
         min_age,
         since: session.gate().order().began,
         protect,
+        tabled: tabled(session)?,
         known_for: KNOWN_FOR,
         share: options
             .text("shard")
@@ -147,6 +148,25 @@ pub(super) fn kept_prefixes(session: &Session) -> Result<Vec<KeptPrefix>> {
         kept.extend(prefix.map(|prefix| KeptPrefix { bucket, prefix }));
     }
     Ok(kept)
+}
+
+/// What tables name, where there are any.
+#[cfg(feature = "iceberg")]
+pub(super) fn tabled(session: &Session) -> Result<Tabled> {
+    if !session.endpoints()?.has(Service::Iceberg) {
+        return Ok(Tabled::default());
+    }
+    let names = session.table_names().map_err(|error| {
+        error.hint("it is not known which objects are tables' before all tables are read; to do without, where no table has such objects: --iceberg-url off")
+    })?;
+    Ok(Tabled::by(move |at| names.know(at).is_some()))
+}
+
+/// A build without the files of tables knows their folders only.
+#[cfg(not(feature = "iceberg"))]
+#[allow(clippy::unnecessary_wraps)]
+pub(super) fn tabled(_: &Session) -> Result<Tabled> {
+    Ok(Tabled::default())
 }
 
 /// What keys of this bucket begin with that the configuration protects; an S3 URI is meant for its own bucket alone.
@@ -257,11 +277,24 @@ impl Iterator for Rows {
             if let Some(row) = self.page.next() {
                 return Some(Ok(from_json(row)));
             }
-            match self.session.wait(self.reading.page()) {
+            let page = self.session.wait(self.reading.page());
+            match page.and_then(|page| page.map(|page| self.untabled(page)).transpose()) {
                 Ok(Some(page)) => self.page = page.into_iter(),
                 Ok(None) => return None,
                 Err(error) => return Some(Err(raise_unplaced(&error))),
             }
         }
+    }
+}
+
+impl Rows {
+    /// Those that no table names by now.
+    fn untabled(&self, mut page: Vec<Value>) -> Result<Vec<Value>> {
+        let tabled = tabled(&self.session)?;
+        page.retain(|row| {
+            let text = |field: &str| row[field].as_str().unwrap_or_default();
+            !tabled.has(text("bucket"), text("key"))
+        });
+        Ok(page)
     }
 }

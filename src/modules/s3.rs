@@ -4,7 +4,7 @@ use futures::StreamExt;
 use rhai::{Array, Dynamic, ImmutableString};
 use serde_json::json;
 
-use super::targets::{DELETED, Targets, unreferenced};
+use super::targets::{DELETED, Targets, unreferenced, untabled};
 use super::transfers;
 use crate::clients::s3_list::Part;
 use crate::effects::{Asked, Change, Payload};
@@ -289,7 +289,7 @@ fn changes(ns: &mut Namespace) {
 
         /// Deletes objects: one URI, an array, or a stream as of `s3::list`, which is read as it is worked off. Each is
         /// put aside first (`[trash]` in the configuration), and left alone where it is not what was planned. What is
-        /// not there is gone. In the lake's buckets, what the catalogue refers to is refused. Gives back `deleted`,
+        /// not there is gone. In the lake's buckets, what the catalogue refers to is refused, and in any what an Iceberg table names. Gives back `deleted`,
         /// `gone`, `left`, `failed` (counts), `bytes`, `step`, and up to 1,000 `targets` with what came of each.
         ///
         /// ```rhai
@@ -301,7 +301,7 @@ fn changes(ns: &mut Namespace) {
         /// ```
         destroy fn delete(call, objects: Dynamic) -> "map"
             options as options {
-                /// Delete also what the catalogue refers to.
+                /// Delete also what the catalogue or a table refers to.
                 referenced: Bool = "false",
                 /// Take away only what this very run made: then a script that may write may do it.
                 own: Bool = "false",
@@ -313,7 +313,7 @@ fn changes(ns: &mut Namespace) {
                 if options.flag("referenced") {
                     call.changes(targets, &options)?
                 } else {
-                    call.changes(targets.map(|asked| unreferenced(call, asked?, &DELETED)), &options)?
+                    call.changes(targets.map(|asked| untabled(call, unreferenced(call, asked?, &DELETED)?, &DELETED)), &options)?
                 }
             }
     }

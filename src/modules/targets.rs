@@ -47,6 +47,22 @@ pub(super) fn unreferenced(call: &Call, asked: Asked, refusal: &Refusal) -> Resu
     Ok(asked)
 }
 
+/// Refuses an object that an Iceberg table names, in whatever bucket.
+pub(super) fn untabled(call: &Call, asked: Asked, refusal: &Refusal) -> Result<Asked> {
+    let Change::DeleteObject { at, .. } = &asked.change else {
+        return Ok(asked);
+    };
+    if super::orphans::tabled(call.session())?.has(&at.bucket, &at.key) {
+        return Err(Error::new(
+            Kind::Conflict,
+            format!("an Iceberg table names {at}: it is not {}", refusal.what),
+        )
+        .hint("`table delete` takes rows out of a table, `table expire` deletes the files that no snapshot reads any more")
+        .hint(refusal.all_the_same));
+    }
+    Ok(asked)
+}
+
 /// The objects that are to be deleted, as they come.
 pub(super) enum Targets<'a> {
     Some(&'a Lake, std::vec::IntoIter<Dynamic>, BTreeSet<ObjectRef>),

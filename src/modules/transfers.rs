@@ -6,7 +6,7 @@ use rhai::{Dynamic, ImmutableString};
 use serde_json::json;
 
 use super::paths::local;
-use super::targets::{Refusal, unreferenced};
+use super::targets::{Refusal, unreferenced, untabled};
 use crate::clients::s3_upload::{LARGEST_PART, SMALLEST_PART, part_size};
 use crate::effects::{Asked, Change, Facts};
 use crate::engine::call::Call;
@@ -298,7 +298,7 @@ fn moved(call: &Call, from: &str, to: &str, options: &Options) -> Result<Dynamic
     call.reads(&from.to_string())?;
     let mut asked = Asked::from(Change::delete(from.clone()));
     if !options.flag("referenced") {
-        asked = unreferenced(call, asked, &MOVED)?;
+        asked = untabled(call, unreferenced(call, asked, &MOVED)?, &MOVED)?;
     }
     let copy = Change::CopyObject {
         from: from.clone(),

@@ -83,6 +83,17 @@ mod named {
             Ok(read)
         }
 
+        /// The same as it is now: where a table has changed since it was read, it is read again.
+        pub fn table_names_now(&self) -> Result<Arc<Names>> {
+            let known = self.table_names()?;
+            let ways = self.warehouse()?;
+            if self.wait(known.are_current(&ways))? {
+                return Ok(known);
+            }
+            self.forget_tables();
+            self.table_names()
+        }
+
         /// Takes over what the tables name, as it was just read for something else.
         pub fn know_names(&self, read: &Arc<Names>) {
             self.tables().names = Some(Arc::clone(read));

@@ -11,7 +11,7 @@ use super::shelf::{Files, Shelf};
 use super::table::Table;
 use crate::clients::iceberg_folders::is_below;
 use crate::error::Result;
-use crate::lake::{Gathered, Lake, Seed};
+use crate::lake::{Gathered, Lake, ObjectRef, Seed};
 
 /// What is left over of snapshots.
 pub struct Leftover {
@@ -21,11 +21,18 @@ pub struct Leftover {
     pub counts: BTreeMap<&'static str, u64>,
     /// How many more there are that lie outside of the folders of the table, where others may have put them.
     pub outside: u64,
+    /// How many stay since something else than a table refers to them.
+    pub referenced: u64,
 }
 
 impl Table {
-    /// What is left over once these snapshots are forgotten. What any other snapshot reads is not.
-    pub async fn leftover(&self, lake: &Lake, going: &[i64]) -> Result<Leftover> {
+    /// What is left over once these snapshots are forgotten. What any other snapshot reads is not, nor what is `kept`.
+    pub async fn leftover(
+        &self,
+        lake: &Lake,
+        going: &[i64],
+        kept: impl Fn(&ObjectRef) -> bool,
+    ) -> Result<Leftover> {
         self.refuse_shared_files()?;
         let is_going = |id: i64| going.contains(&id);
         let (go, stay): (Vec<&Snapshot>, Vec<&Snapshot>) = self
@@ -49,6 +56,7 @@ impl Table {
         let stays = stays.into_set();
         let shelf = Shelf::new()?;
         let (mut counts, mut outside) = (BTreeMap::new(), HashSet::new());
+        let mut referenced = HashSet::new();
         let folders = self.folders(lake)?;
         let mut leave = |path: &str, part: Part| {
             let at = self.placed(lake, path)?;
@@ -57,6 +65,10 @@ impl Table {
             }
             if !folders.iter().any(|folder| is_below(&at, folder)) {
                 outside.insert(seed.of(&at.bucket).print(&at.key));
+                return Ok(());
+            }
+            if kept(&at) {
+                referenced.insert(seed.of(&at.bucket).print(&at.key));
                 return Ok(());
             }
             let (uri, what) = (at.to_string(), part.name());
@@ -71,6 +83,7 @@ impl Table {
         Ok(Leftover {
             counts,
             outside: outside.len() as u64,
+            referenced: referenced.len() as u64,
             files: Files::of(shelf),
         })
     }

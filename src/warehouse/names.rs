@@ -45,7 +45,7 @@ pub struct Names {
     read: Fingerprints,
     taken: Fingerprints,
     /// Where the metadata of each table was, by its name.
-    tables: BTreeMap<String, String>,
+    tables: BTreeMap<TableName, String>,
     since: Instant,
 }
 
@@ -88,7 +88,7 @@ impl Names {
             taken: taken.into_set(),
             tables: tables
                 .iter()
-                .map(|table| (table.name.to_string(), table.location.clone()))
+                .map(|table| (table.name.clone(), table.location.clone()))
                 .collect(),
             since,
         })
@@ -108,11 +108,16 @@ impl Names {
         self.since.elapsed()
     }
 
+    /// Whether the tables are still as they were: asked of the catalogue, which says where the metadata of each is.
+    pub async fn are_current(&self, ways: &Ways) -> Result<bool> {
+        Ok(self.are_of(&all(ways).await?))
+    }
+
     /// Whether the tables are still as they were.
     pub(super) fn are_of(&self, tables: &[Table]) -> bool {
         tables.len() == self.tables.len()
             && tables.iter().all(|table| {
-                let known = self.tables.get(&table.name.to_string());
+                let known = self.tables.get(&table.name);
                 known == Some(&table.location)
             })
     }
@@ -143,7 +148,7 @@ pub(super) async fn all(ways: &Ways) -> Result<Vec<Table>> {
     for _ in 0..TRIES {
         let opens = names
             .iter()
-            .map(async |name| Table::open(&ways.catalogue, &ways.s3, &TableName::of(name)?).await);
+            .map(async |name| Table::open(&ways.catalogue, &ways.s3, name).await);
         let opened: Result<Vec<Table>> = futures::stream::iter(opens)
             .buffered(AT_ONCE)
             .try_collect()

@@ -1,12 +1,12 @@
 //! Rows that are meant and that others say are theirs: nobody deletes those for one of them. What others say comes from the
 //! catalogue of items; a condition of theirs that cannot be read is an error, since what it means is not known.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt;
 
 use super::condition::Condition;
-use super::contents::{held, listed};
+use super::contents::{Live, held, listed};
 use super::table::Table;
 use super::touched::{Hit, Touched, origin};
 use crate::clients::iceberg::Rows;
@@ -69,41 +69,56 @@ impl Table {
         Ok(rows)
     }
 
-    /// Refuses where a file that was found is one that a snapshot brought, or was made of one.
+    /// Refuses where a file that was found is one that a snapshot brought, or was made of one; and where it is not known any
+    /// more which those are.
     async fn refuse_brought(&self, found: &Touched, snapshot: i64, claim: &Claim) -> Result<()> {
-        let brought = self.brought(snapshot).await?;
-        let is_theirs = |hit: &&Hit| {
-            brought.contains(hit.origin()) || hit.live.entry.snapshot_id == Some(snapshot)
-        };
+        let brought = self.brought(snapshot, claim).await?;
+        let is_theirs = |hit: &&Hit| brought.contains_key(hit.origin());
         let rows: u64 = found
             .hits
             .iter()
             .filter(is_theirs)
             .map(|hit| hit.rows)
             .sum();
-        match rows {
-            0 => Ok(()),
-            rows => Err(self.shared(rows, claim)),
+        if rows > 0 {
+            return Err(self.shared(rows, claim));
         }
+        let there: HashSet<&str> = found.live.iter().map(|live| origin(live.path())).collect();
+        let gone = brought
+            .into_iter()
+            .filter(|(path, _)| !there.contains(path.as_str()));
+        let gone: Vec<Live> = gone.map(|(_, live)| live).collect();
+        if gone.is_empty() || self.were_deleted(&gone).await? {
+            return Ok(());
+        }
+        let why = format!("files that snapshot {snapshot} brought were written anew since");
+        Err(untold(claim, &why))
     }
 
-    /// The files that a snapshot added, as they were called at first; none where it has expired.
-    async fn brought(&self, snapshot: i64) -> Result<HashSet<String>> {
+    /// The files that a snapshot added, by what they were called at first.
+    async fn brought(&self, snapshot: i64, claim: &Claim) -> Result<HashMap<String, Live>> {
         let Some(made) = self.metadata.snapshot_by_id(snapshot) else {
-            return Ok(HashSet::new());
+            let why = format!("{} has no snapshot {snapshot} any more", self.name);
+            return Err(untold(claim, &why));
         };
         let version = self.metadata.format_version();
         let mut manifests = listed(&self.s3, made, version).await?;
         manifests.retain(|listed| listed.added_snapshot_id == snapshot);
-        let mut paths = HashSet::new();
+        let mut brought = HashMap::new();
         let mut manifests = std::pin::pin!(held(&self.io, manifests));
         while let Some(held) = manifests.try_next().await? {
-            let added = held.manifest.entries().iter();
+            let entries = held.manifest.entries().iter();
             let added =
-                added.filter(|entry| entry.is_alive() && entry.snapshot_id == Some(snapshot));
-            paths.extend(added.map(|entry| origin(entry.file_path()).to_owned()));
+                entries.filter(|entry| entry.is_alive() && entry.snapshot_id == Some(snapshot));
+            brought.extend(added.map(|entry| {
+                let live = Live {
+                    entry: entry.clone(),
+                    manifest: 0,
+                };
+                (origin(entry.file_path()).to_owned(), live)
+            }));
         }
-        Ok(paths)
+        Ok(brought)
     }
 
     fn shared(&self, rows: u64, claim: &Claim) -> Error {
@@ -124,6 +139,15 @@ impl Table {
             "have one of the two mean fewer rows, or delete {by} first"
         ))
     }
+}
+
+fn untold(claim: &Claim, why: &str) -> Error {
+    let message = format!(
+        "it is not known which rows are those of {}: {why}",
+        claim.by
+    );
+    Error::new(Kind::Conflict, message)
+        .hint("give that item a dashi:iceberg_where instead of its dashi:iceberg_snapshot")
 }
 
 fn unread(claim: &Claim, error: &Error) -> Error {

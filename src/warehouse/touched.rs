@@ -32,6 +32,8 @@ pub(super) const MADE_OF: char = '~';
 pub struct Touched {
     pub(super) contents: Contents,
     pub(super) hits: Vec<Hit>,
+    /// All files that rows are read from.
+    pub(super) live: Vec<Live>,
     pub(super) condition: Option<Condition>,
     /// How many rows are meant.
     pub rows: u64,
@@ -127,6 +129,7 @@ impl Table {
             rows: hits.iter().map(|hit: &Hit| hit.rows).sum(),
             of_rows: all.iter().map(|live| live.entry.record_count()).sum(),
             hits,
+            live: all,
             condition,
             contents,
         })
@@ -211,7 +214,7 @@ impl Table {
     }
 
     /// Whether files were taken away by snapshots that do nothing else: none of their rows is anywhere any more.
-    async fn were_deleted(&self, files: &[Live]) -> Result<bool> {
+    pub(super) async fn were_deleted(&self, files: &[Live]) -> Result<bool> {
         let mut left: HashSet<&str> = files.iter().map(Live::path).collect();
         let deletes = self.history();
         let deletes = deletes.filter(|made| made.summary().operation == Operation::Delete);

@@ -18,6 +18,7 @@ pub(super) fn sweep() -> Sweep {
         since: "2026-11-01T00:00:00Z".parse().unwrap(),
         protect: Vec::new(),
         share: None,
+        tabled: crate::inventory::Tabled::default(),
         known_for: crate::inventory::KNOWN_FOR,
     }
 }
