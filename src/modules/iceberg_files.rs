@@ -1,6 +1,8 @@
 //! `iceberg::` — the files of tables that nobody needs any more: of snapshots that are to be forgotten, and of nobody at all.
 //! Which those are is `warehouse`'s to say.
 
+use std::collections::HashSet;
+
 use rhai::{Array, Dynamic, ImmutableString};
 use serde_json::{Value, json};
 
@@ -125,7 +127,7 @@ fn expire(call: &Call, name: &TableName, ids: Vec<i64>, options: &Options) -> Re
     let metadata = &found["metadata"];
     // What is carried out is looked at again in its turn.
     if call.session().gate().is_planning() {
-        refuse_unfit(name, metadata, &ids)?;
+        refuse_unfit(call, name, metadata, &ids)?;
     }
     files::check_all(call)?;
     let change = TableSnapshots {
@@ -154,12 +156,19 @@ fn expire(call: &Call, name: &TableName, ids: Vec<i64>, options: &Options) -> Re
     })
 }
 
-/// Refuses snapshots that are not there, or that a branch or a tag points to.
-fn refuse_unfit(name: &TableName, metadata: &Value, ids: &[i64]) -> Result<()> {
+/// Refuses snapshots that are not there, and that this run has not expired itself, and those that a branch or a tag points to.
+fn refuse_unfit(call: &Call, name: &TableName, metadata: &Value, ids: &[i64]) -> Result<()> {
     let all = metadata["snapshots"].as_array().into_iter().flatten();
-    let known: Vec<i64> = all
-        .filter_map(|made| made["snapshot-id"].as_i64())
-        .collect();
+    let ids_of = all.filter_map(|made| made["snapshot-id"].as_i64());
+    let mut known: HashSet<i64> = ids_of.collect();
+    call.session().gate().with_ledger(|ledger| {
+        ledger.rows(true, |row| {
+            if let Change::TableSnapshots(own) = row.change {
+                known.extend(own.snapshots);
+            }
+            Ok(())
+        })
+    })?;
     if let Some(strange) = ids.iter().find(|id| !known.contains(id)) {
         return Err(name.no_snapshot(*strange));
     }
