@@ -38,6 +38,6 @@ pub use referenced::{Granularity, Referenced, Wanted};
 pub use rows::{OtherRows, TableRows};
 pub use summary::{Count, Summary};
 #[cfg(feature = "iceberg")]
-pub(crate) use summary::{ORPHANS, RESOLVED};
+pub(crate) use summary::{RESOLVED, too_many};
 pub use sweep::{Judge, Reason, Sweep, Tabled};
 pub use verdict::Verdict;

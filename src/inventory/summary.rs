@@ -25,7 +25,7 @@ const OWN: &str = ".dashi-";
 pub(crate) const RESOLVED: u64 = 99;
 
 /// Of a bucket's objects and bytes, so many percent at most may be orphans.
-pub(crate) const ORPHANS: u64 = 20;
+const ORPHANS: u64 = 20;
 
 /// A count of objects, with their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,16 +224,28 @@ impl Summary {
                 self.references, self.resolved
             ));
         }
-        for (part, whole, what) in [
-            (orphans.objects, all.objects, "objects"),
-            (orphans.bytes, all.bytes, "bytes"),
-        ] {
-            if u128::from(part) * 100 > u128::from(whole) * u128::from(ORPHANS) {
-                guards.push(format!(
-                    "{part} of {whole} {what} of {bucket} would go, more than {ORPHANS} %"
-                ));
-            }
-        }
+        guards.extend(too_many(orphans, all, "objects", &bucket));
         guards
     }
+}
+
+/// That more would go of a whole than looks right, by number and by size. `things` is what they are, `of` what is whole.
+pub(crate) fn too_many(
+    part: Count,
+    whole: Count,
+    things: &str,
+    of: &str,
+) -> impl Iterator<Item = String> {
+    let shares = [
+        (part.objects, whole.objects, things),
+        (part.bytes, whole.bytes, "bytes"),
+    ];
+    shares
+        .into_iter()
+        .filter(|(part, whole, _)| {
+            u128::from(*part) * 100 > u128::from(*whole) * u128::from(ORPHANS)
+        })
+        .map(move |(part, whole, what)| {
+            format!("{part} of {whole} {what} of {of} would go, more than {ORPHANS} %")
+        })
 }

@@ -206,14 +206,20 @@ fn delete(call: &Call, table: &str, rows: Rows, options: &Options) -> Result<Dyn
     if answer.is_unit() {
         return Ok(from_json(json!({"table": name.to_string(), "rows": 0})));
     }
-    if let Some(mut left) = answer.clone().try_cast::<rhai::Map>()
-        && left.contains_key("left")
-    {
-        left.insert("table".into(), name.to_string().into());
+    if let Some(mut left) = left_alone(&answer, &name) {
         left.insert("rows".into(), Dynamic::ZERO);
         return Ok(Dynamic::from_map(left));
     }
     Ok(answer)
+}
+
+/// What a change of a table that was left alone gave back, with the table: `step`, `left` (why).
+pub(super) fn left_alone(answer: &Dynamic, name: &TableName) -> Option<rhai::Map> {
+    let mut map = answer.clone().try_cast::<rhai::Map>()?;
+    map.contains_key("left").then(|| {
+        map.insert("table".into(), name.to_string().into());
+        map
+    })
 }
 
 pub(super) fn snapshot_id(text: &str) -> Result<i64> {

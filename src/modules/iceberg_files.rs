@@ -16,7 +16,7 @@ use crate::engine::registry::{Namespace, native};
 use crate::engine::value::from_json;
 use crate::error::{Error, Kind, Result};
 
-use super::iceberg::{snapshot_id, uuid};
+use super::iceberg::{left_alone, snapshot_id, uuid};
 
 pub(super) fn add(ns: &mut Namespace) {
     native! { ns,
@@ -136,23 +136,14 @@ fn expire(call: &Call, name: &TableName, ids: Vec<i64>, options: &Options) -> Re
         snapshots: ids,
     };
     let answer = call.change(Change::TableSnapshots(change), options)?;
-    let left = answer
-        .read_lock::<rhai::Map>()
-        .and_then(|map| map.get("left").cloned());
-    Ok(match left {
-        Some(why) => {
-            let mut map = rhai::Map::new();
-            map.insert("table".into(), name.to_string().into());
-            map.insert("snapshots".into(), Dynamic::from_array(Array::new()));
-            map.insert("left".into(), why);
-            let step = answer
-                .read_lock::<rhai::Map>()
-                .and_then(|map| map.get("step").cloned());
-            map.insert("step".into(), step.unwrap_or_default());
-            Dynamic::from_map(map)
-        }
-        None if answer.is_unit() => from_json(nothing),
-        None => answer,
+    if let Some(mut left) = left_alone(&answer, name) {
+        left.insert("snapshots".into(), Dynamic::from_array(Array::new()));
+        return Ok(Dynamic::from_map(left));
+    }
+    Ok(if answer.is_unit() {
+        from_json(nothing)
+    } else {
+        answer
     })
 }
 
@@ -201,11 +192,11 @@ mod files {
     use crate::engine::raise::{Raised, raise_unplaced};
     use crate::engine::stream::Stream;
     use crate::engine::value::from_json;
-    use crate::error::{Error, Kind, Result};
+    use crate::error::{Error, Result};
     use crate::inventory::store_clock;
     use crate::lake::{ObjectRef, Role};
-    use crate::modules::orphans::kept_prefixes;
-    use crate::warehouse::{self, Care, Files, Summary, Table};
+    use crate::modules::orphans::{kept_prefixes, refuse_guarded};
+    use crate::warehouse::{self, Care, Files, Table};
 
     /// What deletes other objects than files of tables is told.
     const NOT_BELOW: &str = "iceberg::delete_files takes rows of iceberg::expirable and iceberg::orphans; s3::delete deletes other objects";
@@ -295,7 +286,12 @@ mod files {
             warehouse::orphans(&ways, &care).await
         })?;
         if session.gate().may_destroy() && !session.gate().is_judged() {
-            refuse_guarded(&found.summary, options.int("expect_delete"))?;
+            let summary = &found.summary;
+            refuse_guarded(
+                ("files of tables", "the tables"),
+                (summary.all.orphan.objects, &summary.guards),
+                options.int("expect_delete"),
+            )?;
         }
         session.know_names(&found.names);
         let account = serde_json::to_value(&found.summary);
@@ -317,34 +313,6 @@ mod files {
             map.insert(name.into(), stream);
         }
         map
-    }
-
-    /// Stops a run that would change something where anything speaks against it, unless the exact count was said.
-    fn refuse_guarded(summary: &Summary, expected: Option<i64>) -> Result<()> {
-        let count = summary.all.orphan.objects;
-        match expected {
-            Some(expected) if u64::try_from(expected) == Ok(count) => Ok(()),
-            Some(expected) => {
-                let message = format!(
-                    "{count} files of tables are orphans, and {expected} were expected: nothing was deleted"
-                );
-                Err(Error::new(Kind::Conflict, message).hint("look at them again, without --apply"))
-            }
-            None if summary.guards.is_empty() => Ok(()),
-            None => {
-                let error = Error::new(
-                    Kind::Conflict,
-                    "nothing of the tables was deleted: what was found does not look right",
-                );
-                let error = summary
-                    .guards
-                    .iter()
-                    .fold(error, |error, guard| error.cause(guard.clone()));
-                Err(error.hint(format!(
-                    "look at it without --apply; if it is all meant to go: --expect-delete {count}"
-                )))
-            }
-        }
     }
 
     /// The deletion of a file in a table's folder; refuses what is in none. A bucket that is not the lake's may take nothing

@@ -166,6 +166,9 @@ fn keep_tabled(session: &Session, found: &mut Belongings) -> Result<()> {
         let by = by.to_owned();
         found.kept.push(Kept { object, by });
     }
+    found
+        .kept
+        .sort_by(|one, other| one.object.uri.cmp(&other.object.uri));
     Ok(())
 }
 

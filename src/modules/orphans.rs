@@ -13,7 +13,7 @@ use crate::engine::stream::Stream;
 use crate::engine::value::from_json;
 use crate::error::{Error, Kind, Result, nearest};
 use crate::inventory::{
-    Granularity, KNOWN_FOR, Orphans, Reading, Services, Summary, Sweep, Tabled, Verdict,
+    Granularity, KNOWN_FOR, Orphans, Reading, Services, Sweep, Tabled, Verdict,
 };
 #[cfg(feature = "iceberg")]
 use crate::lake::ObjectRef;
@@ -33,7 +33,13 @@ pub(super) fn find(call: &Call, options: &Options) -> Result<Dynamic> {
     let sweep = sweep(call, &bucket, options)?;
     let found = call.wait(Orphans::find(&services, sweep))?;
     if session.gate().may_destroy() && !session.gate().is_judged() {
-        refuse_guarded(&found.summary, options.int("expect_delete"))?;
+        let summary = &found.summary;
+        let of = format!("'{}'", summary.bucket);
+        refuse_guarded(
+            (&format!("objects of {of}"), &of),
+            (summary.orphans().objects, &summary.guards),
+            options.int("expect_delete"),
+        )?;
     }
     // What is deleted is held against the same references.
     session.know(found.referenced());
@@ -230,33 +236,34 @@ fn role(lake: &Lake, bucket: &str) -> Result<Role> {
     }
 }
 
-/// Stops a run that would change something where anything speaks against it, unless the exact count was said.
-fn refuse_guarded(summary: &Summary, expected: Option<i64>) -> Result<()> {
-    let count = summary.orphans().objects;
+/// Stops a run that would change something where anything speaks against it, unless the exact count was said. `things` are the
+/// orphans, as in `objects of 'landing'`, `of` is what is whole.
+pub(super) fn refuse_guarded(
+    (things, of): (&str, &str),
+    (count, guards): (u64, &[String]),
+    expected: Option<i64>,
+) -> Result<()> {
     if let Some(expected) = expected {
         if u64::try_from(expected) == Ok(count) {
             return Ok(());
         }
         return Err(Error::new(
             Kind::Conflict,
-            format!("{count} objects of '{}' are orphans, and {expected} were expected: nothing was deleted", summary.bucket),
+            format!(
+                "{count} {things} are orphans, and {expected} were expected: nothing was deleted"
+            ),
         )
         .hint("look at them again, without --apply"));
     }
-    if summary.guards.is_empty() {
+    if guards.is_empty() {
         return Ok(());
     }
-    let error = Error::new(
-        Kind::Conflict,
-        format!(
-            "nothing of '{}' was deleted: what was found does not look right",
-            summary.bucket
-        ),
-    );
-    let error = summary
-        .guards
+    let message = format!("nothing of {of} was deleted: what was found does not look right");
+    let error = guards
         .iter()
-        .fold(error, |error, guard| error.cause(guard.clone()));
+        .fold(Error::new(Kind::Conflict, message), |error, guard| {
+            error.cause(guard.clone())
+        });
     Err(error.hint(format!(
         "look at it without --apply; if it is all meant to go: --expect-delete {count}"
     )))

@@ -85,12 +85,14 @@ mod named {
 
         /// The same as it is now: where a table has changed since it was read, it is read again.
         pub fn table_names_now(&self) -> Result<Arc<Names>> {
-            let known = self.table_names()?;
-            let ways = self.warehouse()?;
-            if self.wait(known.are_current(&ways))? {
-                return Ok(known);
+            let known = self.tables().names.clone();
+            if let Some(known) = known {
+                let ways = self.warehouse()?;
+                if self.wait(known.are_current(&ways))? {
+                    return Ok(known);
+                }
+                self.forget_tables();
             }
-            self.forget_tables();
             self.table_names()
         }
 

@@ -17,13 +17,11 @@ use super::table::Table;
 use crate::clients::iceberg_folders::is_below;
 use crate::clients::s3_list::{Listed, Part};
 use crate::error::Result;
-use crate::inventory::{Count, ORPHANS, RESOLVED};
+use crate::inventory::{Count, RESOLVED, too_many};
 use crate::lake::{ObjectRef, PrefixRef};
 
 /// So many of the orphans are told by name.
 const SAMPLES: usize = 5;
-/// What the program itself keeps in a bucket.
-const OWN: &str = ".dashi-";
 
 /// What a table without a catalogue is found by.
 const HINT: &str = "version-hint.text";
@@ -284,8 +282,7 @@ impl<'a> Sweep<'a> {
 /// the folder of a partition. A name that ends in a slash is a folder's.
 fn is_hidden(below: &str) -> bool {
     let is_theirs = |part: &str| part.starts_with(['.', '_']) && !part.contains('=');
-    let is_own = below.starts_with(OWN) || below.ends_with(HINT);
-    is_own || below.ends_with('/') || below.split('/').any(is_theirs)
+    below.ends_with(HINT) || below.ends_with('/') || below.split('/').any(is_theirs)
 }
 
 /// What speaks against deleting anything.
@@ -305,16 +302,7 @@ fn guards(summary: &Summary) -> Vec<String> {
     for count in [all.named, all.kept, all.young, orphan] {
         whole += count;
     }
-    for (part, of, what) in [
-        (orphan.objects, whole.objects, "files"),
-        (orphan.bytes, whole.bytes, "bytes"),
-    ] {
-        if u128::from(part) * 100 > u128::from(of) * u128::from(ORPHANS) {
-            guards.push(format!(
-                "{part} of {of} {what} of the tables would go, more than {ORPHANS} %"
-            ));
-        }
-    }
+    guards.extend(too_many(orphan, whole, "files", "the tables"));
     guards
 }
 
