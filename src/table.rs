@@ -1,5 +1,6 @@
 //! Tables for people: which columns a list of records has, how wide they may be, and how one record is laid out.
-//! An id is never cut: other text wraps, and where even that does not fit the line runs over.
+//! An id is never cut: other text wraps, and where even that does not fit the line runs over. Where a row would take more than
+//! two lines of the terminal, each record stands by itself, a line for each field.
 
 use std::collections::BTreeSet;
 
@@ -43,6 +44,8 @@ pub struct Table {
     width: Option<usize>,
     coloured: bool,
     begun: bool,
+    /// Whether a row is too wide to be one.
+    stacked: bool,
     /// Fields that hold lists or maps, and got no column.
     left_out: Vec<String>,
 }
@@ -57,6 +60,7 @@ impl Table {
             width,
             coloured,
             begun: false,
+            stacked: false,
             left_out: Vec::new(),
         }
     }
@@ -87,14 +91,30 @@ impl Table {
             *width = (*width).max(*before);
         }
         self.widths = natural;
-        let header = (!std::mem::replace(&mut self.begun, true)).then_some(header);
+        let is_first = !std::mem::replace(&mut self.begun, true);
         let layout = Layout {
             columns: &self.columns,
             widths: &self.widths,
             width: self.width,
             coloured: self.coloured,
         };
-        layout.draw(header.as_deref(), &cells)
+        if is_first {
+            self.stacked = layout.is_too_wide(&header, &cells);
+        }
+        if self.stacked {
+            return self.stack(rows, is_first);
+        }
+        layout.draw(is_first.then_some(&header), &cells)
+    }
+
+    /// Each record by itself, with an empty line between two.
+    fn stack(&self, rows: &[Value], is_first: bool) -> String {
+        let records: Vec<String> = rows
+            .iter()
+            .map(|row| record(row, &self.columns, self.width, self.coloured))
+            .collect();
+        let before = if is_first { "" } else { "\n" };
+        format!("{before}{}", records.join("\n"))
     }
 }
 
@@ -140,9 +160,25 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    fn draw(&self, header: Option<&[String]>, cells: &[Vec<String>]) -> String {
+    /// Whether a row would take more than two lines of the terminal, however it is wrapped.
+    fn is_too_wide(&self, header: &[String], cells: &[Vec<String>]) -> bool {
+        let Some(terminal) = self.width else {
+            return false;
+        };
+        let rows: Vec<&[String]> = std::iter::once(header)
+            .chain(cells.iter().map(Vec::as_slice))
+            .collect();
+        let mut widths = self.widths.to_vec();
+        for (column, width) in fit(self.widths, self.columns, &rows, terminal) {
+            widths[column] = width;
+        }
+        total(&widths) > 2 * terminal
+    }
+
+    fn draw(&self, header: Option<&Vec<String>>, cells: &[Vec<String>]) -> String {
         let rows: Vec<&[String]> = header
             .into_iter()
+            .map(Vec::as_slice)
             .chain(cells.iter().map(Vec::as_slice))
             .collect();
         let fits = self
@@ -167,7 +203,7 @@ impl Layout<'_> {
             drawn.with(Modify::new(Columns::one(column)).with(Width::wrap(width).keep_words(true)));
         }
         if self.coloured {
-            self.colour(&mut drawn, header, cells);
+            self.colour(&mut drawn, header.is_some(), cells);
         }
         drawn
             .to_string()
@@ -177,14 +213,13 @@ impl Layout<'_> {
     }
 
     /// Bold headings, and states in the colour of what they mean.
-    fn colour(&self, drawn: &mut tabled::Table, header: Option<&[String]>, cells: &[Vec<String>]) {
-        match header {
-            Some(_) => drawn.with(Modify::new(Rows::first()).with(Color::BOLD)),
-            None if self.columns.first().is_some_and(|column| column == "field") => {
-                drawn.with(Modify::new(Columns::first()).with(Color::BOLD))
-            }
-            None => drawn,
-        };
+    fn colour(&self, drawn: &mut tabled::Table, has_header: bool, cells: &[Vec<String>]) {
+        let is_record = self.columns.first().is_some_and(|column| column == "field");
+        if has_header {
+            drawn.with(Modify::new(Rows::first()).with(Color::BOLD));
+        } else if is_record {
+            drawn.with(Modify::new(Columns::first()).with(Color::BOLD));
+        }
         let states = self
             .columns
             .iter()
@@ -193,7 +228,7 @@ impl Layout<'_> {
         for (row, cells) in cells.iter().enumerate() {
             if let Some(color) = state_colour(&cells[column]) {
                 drawn.with(
-                    Modify::new(Cell::new(row + usize::from(header.is_some()), column)).with(color),
+                    Modify::new(Cell::new(row + usize::from(has_header), column)).with(color),
                 );
             }
         }
@@ -238,7 +273,6 @@ fn fit(
     let narrowest: Vec<usize> = (0..columns.len())
         .map(|column| longest_word(rows, column).max(NARROWEST))
         .collect();
-    let total = |widths: &[usize]| widths.iter().map(|width| width + 2).sum::<usize>();
     while total(&widths) > terminal {
         let widest = (0..widths.len())
             .filter(|column| {
@@ -255,6 +289,11 @@ fn fit(
         .filter(|column| widths[*column] < natural[*column])
         .map(|column| (column, widths[column]))
         .collect()
+}
+
+/// How wide a row of such columns is.
+fn total(widths: &[usize]) -> usize {
+    widths.iter().map(|width| width + 2).sum()
 }
 
 fn longest_word(rows: &[&[String]], column: usize) -> usize {
@@ -388,6 +427,22 @@ mod tests {
             draw(&rows, &[], None, false),
             "ID  TITLE\na   \\u{1b}[31mred\\u{7}\n"
         );
+    }
+
+    #[test]
+    fn what_would_take_more_than_two_lines_stands_record_by_record() {
+        let row = |value: &str| -> Value {
+            let fields = (0..9).map(|n| (format!("field_{n}"), json!(format!("{value} {n}"))));
+            Value::Object(fields.collect())
+        };
+        let rows = [row("a"), row("b")];
+        assert!(draw(&rows, &[], Some(60), false).starts_with("FIELD 0  FIELD 1"));
+        let mut table = Table::new(&[], Some(40), false);
+        let drawn = table.draw(&rows) + &table.draw(&rows[..1]);
+        assert!(drawn.starts_with("field_0  a 0\nfield_1  a 1\n"), "{drawn}");
+        assert_eq!(drawn.matches("\n\nfield_0  ").count(), 2, "{drawn}");
+        assert_eq!(drawn.lines().count(), 9 * 3 + 2, "{drawn}");
+        assert!(draw(&rows, &[], None, false).starts_with("FIELD 0  FIELD 1"));
     }
 
     #[test]
