@@ -101,6 +101,31 @@ on_both_lakes! {
 
 /// A runbook of sixty lines, with an open bracket at many of their ends.
 #[test]
+fn members_are_completed_wherever_the_value_can_be_told() {
+    let operator = Operator::in_context("sandbox");
+    let tmux = operator.in_tmux(&[]);
+    tmux.expect("> ", 1);
+    tmux.entry("let items = [#{title: \"a\", size_of_it: 1}]; let all = #{inner: items};");
+    for (typed, whole) in [
+        ("items[0].si", "items[0].size_of_it"),
+        ("items.map(|it| it.ti", "items.map(|it| it.title"),
+        (
+            "for each in all.inner.filter(|x| true) { each.ti",
+            "{ each.title",
+        ),
+        ("[2, 1].sorted_", "[2, 1].sorted_by("),
+        ("stac::items(\"x\").filter(|x| true).chu", ".chunks("),
+        ("\"a,b\".split(\",\").sorted_", "(\",\").sorted_by("),
+        ("items.filter(|x| true).group_", "group_by("),
+    ] {
+        tmux.type_text(typed);
+        tmux.press(&["Tab"]);
+        tmux.expect(whole, 1);
+        tmux.press(&["C-u"]);
+    }
+}
+
+#[test]
 fn the_files_that_can_be_loaded_are_completed() {
     let operator = Operator::in_context("sandbox");
     operator.work_file("books/sweep.rhai", "let swept = 41;");

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use rhai::{Dynamic, Map};
-
 use super::command;
-use super::cursor::{Argument, Place, Receiver, at_end};
+use super::cursor::{Argument, Place, at_end};
+use super::guess::Guess;
+use super::receiver::Receiver;
 use super::shell::Shell;
 use super::tokens::pieces;
-use super::vocabulary::Vocabulary;
 
 /// Words of the language that begin something.
 const KEYWORDS: [&str; 21] = [
@@ -118,37 +117,16 @@ fn qualified(shell: &Shell, root: &str) -> Vec<Candidate> {
 }
 
 fn members(shell: &Shell, receiver: &Receiver) -> Vec<Candidate> {
-    let kind = match receiver {
-        Receiver::Path(path) => {
-            let Some(value) = value(shell, path) else {
-                return Vec::new();
-            };
-            let fields = value
-                .read_lock::<Map>()
-                .map(|map| map.keys().map(ToString::to_string).collect::<Vec<_>>());
-            let fields = fields
-                .unwrap_or_default()
-                .into_iter()
-                .filter(|name| is_property(name));
-            let fields = fields.map(|name| Candidate::new(name, ""));
-            return fields.chain(methods(shell, value.type_id())).collect();
-        }
-        Receiver::Call(function) => {
-            let known = shell
-                .started
-                .engine
-                .registry
-                .functions()
-                .find(|known| known.path == *function);
-            known.and_then(|known| {
-                Vocabulary::kind(known.returns.split(' ').next().unwrap_or_default())
-            })
-        }
-        Receiver::Text => Vocabulary::kind("string"),
-        Receiver::Unknown => None,
-    };
-    kind.map(|kind| methods(shell, kind).collect())
-        .unwrap_or_default()
+    let guess = Guess::of(shell, receiver);
+    let properties = guess.properties().into_iter();
+    let properties = properties
+        .filter(|name| is_property(name))
+        .map(|name| Candidate::new(name, ""));
+    let methods = guess
+        .kind()
+        .into_iter()
+        .flat_map(|kind| methods(shell, kind));
+    properties.chain(methods).collect()
 }
 
 fn methods(shell: &Shell, kind: std::any::TypeId) -> impl Iterator<Item = Candidate> {
@@ -164,18 +142,6 @@ fn is_property(name: &str) -> bool {
         && name
             .chars()
             .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-}
-
-/// The value of a variable, or of a property in it.
-fn value(shell: &Shell, path: &[String]) -> Option<Dynamic> {
-    let (name, properties) = path.split_first()?;
-    let mut value = shell.scope.get(name)?.clone();
-    for property in properties {
-        value = value
-            .read_lock::<Map>()
-            .and_then(|map| map.get(property.as_str()).cloned())?;
-    }
-    Some(value)
 }
 
 fn options(shell: &Shell, function: &str) -> Vec<Candidate> {

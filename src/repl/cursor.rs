@@ -3,6 +3,7 @@
 
 use rhai::Token;
 
+use super::receiver::Receiver;
 use super::tokens::Piece;
 
 /// What is being typed, and what was typed of it.
@@ -18,19 +19,6 @@ pub(super) enum Place {
     Option(String),
     /// A text that is an argument of a function.
     Text(Argument),
-}
-
-/// The value before a dot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Receiver {
-    /// A variable, and properties of it.
-    Path(Vec<String>),
-    /// What a function gives back.
-    Call(String),
-    /// A literal text.
-    Text,
-    /// Nobody knows.
-    Unknown,
 }
 
 /// An argument of a function.
@@ -69,7 +57,7 @@ fn place(text: &str, before: &[Piece]) -> Place {
         Token::DoubleColon => rest
             .last()
             .map_or(Place::Name, |root| Place::Qualified(word(text, root))),
-        Token::Period | Token::Elvis => Place::Member(receiver(text, rest)),
+        Token::Period | Token::Elvis => Place::Member(Receiver::at_end(text, rest)),
         Token::MapStart | Token::Comma => match open_map(before) {
             Some(map) => open_call(text, &before[..map])
                 .map_or(Place::Name, |argument| Place::Option(argument.function)),
@@ -165,47 +153,6 @@ fn callee(text: &str, pieces: &[Piece]) -> Option<String> {
     }
 }
 
-fn receiver(text: &str, pieces: &[Piece]) -> Receiver {
-    let Some(last) = pieces.last() else {
-        return Receiver::Unknown;
-    };
-    if last.token == Token::RightParen {
-        let Some(open) = matching(pieces) else {
-            return Receiver::Unknown;
-        };
-        return callee(text, &pieces[..open]).map_or(Receiver::Unknown, Receiver::Call);
-    }
-    if matches!(last.token, Token::StringConstant(_)) {
-        return Receiver::Text;
-    }
-    let mut path = Vec::new();
-    for (at, piece) in pieces.iter().enumerate().rev() {
-        let is_name = path.len() * 2 == pieces.len() - 1 - at;
-        match (is_name, &piece.token) {
-            (true, _) if is_word(text, piece) => path.push(word(text, piece)),
-            (false, Token::Period | Token::Elvis) => {}
-            (false, Token::DoubleColon) | (true, _) => return Receiver::Unknown,
-            (false, _) => break,
-        }
-    }
-    path.reverse();
-    Receiver::Path(path)
-}
-
-/// The bracket that the last one closes.
-fn matching(pieces: &[Piece]) -> Option<usize> {
-    let mut depth = 0_usize;
-    for (at, piece) in pieces.iter().enumerate().rev() {
-        match piece.token {
-            Token::RightParen => depth += 1,
-            Token::LeftParen if depth == 1 => return Some(at),
-            Token::LeftParen => depth -= 1,
-            _ => {}
-        }
-    }
-    None
-}
-
 fn literal(piece: &Piece) -> Option<String> {
     match &piece.token {
         Token::StringConstant(text) => Some(text.to_string()),
@@ -219,12 +166,14 @@ fn is_open_text(text: &str, piece: &Piece) -> bool {
     matches!(piece.token, Token::LexError(_)) && written.starts_with(['"', '`'])
 }
 
-fn is_word(text: &str, piece: &Piece) -> bool {
+/// Whether a piece is a name.
+pub(super) fn is_word(text: &str, piece: &Piece) -> bool {
     let first = text[piece.start..piece.end].chars().next();
     first.is_some_and(|letter| letter.is_alphabetic() || letter == '_')
 }
 
-fn word(text: &str, piece: &Piece) -> String {
+/// A piece as it is written.
+pub(super) fn word(text: &str, piece: &Piece) -> String {
     text[piece.start..piece.end].to_owned()
 }
 
@@ -241,11 +190,7 @@ mod tests {
 
     #[test]
     fn what_is_typed_is_told_from_what_stands_before_it() {
-        let path = |names: &[&str]| {
-            Place::Member(Receiver::Path(
-                names.iter().map(ToString::to_string).collect(),
-            ))
-        };
+        let member = |value: &str| Place::Member(Receiver::at_end(value, &pieces(value)));
         let text = |function: &str, index, before: &[Option<&str>]| {
             let before = before.iter().map(|text| text.map(str::to_owned)).collect();
             Place::Text(Argument {
@@ -260,16 +205,12 @@ mod tests {
             ("let x = sta", "sta", Place::Name),
             ("stac::it", "it", Place::Qualified("stac".to_owned())),
             ("s3::", "", Place::Qualified("s3".to_owned())),
-            ("item.prop", "prop", path(&["item"])),
-            ("f(item.properties.", "", path(&["item", "properties"])),
-            ("_.", "", path(&["_"])),
-            (
-                "stac::items(\"a\").ta",
-                "ta",
-                Place::Member(Receiver::Call("stac::items".to_owned())),
-            ),
-            ("\"a\".", "", Place::Member(Receiver::Text)),
-            ("(1 + 2).", "", Place::Member(Receiver::Unknown)),
+            ("item.prop", "prop", member("item")),
+            ("f(item.properties.", "", member("item.properties")),
+            ("_.", "", member("_")),
+            ("stac::items(\"a\").ta", "ta", member("stac::items(\"a\")")),
+            ("\"a\".", "", member("\"a\"")),
+            ("(1 + 2).", "", member("(1 + 2)")),
             (
                 "s3::list(\"s3://a\", #{",
                 "",
