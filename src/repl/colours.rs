@@ -3,7 +3,7 @@
 use rhai::Token;
 
 use super::shell::Shell;
-use super::tokens::{Piece, pieces};
+use crate::script::tokens::{Piece, pieces};
 
 const TEXT: &str = "32";
 const NUMBER: &str = "33";

@@ -8,7 +8,7 @@ use super::cursor::{Argument, Place, at_end};
 use super::guess::Guess;
 use super::receiver::Receiver;
 use super::shell::Shell;
-use super::tokens::pieces;
+use crate::script::tokens::pieces;
 
 /// Words of the language that begin something.
 const KEYWORDS: [&str; 21] = [

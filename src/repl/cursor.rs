@@ -4,7 +4,7 @@
 use rhai::Token;
 
 use super::receiver::Receiver;
-use super::tokens::Piece;
+use crate::script::tokens::Piece;
 
 /// What is being typed, and what was typed of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,8 +179,8 @@ pub(super) fn word(text: &str, piece: &Piece) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tokens::pieces;
     use super::*;
+    use crate::script::tokens::pieces;
 
     fn at(text: &str) -> (String, Place) {
         let pieces = pieces(text);

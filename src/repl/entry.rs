@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rhai::{AST, ASTNode, Engine, Expr, LexError, ParseErrorType, Position, Scope, Stmt, Token};
 
-use super::tokens::{Piece, pieces};
+use crate::script::tokens::{Piece, pieces};
 use crate::sources::line_and_column;
 
 /// The name by which the last result goes.

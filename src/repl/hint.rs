@@ -2,7 +2,7 @@
 
 use super::cursor::call_around;
 use super::shell::Shell;
-use super::tokens::pieces;
+use crate::script::tokens::pieces;
 
 /// What helps with the end of a text.
 pub(super) fn hint(shell: &Shell, text: &str) -> Option<String> {

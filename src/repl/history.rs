@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use rhai::Token;
 use serde::{Deserialize, Serialize};
 
-use super::tokens::{Piece, pieces};
 use crate::config::Environment;
 use crate::error::{Error, Result};
+use crate::script::tokens::{Piece, pieces};
 use crate::session::Session;
 
 /// So many entries are kept.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use rhai::Token;
 
 use super::entry::{Import, last_results};
-use super::tokens::{Piece, pieces};
 use crate::effects::Effect;
+use crate::script::tokens::{Piece, pieces};
 
 /// An entry that went well.
 #[derive(Debug, Clone)]

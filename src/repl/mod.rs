@@ -19,7 +19,6 @@ mod pass;
 mod receiver;
 mod result;
 mod shell;
-mod tokens;
 mod vocabulary;
 
 use std::cell::RefCell;

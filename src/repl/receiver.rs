@@ -4,7 +4,7 @@
 use rhai::Token;
 
 use super::cursor::{is_word, word};
-use super::tokens::Piece;
+use crate::script::tokens::Piece;
 
 /// A value as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,8 +216,8 @@ enum Part {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tokens::pieces;
     use super::*;
+    use crate::script::tokens::pieces;
 
     /// A value in few letters: `x.y.f()[]`.
     fn told(receiver: &Receiver) -> String {

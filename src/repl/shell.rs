@@ -23,9 +23,10 @@ use crate::host::passes::{Caller, Passes};
 use crate::host::{Host, Started};
 use crate::output::Console;
 use crate::script::check::{check_parsed, with_excerpt};
-use crate::script::parse::{syntax, without_shebang};
+use crate::script::parse::without_shebang;
 use crate::script::program::Program;
 use crate::script::reach::reach;
+use crate::script::syntax::{Parsed, syntax};
 use crate::session::Session;
 
 /// The name of what is typed, in positions.
@@ -296,7 +297,12 @@ impl Shell {
                 ParseErrorType::VariableUndefined(name) => Some(name.clone()),
                 _ => None,
             };
-            let error = syntax(&self.started.engine, error, SOURCE);
+            let parsed = Parsed {
+                source: SOURCE,
+                text,
+                before,
+            };
+            let error = syntax(&self.started.engine, error, &parsed);
             match unknown {
                 Some(name) => self.unknown_variable(error, &name),
                 None => error,

@@ -2,16 +2,15 @@
 //! sent. Unknown functions, wrong argument counts, unknown option keys, effects beyond the header; unknown variables
 //! and modules are found by the parser in strict mode.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Ident, Position, Stmt};
 
-use super::arity::{Arities, arities, functions_of, global_functions, wrong_arity};
+use super::arity::{Arities, Takes, arities, counted, functions_of, global_functions, wrong_arity};
 pub use super::checked::Checked;
 use super::fields::fields_read;
 use super::hidden_look::hidden_looks;
 use super::idle::idle;
-use super::literal::{literal, literal_kind, says_own};
+use super::imported::{Imported, Imports, imports};
+use super::literal::{literal_kind, says_own};
 use super::own_chain::own_chains;
 use super::parse;
 use super::program::Program;
@@ -105,8 +104,7 @@ struct Checker<'a> {
     own: Arities,
     /// Functions without a namespace: the language's and ours.
     global: Arities,
-    /// Imported modules by alias; `None` where the path is not a literal, so that nothing is known.
-    imports: BTreeMap<String, Option<Arities>>,
+    imports: Imports,
     errors: Vec<Error>,
     warnings: Vec<Error>,
 }
@@ -118,6 +116,8 @@ impl<'a> Checker<'a> {
         program: &'a Program<'a>,
         ast: &AST,
     ) -> Checker<'a> {
+        // Imports first: a function may be checked before the statement that imports its module is walked.
+        let (imports, wrong) = imports(engine, program.source, ast);
         let mut checker = Checker {
             engine,
             session,
@@ -126,39 +126,14 @@ impl<'a> Checker<'a> {
             tests: TestCode::of(ast),
             own: functions_of(ast),
             global: global_functions(engine),
-            imports: BTreeMap::new(),
+            imports,
             errors: Vec::new(),
             warnings: Vec::new(),
         };
-        checker.find_imports(ast);
-        checker
-    }
-
-    /// Imports first: a function may be checked before the statement that imports its module is walked.
-    fn find_imports(&mut self, ast: &AST) {
-        let mut found = Vec::new();
-        ast.walk(&mut |path: &[ASTNode]| {
-            if let Some(ASTNode::Stmt(Stmt::Import(import, position))) = path.last() {
-                found.push((literal(&import.0), import.1.name.to_string(), *position));
-            }
-            true
-        });
-        for (path, alias, position) in found {
-            let module = path.map(|path| {
-                self.engine
-                    .resolver
-                    .parse(&self.engine.rhai, Some(self.source), &path)
-            });
-            let functions = match module {
-                None => None,
-                Some(Ok(ast)) => Some(functions_of(&ast)),
-                Some(Err(error)) => {
-                    self.error(error, position);
-                    None
-                }
-            };
-            self.imports.insert(alias, functions);
+        for (error, at) in wrong {
+            checker.error(error, at);
         }
+        checker
     }
 
     /// The most that may be done at a place: a test is run on sandboxes alone, and may do anything there.
@@ -206,19 +181,15 @@ impl<'a> Checker<'a> {
         if !self
             .own
             .get(name)
-            .is_some_and(|counts| counts.contains(&call.args.len()))
+            .is_some_and(|takes| takes.counts.contains(&call.args.len()))
         {
             self.options_and_effect(call, name, call.args.len(), position);
         }
-        let known = self
-            .own
-            .get(name)
-            .into_iter()
-            .chain(self.global.get(name))
-            .flatten()
-            .copied();
-        let known: BTreeSet<usize> = known.collect();
-        if known.is_empty() {
+        let mut known = self.own.get(name).cloned().unwrap_or_default();
+        if let Some(global) = self.global.get(name) {
+            known.counts.extend(&global.counts);
+        }
+        if known.counts.is_empty() {
             let names = self.own.keys().chain(self.global.keys());
             let near = nearest(name, names.map(String::as_str)).map(str::to_owned);
             let error =
@@ -232,45 +203,54 @@ impl<'a> Checker<'a> {
     fn qualified(&mut self, call: &FnCallExpr, position: Position) {
         let root = call.namespace.root();
         let path = path_of(call);
-        let functions = if let Some(imported) = self.imports.get(root) {
-            let Some(functions) = imported.clone() else {
-                return;
-            };
-            functions
+        let count = call.args.len();
+        if let Some(imported) = self.imports.get(root).cloned() {
+            let Some(imported) = imported else { return };
+            self.known_in(&path, count, &imported.functions, &imported.path, position);
+            self.effect_of_import(&imported, call, &path, position);
         } else if let Some(namespace) = self.engine.registry.namespace(root) {
             let functions = namespace.functions.iter();
             let functions = arities(functions.map(|function| (function.name, function.arities())));
-            self.options_and_effect(call, &path, call.args.len(), position);
-            functions
-        } else {
-            return;
-        };
-        let count = call.args.len();
-        self.known_in(&path, &call.name, count, &functions, root, position);
+            self.options_and_effect(call, &path, count, position);
+            self.known_in(&path, count, &functions, root, position);
+        }
+    }
+
+    /// Whether the header allows what an imported function can come to do.
+    fn effect_of_import(
+        &mut self,
+        imported: &Imported,
+        call: &FnCallExpr,
+        path: &str,
+        position: Position,
+    ) {
+        let most = self.effect_at(position);
+        let reached = imported.reached(self.engine, &call.name);
+        if let Some(reached) = reached.filter(|reached| reached.effect > most) {
+            let does = format!("{path} comes to {}, which", reached.by);
+            self.error(beyond_header(&does, reached.effect, most), position);
+        }
     }
 
     /// Whether a module has such a function, and whether it takes so many arguments.
     fn known_in(
         &mut self,
         path: &str,
-        name: &str,
         count: usize,
         functions: &Arities,
-        root: &str,
+        module: &str,
         at: Position,
     ) {
+        let (root, name) = path.split_once("::").unwrap_or(("", path));
         if let Some(known) = functions.get(name) {
-            self.arity(path, count, known, at);
-        } else {
-            let near = nearest(name, functions.keys().map(String::as_str))
-                .map(|near| format!("{root}::{near}"));
-            let error =
-                Error::usage(format!("there is no function '{path}'")).suggest(near.as_deref());
-            self.error(
-                error.hint(format!("`dashictl doc {root}` lists what there is")),
-                at,
-            );
+            return self.arity(path, count, known, at);
         }
+        let near = nearest(name, functions.keys().map(String::as_str));
+        let near = near.map(|near| format!("{root}::{near}"));
+        let error = Error::usage(format!("there is no function '{path}'"))
+            .suggest(near.as_deref())
+            .hint(what_there_is(module, functions));
+        self.error(error, at);
     }
 
     /// What a plan pass would answer wrongly without a word. A run that only writes has no plan but in a dry run: there it
@@ -327,8 +307,8 @@ impl<'a> Checker<'a> {
             .collect()
     }
 
-    fn arity(&mut self, path: &str, count: usize, known: &BTreeSet<usize>, position: Position) {
-        if !known.contains(&count) {
+    fn arity(&mut self, path: &str, count: usize, known: &Takes, position: Position) {
+        if !known.counts.contains(&count) {
             let function = self.engine.registry.find(path).next();
             self.error(wrong_arity(path, count, known, function), position);
         }
@@ -342,24 +322,20 @@ impl<'a> Checker<'a> {
         let native = self
             .global
             .get(name)
-            .is_some_and(|known| known.contains(&(call.args.len() + 1)));
+            .is_some_and(|known| known.counts.contains(&(call.args.len() + 1)));
         let own = self
             .own
             .get(name)
-            .is_some_and(|known| known.contains(&call.args.len()));
+            .is_some_and(|known| known.counts.contains(&call.args.len()));
         if native || own {
             return;
         }
         let others = self.global.get(name);
         let error = if let Some(known) = others {
-            let takes: Vec<String> = known
-                .iter()
-                .filter(|count| **count > 0)
-                .map(|count| (count - 1).to_string())
-                .collect();
-            let takes = takes.join(" or ");
+            let takes = known.counts.iter().filter_map(|count| count.checked_sub(1));
             Error::usage(format!(
-                "method '{name}' takes {takes} arguments, not {}",
+                "method '{name}' takes {}, not {}",
+                counted(takes),
                 call.args.len()
             ))
         } else {
@@ -392,7 +368,7 @@ impl<'a> Checker<'a> {
         let most = self.effect_at(position);
         let is_own = most == Effect::Write && says_own(call);
         if function.effect > most && !is_own {
-            let error = beyond_header(function, most);
+            let error = beyond_header(&function.path(), function.effect, most);
             self.error(error, position);
         }
         if functions.len() == 1 {
@@ -426,7 +402,8 @@ impl<'a> Checker<'a> {
                 Error::usage(format!(
                     "option '{}' of {path} takes {takes}, got {kind}",
                     row.name
-                )),
+                ))
+                .hint(format!("`dashictl doc {path}` says what it is for")),
                 value.position(),
             );
         }
@@ -492,8 +469,17 @@ fn path_of(call: &FnCallExpr) -> String {
     }
 }
 
-fn beyond_header(function: &Function, effect: Effect) -> Error {
-    let (does, may) = (function.effect.name(), effect.name());
-    Error::new(Kind::EffectRefused, format!("{} has the effect '{does}', and this script is declared '{may}'", function.path()))
+fn beyond_header(what: &str, effect: Effect, declared: Effect) -> Error {
+    let (does, may) = (effect.name(), declared.name());
+    Error::new(Kind::EffectRefused, format!("{what} has the effect '{does}', and this script is declared '{may}'"))
         .hint(format!("if that is meant, say so in its header: effect = \"{does}\" (for `dashictl eval`: --effect {does})"))
+}
+
+/// Where the functions of a module are listed; those of a file of the operator's, themselves.
+fn what_there_is(module: &str, functions: &Arities) -> String {
+    if module.starts_with("std/") || !module.contains(['/', '.']) {
+        return format!("`dashictl doc {module}` lists what there is");
+    }
+    let names: Vec<&str> = functions.keys().map(String::as_str).collect();
+    format!("{module} has {}", names.join(", "))
 }

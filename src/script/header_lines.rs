@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::header::{Example, Header, Need, Parameter};
 use super::prose::flowing;
 use super::shape::Shape;
-use crate::config::{KEYS, Key};
+use crate::config::{KEYS, Key, Service};
 use crate::effects::Effect;
 use crate::error::{Error, Place, Result, Trace, nearest};
 use crate::sources::line_and_column;
@@ -59,7 +59,7 @@ const EXAMPLE_KEYS: &[&str] = &["run", "about"];
 struct RawParameter {
     r#type: Option<Spanned<String>>,
     help: Option<String>,
-    default: Option<toml::Value>,
+    default: Option<Spanned<toml::Value>>,
     #[serde(default)]
     required: bool,
     #[serde(default)]
@@ -309,9 +309,12 @@ impl<'a> HeaderLines<'a> {
         let default = raw
             .default
             .as_ref()
-            .map(|value| spelt(value, shape))
-            .transpose()
-            .map_err(wrong)?;
+            .map(|value| {
+                let fault = |message: String| self.at_span(value.span(), &message);
+                spelt(value.get_ref(), shape)
+                    .map_err(|message| fault(message).hint("write one that fits, or change `type`"))
+            })
+            .transpose()?;
         if let Some(default) = default
             .as_ref()
             .filter(|default| !raw.choices.is_empty() && !raw.choices.contains(default))
@@ -403,6 +406,17 @@ impl<'a> HeaderLines<'a> {
             self.at_span(start..start + text.len(), &message)
         };
         for need in &header.needs {
+            let services = || Service::ALL.iter().map(|service| service.name());
+            let known = || ["s3", "k8s"].into_iter().chain(services());
+            if !known().any(|name| name == need.service) {
+                let all: Vec<&str> = known().collect();
+                return Err(at(
+                    &need.service,
+                    format!("there is no service '{}'", need.service),
+                )
+                .suggest(nearest(&need.service, known()))
+                .hint(format!("services: {}", all.join(", "))));
+            }
             if let Err(error) = need.cluster_rights() {
                 let placed = at(need.right.as_deref().unwrap_or_default(), error.to_string());
                 return Err(error
@@ -425,6 +439,7 @@ impl<'a> HeaderLines<'a> {
 
     fn toml_error(&self, error: &toml::de::Error) -> Error {
         self.at_span(error.span().unwrap_or(0..0), error.message())
+            .hint("between ```toml and ``` stands TOML, as in effect = \"read\"")
     }
 
     /// An error at a span of the TOML text. Each of its lines lacks the `//! ` of the file's.

@@ -1,23 +1,26 @@
-//! From a text to a parsed script: what may stand before it, and faults of the language in our words, with the nearest
-//! name where one is unknown.
+//! From a text to a parsed script, and what may stand before it. What the parser does not understand is told in `syntax`.
 
-use rhai::{AST, EvalAltResult};
+use rhai::AST;
 
 use super::check::with_excerpt;
 use super::program::Program;
+use super::syntax::{Parsed, syntax};
 use crate::engine::Engine;
-use crate::engine::raise::caught;
-use crate::error::{Error, Result, nearest};
+use crate::error::Result;
 use crate::session::Session;
 
 /// Parses a program, and keeps its text for excerpts.
 pub(crate) fn parse(engine: &Engine, session: &Session, program: &Program) -> Result<AST> {
     let text = without_shebang(program.text);
     session.sources().remember(program.source, &text);
-    let parsed = engine
-        .rhai
-        .compile(&text)
-        .map_err(|error| syntax(engine, error, program.source));
+    let parsed = engine.rhai.compile(&text).map_err(|error| {
+        let parsed = Parsed {
+            source: program.source,
+            text: &text,
+            before: 0,
+        };
+        syntax(engine, error, &parsed)
+    });
     let mut ast = parsed.map_err(|error| with_excerpt(error, session))?;
     ast.set_source(program.source);
     Ok(ast)
@@ -31,36 +34,4 @@ pub(crate) fn without_shebang(text: &str) -> String {
     } else {
         text.to_owned()
     }
-}
-
-/// A parse error, with the nearest name where a variable or module is unknown.
-pub(crate) fn syntax(engine: &Engine, error: rhai::ParseError, source: &str) -> Error {
-    let kind = (*error.err_type()).clone();
-    let unknown = caught(&EvalAltResult::from(error), source);
-    match kind {
-        rhai::ParseErrorType::ModuleUndefined(name) => {
-            let known = engine
-                .registry
-                .namespaces
-                .iter()
-                .map(|namespace| namespace.name);
-            reworded(unknown, format!("there is no namespace or import '{name}'"))
-                .suggest(nearest(&name, known))
-        }
-        rhai::ParseErrorType::VariableUndefined(name) => {
-            let error = reworded(unknown, format!("there is no variable '{name}'"));
-            match engine.registry.namespace(&name) {
-                Some(_) => error.hint(format!(
-                    "'{name}' is a namespace: write {name}::<function>(…)"
-                )),
-                None => error.hint("functions see only their arguments and own variables"),
-            }
-        }
-        _ => unknown,
-    }
-}
-
-fn reworded(mut error: Error, message: String) -> Error {
-    error.detail_mut().message = message;
-    error
 }

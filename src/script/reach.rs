@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Stmt};
 
-use super::literal::literal;
+use super::literal::{literal, says_own};
 use super::spans::Spans;
 use crate::effects::Effect;
 use crate::engine::Engine;
@@ -18,15 +18,26 @@ type Name = (String, String);
 /// The most that the statements of `own` can come to do. They may call the functions of `ast`, which has these too; those that
 /// `also` names are taken to be called.
 pub(crate) fn reach(engine: &Engine, ast: &AST, own: &AST, also: &[String]) -> Effect {
-    let mut reach = Reach {
-        engine,
-        most: Effect::Read,
-        modules: BTreeMap::new(),
-        seen: BTreeSet::new(),
-    };
+    let mut reach = Reach::new(engine, false);
     let mut first = Calls::of(own).0.remove(&None).unwrap_or_default();
     first.own.extend(also.iter().cloned());
     reach.follow(&Rc::new(Module::of(ast)), &first);
+    reach.most.map_or(Effect::Read, |most| most.effect)
+}
+
+/// What a function can come to do.
+pub(super) struct Reached {
+    /// That.
+    pub(super) effect: Effect,
+    /// By this native function.
+    pub(super) by: String,
+}
+
+/// The most that a function of a script can come to do; none where that is to read. What only takes away what the run made itself
+/// writes.
+pub(super) fn reach_of(engine: &Engine, ast: &AST, function: &str) -> Option<Reached> {
+    let mut reach = Reach::new(engine, true);
+    reach.enter(&Rc::new(Module::of(ast)), function);
     reach.most
 }
 
@@ -50,21 +61,47 @@ impl Module {
 
 struct Reach<'a> {
     engine: &'a Engine,
-    most: Effect,
+    /// Whether what takes away only what the run made itself is known to do so.
+    trusts_own: bool,
+    most: Option<Reached>,
     /// What was imported, by the script that does and the path it names.
     modules: BTreeMap<(Option<String>, String), Option<Rc<Module>>>,
     seen: BTreeSet<Name>,
 }
 
-impl Reach<'_> {
+impl<'a> Reach<'a> {
+    fn new(engine: &'a Engine, trusts_own: bool) -> Reach<'a> {
+        Reach {
+            engine,
+            trusts_own,
+            most: None,
+            modules: BTreeMap::new(),
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// Notes what a native function does.
+    fn native(&mut self, path: &str, is_own: bool) {
+        let functions = self.engine.registry.find(path);
+        let effect = functions.map(|function| function.effect).max();
+        let limit = if is_own && self.trusts_own {
+            Effect::Write
+        } else {
+            Effect::Destroy
+        };
+        let effect = effect.unwrap_or(Effect::Read).min(limit);
+        let before = self.most.as_ref().map_or(Effect::Read, |most| most.effect);
+        if effect > before {
+            self.most = Some(Reached {
+                effect,
+                by: path.to_owned(),
+            });
+        }
+    }
+
     fn follow(&mut self, module: &Rc<Module>, found: &Found) {
-        for path in &found.native {
-            let effects = self
-                .engine
-                .registry
-                .find(path)
-                .map(|function| function.effect);
-            self.most = effects.fold(self.most, Effect::max);
+        for (path, is_own) in &found.native {
+            self.native(path, *is_own);
         }
         for name in &found.own {
             self.enter(module, name);
@@ -148,7 +185,8 @@ impl Calls {
 /// What some statements call.
 #[derive(Default)]
 struct Found {
-    native: BTreeSet<String>,
+    /// With whether each takes away only what the run made itself.
+    native: BTreeSet<(String, bool)>,
     own: BTreeSet<String>,
     qualified: BTreeSet<Name>,
 }
@@ -172,7 +210,7 @@ impl Found {
 
     fn call(&mut self, call: &FnCallExpr) {
         if call.namespace.is_empty() {
-            self.native.insert(call.name.to_string());
+            self.native.insert((call.name.to_string(), says_own(call)));
             self.own.insert(call.name.to_string());
             // `Fn("name")`
             self.own.extend(
@@ -183,7 +221,8 @@ impl Found {
             );
         } else {
             let root = call.namespace.root();
-            self.native.insert(format!("{root}::{}", call.name));
+            self.native
+                .insert((format!("{root}::{}", call.name), says_own(call)));
             self.qualified
                 .insert((root.to_owned(), call.name.to_string()));
         }

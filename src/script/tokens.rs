@@ -1,19 +1,19 @@
-//! An entry as the language reads it: its tokens with where they stand, also of one that is not whole yet. For colours,
-//! completion and hints.
+//! A text as the language reads it: its tokens with where they stand, also of one that is not whole yet. For colours,
+//! completion and hints of the prompt, and for what is wrong with a text that cannot be parsed.
 
 use std::ops::Range;
 
 use rhai::{Engine, Position, Token};
 
 /// A token and where it stands, in bytes.
-pub(super) struct Piece {
-    pub(super) token: Token,
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(crate) struct Piece {
+    pub(crate) token: Token,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 /// The tokens of a text. Comments are in none of them.
-pub(super) fn pieces(text: &str) -> Vec<Piece> {
+pub(crate) fn pieces(text: &str) -> Vec<Piece> {
     // One of its own: that of a session reads some tokens otherwise, by where they stand in an entry.
     let engine = Engine::new_raw();
     let places = Places::of(text);
@@ -96,13 +96,13 @@ fn end_of_text(text: &str, is_rest: bool) -> usize {
 }
 
 /// The lines of a text, to find the byte of a position.
-struct Places<'a> {
+pub(crate) struct Places<'a> {
     text: &'a str,
     lines: Vec<usize>,
 }
 
 impl Places<'_> {
-    fn of(text: &str) -> Places<'_> {
+    pub(crate) fn of(text: &str) -> Places<'_> {
         let after = text.match_indices('\n').map(|(at, _)| at + 1);
         Places {
             text,
@@ -110,7 +110,8 @@ impl Places<'_> {
         }
     }
 
-    fn byte(&self, position: Position) -> usize {
+    /// The byte of a position; that of the end, where it has none.
+    pub(crate) fn byte(&self, position: Position) -> usize {
         let line = position.line().unwrap_or(1).saturating_sub(1);
         let start = self.lines.get(line).copied().unwrap_or(self.text.len());
         let letters = position.position().unwrap_or(1).saturating_sub(1);

@@ -1,0 +1,68 @@
+//! What a script imports: which functions there are, and what each of them can come to do.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use rhai::{AST, ASTNode, Position, Stmt};
+
+use super::arity::{Arities, functions_of};
+use super::literal::literal;
+use super::reach::{Reached, reach_of};
+use crate::engine::Engine;
+use crate::error::Error;
+
+/// A library, or a file of functions.
+pub(super) struct Imported {
+    /// The path that the script names.
+    pub(super) path: String,
+    /// Its functions.
+    pub(super) functions: Arities,
+    ast: AST,
+}
+
+impl Imported {
+    /// The most that one of its functions can come to do, and by what; what the run made itself it may take away in a
+    /// script that writes.
+    pub(super) fn reached(&self, engine: &Engine, function: &str) -> Option<Reached> {
+        reach_of(engine, &self.ast, function)
+    }
+}
+
+/// The imports of a script by alias; none of a path that is no literal, so that nothing is known, and of one that could not be
+/// read, which is among the errors.
+pub(super) type Imports = BTreeMap<String, Option<Rc<Imported>>>;
+
+/// Reads what a script imports.
+pub(super) fn imports(
+    engine: &Engine,
+    source: &str,
+    ast: &AST,
+) -> (Imports, Vec<(Error, Position)>) {
+    let mut found = Vec::new();
+    ast.walk(&mut |path: &[ASTNode]| {
+        if let Some(ASTNode::Stmt(Stmt::Import(import, position))) = path.last() {
+            found.push((literal(&import.0), import.1.name.to_string(), *position));
+        }
+        true
+    });
+    let (mut imports, mut errors) = (Imports::new(), Vec::new());
+    for (path, alias, position) in found {
+        let read = path.map(|path| {
+            let ast = engine.resolver.parse(&engine.rhai, Some(source), &path)?;
+            Ok(Rc::new(Imported {
+                functions: functions_of(&ast),
+                path,
+                ast,
+            }))
+        });
+        let imported = match read.transpose() {
+            Ok(imported) => imported,
+            Err(error) => {
+                errors.push((error, position));
+                None
+            }
+        };
+        imports.insert(alias, imported);
+    }
+    (imports, errors)
+}
