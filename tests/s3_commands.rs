@@ -57,9 +57,12 @@ on_both_lakes! {
     fn how_much_lies_below_is_told_for_each_folder_and_for_all(lake) {
         let corner = furnished(lake);
         let rows = corner.run(&["s3", "du", &corner.uri(""), "--json"]).json();
-        let told: Vec<(&str, u64)> = rows.as_array().unwrap().iter()
-            .map(|row| (row["below"].as_str().unwrap(), row["objects"].as_u64().unwrap())).collect();
-        assert_eq!(told, [(corner.uri("").as_str(), 1), (corner.uri("x/").as_str(), 2), (corner.uri("").as_str(), 3)]);
+        let told: Vec<(&str, &str, u64)> = rows.as_array().unwrap().iter()
+            .map(|row| (row["kind"].as_str().unwrap(), row["below"].as_str().unwrap(), row["objects"].as_u64().unwrap())).collect();
+        let (own, folder) = (corner.uri(""), corner.uri("x/"));
+        assert_eq!(told, [("objects", own.as_str(), 1), ("folder", &folder, 2), ("all", &own, 3)]);
+        let table = corner.run(&["s3", "du", &own]).success();
+        assert!(table.contains(&format!("{own} (in no folder)")) && table.contains("\nall "), "{table}");
     }
 
     fn what_is_removed_is_seen_first_and_brought_back(lake) {

@@ -257,13 +257,21 @@ fn k8s_a_schedule_is_changed_and_removed_with_all_that_is_its() {
 #[test]
 fn k8s_what_is_printed_is_what_the_api_server_takes() {
     let place = Place::new();
-    place
-        .operator
-        .work_file("fix.rhai", "//! Fixes.\nfn main(args) { 1 }\n");
-    let printed = place
-        .add("fix", &["--print"], &["run", "fix.rhai"])
-        .success();
+    place.operator.work_file(
+        "fix.rhai",
+        "//! Fixes.\nfn main(args) { env::get(\"GREETING\").len() }\n",
+    );
+    let variables = ["--print", "--env-from", "greetings"];
+    let printed = place.add("fix", &variables, &["run", "fix.rhai"]).success();
     assert!(place.namespace.get("cronjob/dashictl-fix").is_none());
+    let refused = place.add("fix", &variables[1..], &["run", "fix.rhai"]);
+    assert!(
+        refused
+            .failure(1)
+            .contains("there is no Secret 'greetings' in"),
+    );
+    let secret = "k8s::apply(#{apiVersion: \"v1\", kind: \"Secret\", metadata: #{name: \"greetings\"}, stringData: #{GREETING: \"!\"}})";
+    let _ = place.run(&["eval", "--effect", "write", secret]).success();
     place.operator.work_file("printed.yaml", &printed);
     // Each document as a dry run of the server takes it, and then as it is applied.
     let script = "for text in fs::read(\"printed.yaml\").split(\"---\\n\") { k8s::apply(yaml::parse(text)); }";

@@ -54,6 +54,50 @@ fn units_of_systemd_are_sound_and_go_again() {
 }
 
 #[test]
+fn a_run_has_its_variables_from_where_it_is_said() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file(
+        "tell.rhai",
+        "//! Tells.\nfn main(args) { env::get(\"CHAT_HOOK\") }\n",
+    );
+    operator.work_file("chat.env", "CHAT_HOOK=x\n");
+    let file = operator.work().join("chat.env").display().to_string();
+    let script = operator.work().join("tell.rhai").display().to_string();
+    let printed = |flags: &[&str]| {
+        let flags = [flags, &["--print"]].concat();
+        operator.run(&adding("tell", "0 6 * * *", &flags, &["run", &script]))
+    };
+    let unit = printed(&["--to", "systemd", "--env-from", &file]).success();
+    assert!(
+        unit.contains("\nEnvironmentFile=$WORK/chat.env\n"),
+        "{unit}"
+    );
+    let github = ["--to", "github", "--image", "i", "--env-from", "CHAT_HOOK"];
+    let workflow = printed(&github).success();
+    assert!(
+        workflow.contains("CHAT_HOOK: ${{ secrets.CHAT_HOOK }}")
+            && workflow.contains(" -e CHAT_HOOK i run "),
+        "{workflow}"
+    );
+    for (flags, why) in [
+        (
+            ["--to", "systemd", "--env-from", "chat.env"],
+            "write its whole path",
+        ),
+        (
+            ["--to", "systemd", "--env-from", "/no/such"],
+            "there is no file /no/such",
+        ),
+        (["--to", "prefect", "--env-from", "x"], "work pool"),
+    ] {
+        let ran = printed(&[&flags[..], &["--pool", "p"]].concat());
+        assert!(ran.code != Some(0) && ran.stderr.contains(why), "{ran}");
+    }
+    let silent = printed(&["--to", "systemd"]);
+    assert!(silent.stderr.contains("it reads variables"), "{silent}");
+}
+
+#[test]
 fn words_and_zones_that_would_break_a_unit_do_not_come_into_it() {
     let operator = Operator::in_context("sandbox");
     let command = ["eval", "1;\nExecStartPre=/bin/false\r"];

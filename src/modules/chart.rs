@@ -91,11 +91,12 @@ fn drawn(value: &Dynamic) -> Result<f64> {
     number(value)
         .filter(|number| number.is_finite())
         .ok_or_else(|| {
-            Error::usage(format!(
-                "{} '{}' is no number that could be drawn",
-                type_name(value),
-                one_line(value)
-            ))
+            let told = match value.as_float() {
+                Ok(float) => float.to_string(),
+                Err(_) if value.is_unit() => "nothing (`()`)".to_owned(),
+                Err(_) => format!("{} '{}'", type_name(value), one_line(value)),
+            };
+            Error::usage(format!("{told} is no number that could be drawn"))
         })
 }
 
@@ -134,14 +135,7 @@ fn spark(numbers: &Array) -> Result<ImmutableString> {
     });
     let known = known.collect::<Result<Vec<_>>>()?;
     let (low, high) = bounds(known.iter().flatten().copied());
-    let step = |value: f64| {
-        let part = if high > low {
-            (value - low) / (high - low)
-        } else {
-            0.0
-        };
-        STEPS[((part * 7.0) as usize).min(7)]
-    };
+    let step = |value: f64| STEPS[((part(value, low, high) * 7.0) as usize).min(7)];
     Ok(known
         .into_iter()
         .map(|value| value.map_or(' ', step))
@@ -162,21 +156,19 @@ fn histogram(numbers: &Array, bins: usize, width: i64) -> Result<Array> {
     }
     let (low, high) = bounds(numbers.iter().copied());
     let bins = if high > low { bins } else { 1 };
-    let step = (high - low) / bins as f64;
+    // Halves: the distance of two numbers may be more than a number can be.
+    let step = (high / 2.0 - low / 2.0) / bins as f64;
+    let edge = |bin: usize| low + step * bin as f64 + step * bin as f64;
     let mut counts = vec![0_i64; bins];
     for number in numbers {
-        let bin = if step > 0.0 {
-            ((number - low) / step) as usize
-        } else {
-            0
-        };
+        let bin = (part(number, low, high) * bins as f64) as usize;
         counts[bin.min(bins - 1)] += 1;
     }
     let most = counts.iter().copied().max().unwrap_or(0);
     let row = |(bin, count): (usize, &i64)| {
         let mut row = Map::new();
-        row.insert("from".into(), (low + step * bin as f64).into());
-        row.insert("to".into(), (low + step * (bin + 1) as f64).into());
+        row.insert("from".into(), edge(bin).into());
+        row.insert("to".into(), edge(bin + 1).into());
         row.insert("count".into(), (*count).into());
         row.insert("bar".into(), bar(*count as f64, most as f64, width).into());
         Dynamic::from(row)
@@ -184,9 +176,46 @@ fn histogram(numbers: &Array, bins: usize, width: i64) -> Result<Array> {
     Ok(counts.iter().enumerate().map(row).collect())
 }
 
+/// How far a number is on the way between two others, from 0 to 1.
+fn part(number: f64, low: f64, high: f64) -> f64 {
+    if high > low {
+        (number / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0)
+    } else {
+        0.0
+    }
+}
+
 fn bounds(numbers: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     (
         numbers.clone().fold(f64::INFINITY, f64::min),
         numbers.fold(f64::NEG_INFINITY, f64::max),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_as_far_apart_as_can_be_are_drawn() {
+        let ends: Array = vec![f64::MAX.into(), f64::MIN.into()];
+        assert_eq!(spark(&ends).unwrap(), "█▁");
+        let rows = histogram(&ends, 2, 2).unwrap();
+        let row = rows[1].clone_cast::<Map>();
+        assert_eq!(row["count"].as_int(), Ok(1));
+        assert_eq!(row["to"].as_float(), Ok(f64::MAX));
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_named() {
+        let told = |value: Dynamic| drawn(&value).unwrap_err().to_string();
+        assert_eq!(
+            told(f64::NAN.into()),
+            "NaN is no number that could be drawn"
+        );
+        assert_eq!(
+            told("x".into()),
+            "string 'x' is no number that could be drawn"
+        );
+    }
 }
