@@ -76,7 +76,7 @@ fn a_run_has_its_variables_from_where_it_is_said() {
     let workflow = printed(&github).success();
     assert!(
         workflow.contains("CHAT_HOOK: ${{ secrets.CHAT_HOOK }}")
-            && workflow.contains(" -e CHAT_HOOK i run "),
+            && workflow.contains(" -e CHAT_HOOK i "),
         "{workflow}"
     );
     for (flags, why) in [

@@ -81,6 +81,18 @@ impl Secret {
         }
     }
 
+    /// The setting that it is the value of.
+    #[must_use]
+    pub fn setting(&self) -> &str {
+        &self.0.setting
+    }
+
+    /// Whether a program has to be run for it, which may ask somebody.
+    #[must_use]
+    pub fn asks_a_program(&self) -> bool {
+        matches!(self.0.source, Source::Command(_)) && self.known().is_none()
+    }
+
     /// What may be shown of it: the first four characters of a text, or where else it is from. Reads nothing.
     #[must_use]
     pub fn masked(&self) -> String {

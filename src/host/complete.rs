@@ -21,7 +21,7 @@ use crate::clients::Pages;
 use crate::clients::iceberg::Tables;
 use crate::clients::k8s_objects::{self, Selection};
 use crate::clients::prefect::Prefect;
-use crate::config::{Config, Environment, Flags, KEYS};
+use crate::config::{Config, Environment, Flags, KEYS, Secret};
 use crate::effects::{Gate, Journals};
 use crate::engine::interrupt::Interrupt;
 use crate::error::{Error, Result};
@@ -208,7 +208,12 @@ fn remembered(source: &str, config: Config, environment: &Environment) -> Vec<St
     if let Some(names) = cache.as_ref().and_then(|cache| cache.read(Some(FRESH))) {
         return names;
     }
-    match asked(source.to_owned(), config, environment.clone()) {
+    let names = if asks_a_program(source, &config) {
+        None
+    } else {
+        asked(source.to_owned(), config, environment.clone())
+    };
+    match names {
         Some(names) => {
             if let Some(cache) = &cache {
                 cache.write(&names);
@@ -217,6 +222,21 @@ fn remembered(source: &str, config: Config, environment: &Environment) -> Vec<St
         }
         None => cache.and_then(|cache| cache.read(None)).unwrap_or_default(),
     }
+}
+
+/// Whether a program would have to be run for a secret of the service: a password manager that asks somebody at each Tab.
+fn asks_a_program(source: &str, config: &Config) -> bool {
+    let section = match source {
+        "buckets" => "s3.",
+        "flow_runs" | "deployments" => "prefect.",
+        "users" | "roles" => "identity.",
+        "tables" => "iceberg.",
+        _ => "stac.",
+    };
+    let mut own = config
+        .secrets()
+        .filter(|secret| secret.setting().starts_with(section));
+    own.any(Secret::asks_a_program)
 }
 
 /// What the service says, if it says it in time. A thread that is late ends with the process.
