@@ -138,9 +138,8 @@ fn a_dead_service_gives_no_names_and_no_complaint() {
 fn no_tab_runs_the_program_of_a_secret() {
     let service = SilentListener::start();
     let operator = Operator::new().with("DASHI_STAC_URL", service.url());
-    operator.config(
-        "[stac]\ntoken = { command = [\"sh\", \"-c\", \"echo asked > asked; echo t\"] }\n",
-    );
+    operator
+        .config("[stac]\ntoken = { command = [\"sh\", \"-c\", \"echo asked > asked; echo t\"] }\n");
     assert!(!completed(&operator, &["dashictl", "domain", "show", ""]).contains(&"raw".to_owned()));
     assert!(!operator.work().join("asked").exists());
     assert_eq!(service.visits(), 0);

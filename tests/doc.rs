@@ -46,7 +46,9 @@ fn namespaces_methods_and_commands_are_explained() {
     );
     let command = operator.run(&["doc", "domain", "create"]).success();
     assert!(
-        command.contains("dashictl domain create: Create a domain, or update it\neffect: write"),
+        command.starts_with("Create a domain, or update it\n")
+            && command.contains("\neffect: write\nneeds: stac: transactions\n")
+            && command.contains("--max-classification"),
         "{command}"
     );
     assert!(
@@ -85,5 +87,116 @@ fn the_reference_is_data_where_json_is_asked_for() {
             .unwrap()
             .len()
             > 50
+    );
+}
+
+#[test]
+fn every_setting_is_explained() {
+    let operator = Operator::new();
+    expect_test::expect![[r#"
+        s3.secret_key
+
+        Secret key.
+
+          it is: a secret: text in quotes, { file = "path" } or { command = ["program", "argument"] }
+          default: none
+          variable: DASHI_S3_SECRET_KEY, DASHI_S3_SECRET_KEY_FILE, DASHI_S3_SECRET_KEY_COMMAND
+
+        `dashictl config --origin` says what holds, and why; `dashictl doc contexts` where it is written.
+    "#]]
+    .assert_eq(&operator.run(&["doc", "s3.secret_key"]).success());
+    let all = operator.run(&["doc", "settings"]).success();
+    assert!(
+        all.contains("| `loki_url` | Where Loki is; off: this lake has none"),
+        "{all}"
+    );
+}
+
+#[test]
+fn a_name_of_several_things_says_how_to_get_to_each() {
+    let operator = Operator::new();
+    let ran = operator.run(&["doc", "ingest"]);
+    assert!(
+        ran.stderr
+            .contains("see also `dashictl doc ingest::`, the namespace"),
+        "{ran}"
+    );
+    let space = operator.run(&["doc", "ingest::"]).success();
+    assert!(space.contains("ingest::me("), "{space}");
+    let ran = operator.run(&["doc", "s3"]);
+    assert!(
+        ran.stderr
+            .contains("see also `dashictl s3 --help`, the commands"),
+        "{ran}"
+    );
+    let typed = operator
+        .run(&["doc", "dashictl", "domain", "list"])
+        .success();
+    assert!(typed.contains("effect: read"), "{typed}");
+    let chapter = operator.run(&["doc", "cookbook/retention-sweep"]).success();
+    assert!(chapter.starts_with("# Retention sweep\n"), "{chapter}");
+}
+
+#[test]
+fn a_word_that_is_no_name_is_looked_for() {
+    let operator = Operator::new();
+    for (word, told) in [
+        ("itmes", "did you mean 'stac::items'?"),
+        ("by_folder", "the word is in s3::list"),
+        ("retries", "http.retries"),
+        ("webhook", "std/notify"),
+    ] {
+        let stderr = operator.run(&["doc", word]).failure(1);
+        assert!(stderr.contains(told), "{word}: {stderr}");
+    }
+}
+
+#[test]
+fn whatever_is_documented_is_data_too() {
+    let operator = Operator::new();
+    let command = operator.run(&["doc", "gc", "--json"]).json();
+    assert_eq!(command["kind"], "command");
+    assert_eq!(command["effect"], "destroy");
+    assert!(
+        command["options"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|option| option["name"] == "bucket"),
+        "{command}"
+    );
+    let chapter = operator.run(&["doc", "safety", "--json"]).json();
+    assert_eq!(chapter["kind"], "chapter");
+    assert!(chapter["text"].as_str().unwrap().starts_with("# Safety"));
+}
+
+#[test]
+fn a_terminal_gets_lines_that_fit() {
+    let operator = Operator::new();
+    let tmux = operator.in_tmux(&["doc", "safety"]);
+    let screen = tmux.expect("ended with 0", 1);
+    assert!(
+        !screen.contains("```console") && !screen.contains("# Safety"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn pages_of_something_else_are_not_written_over() {
+    let operator = Operator::new();
+    operator.work_file("site/index.html", "<p>mine</p>");
+    let stderr = operator.run(&["doc", "--html", "site"]).failure(2);
+    assert!(
+        stderr.contains("is no page of this documentation"),
+        "{stderr}"
+    );
+    let _ = operator.run(&["doc", "--html", "pages"]);
+    let again = operator.run(&["doc", "--html", "pages"]);
+    assert_eq!(again.code, Some(0), "{again}");
+    let index = std::fs::read_to_string(operator.work().join("pages/search.js")).unwrap();
+    assert!(
+        index.contains("[\"s3::list\",\"reference/s3.html#s3--list\""),
+        "{}",
+        &index[..500]
     );
 }

@@ -172,8 +172,7 @@ fn print_doc(shell: &Shell, name: &str) -> Result<()> {
         .split_whitespace()
         .map(|word| word.trim_end_matches('(').to_owned())
         .collect();
-    let text = doc::text(&shell.started.engine, &library, &name, false)?;
-    shell.console.print(&text)
+    doc::show(&shell.console, &shell.started.engine, &library, &name)
 }
 
 fn contexts(shell: &Shell) -> Result<()> {

@@ -61,6 +61,18 @@ impl LibraryDoc {
     pub(crate) fn alias(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
+
+    /// The statement that imports it.
+    pub(crate) fn import(&self) -> String {
+        format!("import \"{}\" as {};", self.path, self.alias())
+    }
+
+    /// The first sentence of its text.
+    pub(crate) fn summary(&self) -> String {
+        let first = self.text.split(". ").next().unwrap_or_default();
+        let first = first.split("\n\n").next().unwrap_or_default();
+        first.replace('\n', " ").trim_end_matches('.').to_owned() + "."
+    }
 }
 
 /// The lines of prose at the top, without the header's TOML.

@@ -48,6 +48,13 @@ impl Shape {
             .map(|index| Shape::ALL[index])
     }
 
+    /// Its name in a header.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let index = Shape::ALL.iter().position(|known| *known == self);
+        index.map_or("string", |index| Shape::NAMES[index])
+    }
+
     /// Whether a typed text is of this type; the error says what would be.
     pub fn check(self, text: &str) -> Result<()> {
         self.value(text).map(drop)

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use super::setting;
 use crate::cli;
 use crate::effects::Effect;
 use crate::engine::registry::{Function, NamespaceEntry, Registry};
@@ -67,6 +68,7 @@ pub(super) fn all(
     pages.push(function_list(registry, libraries));
     pages.extend(registry.namespaces.iter().map(namespace));
     pages.extend(libraries.iter().map(library_page));
+    pages.push(setting::page());
     Ok(pages)
 }
 
@@ -225,26 +227,25 @@ fn need_line(need: &Need) -> String {
 
 fn function_list(registry: &Registry, libraries: &[LibraryDoc]) -> Page {
     let mut text = String::from(
-        "# Reference\n\nWhat scripts may call. `dashictl doc NAME` prints any of it.\n\n## Namespaces\n\n",
+        "# Reference\n\nWhat scripts may call. `dashictl doc NAME` prints any of it. What can be configured is in [settings](settings.md).\n\n## Namespaces\n\n",
     );
     for namespace in &registry.namespaces {
         let (title, page) = (title_of(namespace), page_of(namespace));
-        let _ = writeln!(text, "- [{title}]({}): {}", file(&page), namespace.summary);
+        let about = if namespace.name.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", namespace.summary)
+        };
+        let _ = writeln!(text, "- [{title}]({}){about}", file(&page));
     }
     text.push_str("\n## Libraries\n\n");
     for library in libraries {
-        let summary = library
-            .text
-            .split(". ")
-            .next()
-            .unwrap_or_default()
-            .replace('\n', " ");
         let _ = writeln!(
             text,
-            "- [`{}`]({}): {}.",
+            "- [`{}`]({}): {}",
             library.path,
             file(&library.path.replace('/', "-")),
-            summary.trim_end_matches('.')
+            library.summary()
         );
     }
     Page::new("reference/index.md", text)
