@@ -1,6 +1,6 @@
 //! Tables for people: which columns a list of records has, how wide they may be, and how one record is laid out.
-//! An id is never cut: other text wraps, and where even that does not fit the line runs over. Where a row would take more than
-//! two lines of the terminal, each record stands by itself, a line for each field.
+//! An id is never cut: other text wraps, and where even that does not fit the line runs over. Where a row would not
+//! fit, or with chosen columns take more than two lines, each record stands by itself, a line for each field.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,8 @@ const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 )]
 pub fn size(count: i64) -> String {
     let (mut size, mut unit) = (count as f64, 0);
-    while size.abs() >= 1024.0 && unit < UNITS.len() - 1 {
+    // What would be shown as 1024.0 is one of the next.
+    while (size.abs() >= 1024.0 || (unit > 0 && size.abs() >= 1023.95)) && unit < UNITS.len() - 1 {
         size /= 1024.0;
         unit += 1;
     }
@@ -73,7 +74,8 @@ impl Table {
 
     /// The next rows, with the header before the first.
     pub fn draw(&mut self, rows: &[Value]) -> String {
-        if self.columns.is_empty() {
+        let is_chosen = !self.columns.is_empty();
+        if !is_chosen && !self.begun {
             (self.columns, self.left_out) = columns_of(rows);
         }
         let header: Vec<String> = self.columns.iter().map(|path| heading(path)).collect();
@@ -99,7 +101,9 @@ impl Table {
             coloured: self.coloured,
         };
         if is_first {
-            self.stacked = layout.is_too_wide(&header, &cells);
+            // Columns that somebody chose stand side by side as long as a row can be followed.
+            let lines = if is_chosen { 2 } else { 1 };
+            self.stacked = layout.is_too_wide(&header, &cells, lines);
         }
         if self.stacked {
             return self.stack(rows, is_first);
@@ -160,8 +164,8 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    /// Whether a row would take more than two lines of the terminal, however it is wrapped.
-    fn is_too_wide(&self, header: &[String], cells: &[Vec<String>]) -> bool {
+    /// Whether a row would take more than so many lines of the terminal, however it is wrapped.
+    fn is_too_wide(&self, header: &[String], cells: &[Vec<String>], lines: usize) -> bool {
         let Some(terminal) = self.width else {
             return false;
         };
@@ -172,7 +176,7 @@ impl Layout<'_> {
         for (column, width) in fit(self.widths, self.columns, &rows, terminal) {
             widths[column] = width;
         }
-        total(&widths) > 2 * terminal
+        total(&widths).saturating_sub(2) > lines * terminal
     }
 
     fn draw(&self, header: Option<&Vec<String>>, cells: &[Vec<String>]) -> String {
@@ -391,6 +395,15 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn a_size_is_in_the_unit_that_it_rounds_to() {
+        let sizes = [0, 1023, 1024, 1_048_575, 1_073_741_823, -2048];
+        assert_eq!(
+            sizes.map(size),
+            ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "1.0 GiB", "-2.0 KiB"]
+        );
+    }
+
+    #[test]
     fn an_id_is_never_cut_and_text_wraps() {
         let id = "a-very-long-identifier-that-somebody-will-copy";
         let rows = [json!({"id": id, "title": "words that go on and on and on and on"})];
@@ -430,13 +443,15 @@ mod tests {
     }
 
     #[test]
-    fn what_would_take_more_than_two_lines_stands_record_by_record() {
+    fn what_does_not_fit_stands_record_by_record() {
         let row = |value: &str| -> Value {
             let fields = (0..9).map(|n| (format!("field_{n}"), json!(format!("{value} {n}"))));
             Value::Object(fields.collect())
         };
         let rows = [row("a"), row("b")];
-        assert!(draw(&rows, &[], Some(60), false).starts_with("FIELD 0  FIELD 1"));
+        let chosen: Vec<String> = (0..9).map(|n| format!("field_{n}")).collect();
+        assert!(draw(&rows, &chosen, Some(60), false).starts_with("FIELD 0  FIELD 1"));
+        assert!(draw(&rows, &[], Some(90), false).starts_with("FIELD 0  FIELD 1"));
         let mut table = Table::new(&[], Some(40), false);
         let drawn = table.draw(&rows) + &table.draw(&rows[..1]);
         assert!(drawn.starts_with("field_0  a 0\nfield_1  a 1\n"), "{drawn}");

@@ -349,6 +349,9 @@ fn what_is_right_is_not_complained_about() {
         "import \"std/pod\" as pods;\nfn main(args) { pods::last_of([args.domain]) }",
         "fn main(args) { args.other = 1; for id in [1] { } args.other }",
         "import \"std/pod\" as pods;\nfn main(args) { [[\"a\"]].map(|all| pods::last_of(all)) }",
+        "fn main(args) { for args in [\"a\"] { args.len() } }",
+        "fn main(args) { [#{foo: 1}].map(|args| args.foo) }",
+        "fn main(args) { [1].map(|x| args.domain) }",
         "fn helper(args) { args.anything }\nfn main(options) { helper(#{anything: options.domain}) }",
     ] {
         let operator = Operator::new();
@@ -360,4 +363,33 @@ fn what_is_right_is_not_complained_about() {
             "{right}: {ran}"
         );
     }
+}
+
+#[test]
+fn what_cannot_be_read_hides_no_other_finding() {
+    let operator = Operator::new();
+    operator.work_file("bad/one.rhai", "stac::itmes(\"a\")");
+    std::fs::write(operator.work().join("bad/two.rhai"), b"let x = \"\xff\";").unwrap();
+    let ran = operator.run(&["check", "bad"]);
+    assert!(
+        ran.stderr.contains("'stac::itmes'") && ran.stderr.contains("bad/two.rhai"),
+        "{ran}"
+    );
+    assert_eq!(
+        ran.stdout,
+        "2 script(s) checked, 2 error(s), 0 warning(s)\n"
+    );
+}
+
+#[test]
+fn a_loop_over_what_fails_ends() {
+    let operator = Operator::in_context("sandbox");
+    let script = "fn all(list) { let n = 0; for x in list { n += 1; } n } all(s3::list(\"s3://no-such-bucket/\"))";
+    let stderr = operator.run(&["eval", script]).failure(1);
+    assert!(stderr.contains("no-such-bucket"), "{stderr}");
+    let ran = operator.run(&[
+        "eval",
+        "let l = s3::list(\"s3://no-such-bucket/\"); for x in l { }",
+    ]);
+    assert!(ran.failure(2).contains("nothing is done with it"));
 }

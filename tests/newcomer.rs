@@ -75,3 +75,32 @@ fn a_name_that_is_taken_or_no_word_is_refused() {
     }
     assert!(!operator.home().join(".config").exists());
 }
+
+#[test]
+fn a_dry_run_of_new_writes_nothing() {
+    let operator = Operator::new();
+    let ran = operator.run(&["--dry-run", "new", "./sweep"]);
+    assert!(
+        ran.stderr.starts_with("would write ./sweep.rhai:\n") && ran.stdout.contains("fn main"),
+        "{ran}"
+    );
+    assert!(!operator.work().join("sweep.rhai").exists());
+}
+
+#[test]
+fn the_sweep_that_new_writes_bears_items_that_span_a_time_or_have_none() {
+    let operator = Operator::in_context("sandbox");
+    let _ = operator
+        .run(&["new", "sweep", "--effect", "destroy"])
+        .success();
+    operator.work_file(
+        "span.rhai",
+        "//! Spans.\n//! ```toml\n//! effect = \"write\"\n//! ```\nfn main(args) {\n    let item = stac::item(\"klima-historisch\", \"dwd-stationen\");\n    \
+         item.properties.datetime = ();\n    item.properties.start_datetime = \"2001-01-01T00:00:00Z\";\n    item.properties.end_datetime = \"2002-01-01T00:00:00Z\";\n    \
+         stac::put_item(item);\n    stac::item(\"klima-historisch\", \"dwd-stationen\").properties.end_datetime\n}\nfn test_it_is_planned() {\n    \
+         let ran = sandbox::run(\"span\");\n    if ran.code != 0 { fail(ran.stderr); }\n}\n",
+    );
+    let _ = operator.run(&["run", "span.rhai"]).success();
+    let ran = operator.run(&["sweep", "klima-historisch", "--older-than", "1d"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+}

@@ -521,3 +521,23 @@ fn a_test_that_main_calls_is_no_way_around_the_check() {
         assert_eq!(ran.code, Some(1), "{body}: {ran}");
     }
 }
+
+#[test]
+fn a_script_that_cannot_be_tested_fails_and_the_others_are_run() {
+    let operator = Operator::new();
+    operator.work_file("all/good.rhai", "fn test_good() { 1 }");
+    operator.work_file("all/bad.rhai", "fn test_bad() { stac::itmes() }");
+    let ran = operator.run(&["test", "all", "--junit", "report.xml"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(
+        ran.stdout.contains("good.rhai::test_good ... ok")
+            && ran.stdout.contains("bad.rhai::(script)")
+            && ran.stdout.contains("1 passed; 1 failed"),
+        "{ran}"
+    );
+    let report = std::fs::read_to_string(operator.work().join("report.xml")).unwrap();
+    assert!(
+        report.contains("stac::itmes") && report.contains("failures=\"1\""),
+        "{report}"
+    );
+}

@@ -154,18 +154,23 @@ impl IntoIterator for Stream {
     type IntoIter = Values;
 
     fn into_iter(self) -> Values {
-        Values(self)
+        Values(self, false)
     }
 }
 
-/// Goes through a stream, as `for` does.
-pub struct Values(Stream);
+/// Goes through a stream, as `for` does, up to the first error: a loop without a body would ask on and on.
+pub struct Values(Stream, bool);
 
 impl Iterator for Values {
     type Item = Raised<Dynamic>;
 
     fn next(&mut self) -> Option<Raised<Dynamic>> {
-        self.0.pull()
+        if self.1 {
+            return None;
+        }
+        let next = self.0.pull();
+        self.1 = matches!(next, Some(Err(_)));
+        next
     }
 }
 

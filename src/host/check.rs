@@ -18,7 +18,9 @@ pub(super) fn perform(host: &Host, paths: &[PathBuf]) -> Result<u8> {
     let scripts = scripts(paths)?;
     let mut findings = Vec::new();
     for script in &scripts {
-        let (errors, warnings) = match examined(&run, script) {
+        // What cannot be read is a finding like any other: it hides none of the rest.
+        let examined = script.as_ref().map_err(Error::clone);
+        let (errors, warnings) = match examined.and_then(|script| examine(&run, script)) {
             Ok(found) => found,
             Err(error) => (vec![error], Vec::new()),
         };
@@ -50,7 +52,7 @@ pub(super) fn perform(host: &Host, paths: &[PathBuf]) -> Result<u8> {
 
 type Findings = (Vec<Error>, Vec<Error>);
 
-fn examined(run: &super::Started, script: &Script) -> Result<Findings> {
+fn examine(run: &super::Started, script: &Script) -> Result<Findings> {
     let header = Header::parse(&script.source, &script.text)?;
     let checked = check(&run.engine, &run.session, &Program::of(script, &header))?;
     Ok((checked.errors, [checked.warnings, checked.idle].concat()))
@@ -63,7 +65,7 @@ fn row(is_error: bool, error: &Error) -> Value {
 }
 
 /// The scripts of files and folders. A folder without any is an error: checking nothing must not look like success.
-fn scripts(paths: &[PathBuf]) -> Result<Vec<Script>> {
+fn scripts(paths: &[PathBuf]) -> Result<Vec<Result<Script>>> {
     let mut scripts = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -74,14 +76,11 @@ fn scripts(paths: &[PathBuf]) -> Result<Vec<Script>> {
                     format!("there are no scripts in {}", shown(path)),
                 ));
             }
-            scripts.extend(
-                files
-                    .iter()
-                    .map(|file| library::read(file))
-                    .collect::<Result<Vec<_>>>()?,
-            );
+            scripts.extend(files.iter().map(|file| library::read(file)));
+        } else if paths.len() > 1 {
+            scripts.push(library::read(path));
         } else {
-            scripts.push(library::read(path)?);
+            scripts.push(Ok(library::read(path)?));
         }
     }
     Ok(scripts)

@@ -42,9 +42,15 @@ pub(super) fn perform(
     let about = about.map(sentence).transpose()?;
     let (text, usual) = template(effect);
     let text = text
-        .replace("{{about}}", about.as_deref().unwrap_or(usual))
         .replace("{{command}}", &place.command)
-        .replace("{{words}}", &place.words.join(" "));
+        .replace("{{words}}", &place.words.join(" "))
+        .replace("{{about}}", about.as_deref().unwrap_or(usual));
+    if host.globals.dry_run {
+        host.console
+            .note(&format!("would write {}:", place.path.display()));
+        host.console.print(&text)?;
+        return Ok(0);
+    }
     write(&place.path, &text)?;
     let path = place.path.display().to_string();
     if host.console.json() {

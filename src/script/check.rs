@@ -8,7 +8,7 @@ use super::arity::{Arities, Takes, arities, counted, functions_of, global_functi
 pub use super::checked::Checked;
 use super::fields::fields_read;
 use super::hidden_look::hidden_looks;
-use super::idle::idle;
+use super::idle::{empty_loops, idle};
 use super::imported::{Imported, Imports, imports};
 use super::literal::{literal_kind, says_own};
 use super::own_chain::own_chains;
@@ -61,6 +61,10 @@ pub(crate) fn check_parsed(
         checker.error(chain.error(), chain.at);
     }
     checker.fields(&ast, program.fields.as_deref());
+    for empty in empty_loops(&ast) {
+        checker.error(Error::usage(empty.message).hint(empty.hint), empty.at);
+    }
+    checker.main(&ast);
     let idle = checker.idle(&ast);
     checker.errors.sort_by_key(position_of);
     let Checker {
@@ -293,15 +297,20 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// `main` is called with the arguments, or with nothing.
+    fn main(&mut self, ast: &AST) {
+        let wrong = ast
+            .iter_fn_def()
+            .find(|function| function.name == "main" && function.params.len() > 1);
+        if let Some(main) = wrong {
+            let error = Error::usage(format!("main takes {} arguments", main.params.len()))
+                .hint("it takes one, a map of what the header declares: fn main(args)");
+            self.error(error, main.body.start_position());
+        }
+    }
+
     fn idle(&self, ast: &AST) -> Vec<Error> {
-        let registry = &self.engine.registry;
-        let gives_stream = |call: &FnCallExpr| {
-            let path = path_of(call);
-            registry
-                .find(&path)
-                .any(|function| function.returns == "Stream")
-        };
-        let found = idle(ast, gives_stream).into_iter();
+        let found = idle(ast).into_iter();
         found
             .map(|idle| self.placed(Error::usage(idle.message).hint(idle.hint), idle.at))
             .collect()

@@ -14,6 +14,9 @@ pub(super) fn fields_read(ast: &AST) -> Vec<(String, Position)> {
     let Some(arguments) = main.params.first() else {
         return Vec::new();
     };
+    if is_hidden(ast, arguments) {
+        return Vec::new();
+    }
     let spans = Spans::of(ast);
     let (mut read, mut set) = (Vec::new(), BTreeSet::new());
     ast.walk(&mut |path: &[ASTNode]| {
@@ -35,6 +38,29 @@ pub(super) fn fields_read(ast: &AST) -> Vec<(String, Position)> {
     });
     read.retain(|(field, _)| !set.contains(field));
     read
+}
+
+/// Whether something else goes by that name somewhere: another variable, or the parameter of a closure.
+fn is_hidden(ast: &AST, name: &str) -> bool {
+    let mut closures = ast
+        .iter_fn_def()
+        .filter(|function| function.name.contains('$'));
+    // What a closure sees of around it is a parameter of it too, and was shared with it.
+    let is_parameter =
+        closures.any(|closure| closure.params.iter().any(|parameter| *parameter == name));
+    let (mut is_shared, mut is_set) = (false, false);
+    ast.walk(&mut |path: &[ASTNode]| {
+        match path.last() {
+            Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => is_set |= variable.0.name == name,
+            Some(ASTNode::Stmt(Stmt::For(parts, _))) => is_set |= parts.0.name == name,
+            Some(ASTNode::Stmt(Stmt::Share(shared))) => {
+                is_shared |= shared.iter().any(|(variable, _)| variable.name == name);
+            }
+            _ => {}
+        }
+        true
+    });
+    is_set || (is_parameter && !is_shared)
 }
 
 /// The property that follows a value: by itself, or at the begin of a chain.

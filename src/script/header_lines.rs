@@ -1,5 +1,5 @@
-//! Reading a header: the `//!` lines of a script taken apart into prose and TOML, every fault with its place in the file.
-//! What a header means is in `header`.
+//! Reading a header: what its TOML says, every fault with its place in the file. How its lines are taken apart is in `header_text`,
+//! what a header means in `header`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,12 +9,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::header::{Example, Header, Need, Parameter};
-use super::prose::flowing;
+use super::header_text::HeaderLines;
 use super::shape::Shape;
 use crate::config::{KEYS, Key, Service};
 use crate::effects::Effect;
-use crate::error::{Error, Place, Result, Trace, nearest};
-use crate::sources::line_and_column;
+use crate::error::{Error, Result, nearest};
 
 /// The keys of each table of a header, as `[args.x]` and its kin name them.
 const HEADER_KEYS: &[&str] = &[
@@ -133,72 +132,7 @@ pub(super) fn read(source: &str, text: &str) -> Result<Header> {
 /// Where each parameter stands in the TOML text.
 type Spans = BTreeMap<String, Range<usize>>;
 
-/// The `//!` lines of a script. The TOML text has an empty line for every line of the file that is not TOML, so that
-/// its positions are those of the file.
-struct HeaderLines<'a> {
-    source: &'a str,
-    text: &'a str,
-    prose: Vec<&'a str>,
-    toml: String,
-}
-
-impl<'a> HeaderLines<'a> {
-    fn of(source: &'a str, text: &'a str) -> Result<HeaderLines<'a>> {
-        let mut lines = HeaderLines {
-            source,
-            text,
-            prose: Vec::new(),
-            toml: String::new(),
-        };
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let (mut inside, mut seen, mut opened) = (false, false, 0);
-        for (index, line) in text.lines().enumerate() {
-            let Some(content) = line.strip_prefix("//!") else {
-                // `#!`, empty lines and ordinary comments may stand before the header; anything else ends it.
-                if (index == 0 && line.starts_with("#!"))
-                    || (lines.prose.is_empty() && is_passed_over(line))
-                {
-                    lines.toml.push('\n');
-                    continue;
-                }
-                break;
-            };
-            let content = content.strip_prefix(' ').unwrap_or(content);
-            match (inside, content.trim()) {
-                (false, "```toml") if seen => {
-                    return Err(lines.at(
-                        index + 1,
-                        1,
-                        "a header has one toml block, and this is a second",
-                    ));
-                }
-                (false, "```toml") => (inside, seen, opened) = (true, true, index + 1),
-                (true, "```") => inside = false,
-                (true, _) => lines.toml.push_str(content),
-                (false, _) => lines.prose.push(content),
-            }
-            lines.toml.push('\n');
-        }
-        if inside {
-            return Err(lines.at(
-                opened,
-                1,
-                "the toml block of this header does not end with ```",
-            ));
-        }
-        Ok(lines)
-    }
-
-    /// The summary in one line, and the help after it.
-    fn prose(&self) -> (String, String) {
-        let text = self.prose.join("\n");
-        let (summary, help) = text.trim().split_once("\n\n").unwrap_or((text.trim(), ""));
-        (
-            summary.replace('\n', " ").trim_end_matches('.').to_owned(),
-            flowing(help),
-        )
-    }
-
+impl HeaderLines<'_> {
     fn check_keys(&self, table: &DeTable) -> Result<()> {
         self.known(table, HEADER_KEYS, "a header")?;
         for (section, kind) in [("args", "an argument"), ("options", "an option")] {
@@ -323,6 +257,26 @@ impl<'a> HeaderLines<'a> {
                 "the default '{default}' is none of the choices"
             )));
         }
+        if raw.required && default.is_some() {
+            return Err(wrong(format!("'{name}' is required, and has a default"))
+                .hint("leave one of the two out"));
+        }
+        if raw.multiple && default.is_some() {
+            return Err(wrong(format!(
+                "'{name}' may be given several times, and has a default"
+            ))
+            .hint("leave the default out: nothing given is an empty list"));
+        }
+        if let Some(choice) = raw
+            .choices
+            .iter()
+            .find(|choice| shape.check(choice).is_err())
+        {
+            return Err(wrong(format!(
+                "the choice '{choice}' does not fit the type of '{name}'"
+            ))
+            .hint("write choices that fit, or change `type`"));
+        }
         if let Some(source) = raw
             .complete
             .as_ref()
@@ -436,34 +390,6 @@ impl<'a> HeaderLines<'a> {
         }
         Ok(())
     }
-
-    fn toml_error(&self, error: &toml::de::Error) -> Error {
-        self.at_span(error.span().unwrap_or(0..0), error.message())
-            .hint("between ```toml and ``` stands TOML, as in effect = \"read\"")
-    }
-
-    /// An error at a span of the TOML text. Each of its lines lacks the `//! ` of the file's.
-    fn at_span(&self, span: Range<usize>, message: &str) -> Error {
-        let (line, column) = line_and_column(&self.toml, span.start.min(self.toml.len()));
-        // The file's line begins with `//!`, and a space if its writer put one.
-        let raw = self.text.lines().nth(line - 1).unwrap_or_default();
-        let before = if raw.starts_with("//! ") { 4 } else { 3 };
-        self.at(line, column + before, message)
-    }
-
-    fn at(&self, line: usize, column: usize, message: &str) -> Error {
-        let at = Place {
-            source: self.source.to_owned(),
-            line,
-            column,
-        };
-        let excerpt = self.text.lines().nth(line - 1).map(str::to_owned);
-        Error::usage(message).traced(Trace {
-            at: Some(at),
-            excerpt,
-            calls: Vec::new(),
-        })
-    }
 }
 
 /// The table of that name in a table.
@@ -472,12 +398,6 @@ fn inner_table<'t, 'i>(table: &'t DeTable<'i>, name: &str) -> Option<&'t DeTable
         DeValue::Table(inner) => Some(inner),
         _ => None,
     }
-}
-
-/// Whether a line may stand before a header.
-fn is_passed_over(line: &str) -> bool {
-    let line = line.trim();
-    line.is_empty() || (line.starts_with("//") && !line.starts_with("///"))
 }
 
 /// A default as it would be typed.

@@ -1,9 +1,9 @@
-//! What a script has and does nothing with, found in the text: an import that nothing uses, a list that is read for nothing. Told by
-//! `dashictl check` alone: such a script runs all the same.
+//! What a script has and does nothing with, found in the text: an import that nothing uses, which `dashictl check` alone tells, and a
+//! loop without a body, which is an error: it would not even see what fails.
 
 use std::collections::BTreeSet;
 
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
 /// Something that does nothing.
 pub(super) struct Idle {
@@ -15,20 +15,45 @@ pub(super) struct Idle {
     pub(super) at: Position,
 }
 
-/// What does nothing in a script. `is_stream` says of a call whether it gives a list that is read as it comes.
-pub(super) fn idle(ast: &AST, is_stream: impl Fn(&FnCallExpr) -> bool) -> Vec<Idle> {
+/// The loops without a body, but for those that count.
+pub(super) fn empty_loops(ast: &AST) -> Vec<Idle> {
+    let mut empty = Vec::new();
+    ast.walk(&mut |path: &[ASTNode]| {
+        if let Some(ASTNode::Stmt(Stmt::For(parts, at))) = path.last()
+            && parts.2.body.is_empty()
+            && !counts(&parts.2.expr)
+        {
+            empty.push(Idle {
+                message: "this list is read to its end, and nothing is done with it".to_owned(),
+                hint: "write what is to be done with each, or .drain() where reading it is what is wanted",
+                at: *at,
+            });
+        }
+        true
+    });
+    empty
+}
+
+/// Whether a loop over this goes through what is written out.
+fn counts(list: &Expr) -> bool {
+    match list {
+        Expr::FnCall(call, _) => matches!(call.name.as_str(), ".." | "..=" | "range"),
+        Expr::Array(..) | Expr::DynamicConstant(..) => true,
+        _ => false,
+    }
+}
+
+/// What nothing in a script uses.
+pub(super) fn idle(ast: &AST) -> Vec<Idle> {
     let (mut imports, mut roots, mut idle) = (Vec::new(), BTreeSet::new(), Vec::new());
     ast.walk(&mut |path: &[ASTNode]| {
         match path.last() {
-            Some(ASTNode::Stmt(Stmt::Import(import, at))) => imports.push((import.1.name.to_string(), *at)),
-            Some(ASTNode::Stmt(Stmt::For(parts, at))) if parts.2.body.is_empty() && gives_stream(&parts.2.expr, &is_stream) => {
-                idle.push(Idle {
-                    message: "this list is read to its end, and nothing is done with it".to_owned(),
-                    hint: "write what is to be done with each, or .drain() where reading it is what is wanted",
-                    at: *at,
-                });
+            Some(ASTNode::Stmt(Stmt::Import(import, at))) => {
+                imports.push((import.1.name.to_string(), *at))
             }
-            Some(ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _))) if !call.namespace.is_empty() => {
+            Some(ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _)))
+                if !call.namespace.is_empty() =>
+            {
                 roots.insert(call.namespace.root().to_owned());
             }
             Some(ASTNode::Expr(Expr::Variable(variable, _, _))) if !variable.2.is_empty() => {
@@ -43,19 +68,18 @@ pub(super) fn idle(ast: &AST, is_stream: impl Fn(&FnCallExpr) -> bool) -> Vec<Id
             .into_iter()
             .filter(|(alias, _)| !roots.contains(alias))
             .map(|(alias, at)| Idle {
-                message: format!("nothing uses the import '{alias}'"),
-                hint: "leave it out",
+                hint: if alias.is_empty() {
+                    "give it a name, by which its functions are called: import \"…\" as name;"
+                } else {
+                    "leave it out"
+                },
+                message: if alias.is_empty() {
+                    "an import without a name: nothing can use it".to_owned()
+                } else {
+                    format!("nothing uses the import '{alias}'")
+                },
                 at,
             }),
     );
     idle
-}
-
-/// Whether an expression is a call that gives a stream, or such a call with methods behind it.
-fn gives_stream(expression: &Expr, is_stream: &impl Fn(&FnCallExpr) -> bool) -> bool {
-    match expression {
-        Expr::FnCall(call, _) => is_stream(call),
-        Expr::Dot(parts, _, _) => gives_stream(&parts.lhs, is_stream),
-        _ => false,
-    }
 }

@@ -8,6 +8,7 @@ mod checked;
 mod fields;
 pub mod header;
 mod header_lines;
+mod header_text;
 mod hidden_look;
 mod idle;
 mod imported;

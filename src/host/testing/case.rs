@@ -29,19 +29,37 @@ impl Case {
     pub(super) fn title(&self) -> String {
         visible(&format!("{}::{}", self.file.display(), self.name))
     }
+
+    /// What stands for a script whose tests cannot be run.
+    fn of_script(file: &Path, folder: Option<&Path>) -> Case {
+        Case {
+            file: file.to_owned(),
+            folder: folder.map(Path::to_owned),
+            name: "(script)".to_owned(),
+            line: 1,
+        }
+    }
 }
 
-/// The tests that are wanted. That there are none is an error: running nothing must not look like success.
-pub(super) fn find(run: &Started, wanted: &TestWanted) -> Result<Vec<Case>> {
-    let mut cases = Vec::new();
+/// The tests that are wanted, and the scripts whose tests cannot be run, with what is wrong with each. That there are none is an
+/// error: running nothing must not look like success.
+pub(super) fn find(run: &Started, wanted: &TestWanted) -> Result<(Vec<Case>, Vec<(Case, Error)>)> {
+    let (mut cases, mut broken) = (Vec::new(), Vec::new());
     for path in &wanted.paths {
-        if path.is_dir() {
-            for file in library::files(path) {
-                of_file(run, &file, Some(path), &mut cases)?;
-            }
+        let (files, folder) = if path.is_dir() {
+            (library::files(path), Some(path.as_path()))
         } else {
-            of_file(run, path, None, &mut cases)?;
+            (vec![path.clone()], None)
+        };
+        for file in files {
+            if let Err(error) = of_file(run, &file, folder, &mut cases) {
+                broken.push((Case::of_script(&file, folder), error));
+            }
         }
+    }
+    // Where there is nothing beside it, what is wrong is all that can be said.
+    if cases.is_empty() && !broken.is_empty() {
+        return Err(broken.remove(0).1);
     }
     let mut seen = BTreeSet::new();
     cases.retain(|case| {
@@ -74,7 +92,7 @@ pub(super) fn find(run: &Started, wanted: &TestWanted) -> Result<Vec<Case>> {
             ));
         }
     }
-    Ok(cases)
+    Ok((cases, broken))
 }
 
 fn of_file(run: &Started, file: &Path, folder: Option<&Path>, cases: &mut Vec<Case>) -> Result<()> {

@@ -5,15 +5,22 @@ use std::path::Path;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, XmlString};
 
+use super::case::Case;
 use super::verdict::{Outcome, Verdict};
 use crate::error::{Error, Result};
 
-/// Writes them.
-pub(super) fn write(path: &Path, verdicts: &[Verdict]) -> Result<()> {
+/// Writes them, and those that were not run.
+pub(super) fn write(path: &Path, verdicts: &[Verdict], left: &[Case]) -> Result<()> {
     let mut report = Report::new("dashictl test");
     for verdicts in verdicts.chunk_by(|one, next| one.case.file == next.case.file) {
         let mut suite = TestSuite::new(verdicts[0].case.file.display().to_string());
         suite.add_test_cases(verdicts.iter().map(case));
+        report.add_test_suite(suite);
+    }
+    for cases in left.chunk_by(|one, next| one.file == next.file) {
+        let mut suite = TestSuite::new(cases[0].file.display().to_string());
+        let not_run = |case: &Case| TestCase::new(case.name.clone(), TestCaseStatus::skipped());
+        suite.add_test_cases(cases.iter().map(not_run));
         report.add_test_suite(suite);
     }
     let text = report

@@ -28,22 +28,29 @@ pub(super) fn perform(host: &Host, wanted: &TestWanted) -> Result<u8> {
     refuse_nonsense(host, wanted)?;
     let run = host.offline()?;
     ground::sweep();
-    let cases = case::find(&run, wanted)?;
+    let (cases, broken) = case::find(&run, wanted)?;
     if let Some(path) = &wanted.junit {
         // Where it cannot be written is told before anything is run.
-        junit::write(path, &[])?;
+        junit::write(path, &[], &[])?;
     }
     let began = std::time::Instant::now();
-    let verdicts = verdicts(host, &run, wanted, &cases)?;
-    let left = cases.len() - verdicts.len();
+    let mut verdicts = verdicts(host, &run, wanted, &cases)?;
+    let left = &cases[verdicts.len()..];
+    for (case, error) in &broken {
+        verdicts.push(Verdict::of_broken(case, error));
+    }
     if let Some(path) = &wanted.junit {
-        junit::write(path, &verdicts)?;
+        junit::write(path, &verdicts, left)?;
     }
     if host.console.json() {
-        let rows: Vec<Value> = verdicts.iter().map(Verdict::row).collect();
+        let not_run = left.iter().map(verdict::not_run);
+        let rows: Vec<Value> = verdicts.iter().map(Verdict::row).chain(not_run).collect();
         tell(host, &format!("{:#}\n", Value::Array(rows)))?;
     } else {
-        tell(host, &verdict::summary(&verdicts, left, began.elapsed()))?;
+        tell(
+            host,
+            &verdict::summary(&verdicts, left.len(), began.elapsed()),
+        )?;
     }
     if run.session.interrupt().is_by_signal() {
         return Err(Error::interrupted());

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::case::Case;
+use crate::error::Error;
+use crate::report;
 use crate::table::visible;
 
 /// How a test ended.
@@ -37,6 +39,17 @@ pub(super) struct Verdict<'a> {
 }
 
 impl Verdict<'_> {
+    /// That of a script whose tests cannot be run.
+    pub(super) fn of_broken<'a>(case: &'a Case, error: &Error) -> Verdict<'a> {
+        Verdict {
+            case,
+            outcome: Outcome::Failed,
+            took: Duration::ZERO,
+            error: Some(report::json(error)["error"].take()),
+            output: report::draw(error, false),
+        }
+    }
+
     /// It in one line.
     pub(super) fn line(&self) -> String {
         let word = match self.outcome {
@@ -86,6 +99,11 @@ impl Verdict<'_> {
             .collect();
         format!("{}\n\n", lines.join("\n"))
     }
+}
+
+/// A test that was not run, as data.
+pub(super) fn not_run(case: &Case) -> Value {
+    json!({"file": case.file.display().to_string(), "name": case.name, "line": case.line, "outcome": "not run"})
 }
 
 /// What stands before the results.
