@@ -123,6 +123,11 @@ impl Resolver {
         Some(path.canonicalize().ok()?.parent()?.to_owned())
     }
 
+    /// Forgets what was loaded: it is read again when it is imported next.
+    pub(crate) fn forget(&self) {
+        lock(&self.0.loaded).clear();
+    }
+
     /// The parsed text of a module, for the static check.
     pub(crate) fn parse(
         &self,

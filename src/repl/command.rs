@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::completion::Candidate;
 use super::history::{History, without_secrets};
 use super::kept::runbook;
-use super::shell::{Manner, Shell};
+use super::shell::{Manner, SOURCE, Shell};
 use crate::engine::outcome::Outcome;
 use crate::engine::value::{one_line, type_name};
 use crate::error::{Error, Kind, Result, nearest};
@@ -55,6 +55,9 @@ const COMMANDS: [(&str, &str, &str); 16] = [
     ("quit", "", "Leave, as Ctrl-D does"),
 ];
 
+/// So many entries of the history are shown.
+const SHOWN: usize = 200;
+
 /// What a command leads to.
 pub(super) enum Next {
     /// The next entry.
@@ -86,7 +89,11 @@ pub(super) fn run(shell: &mut Shell, typed: &str) -> Result<Next> {
             shell.console.print(&format!("{kind}\n"))?;
         }
         "time" => return timed(shell, needed(rest, "time", "ENTRY")?),
-        "json" if rest.is_empty() => shell.is_json = !shell.is_json,
+        "json" if rest.is_empty() => {
+            shell.is_json = !shell.is_json;
+            let form = if shell.is_json { "JSON" } else { "tables" };
+            shell.console.note(&format!("results are shown as {form}"));
+        }
         "json" => {
             return shell
                 .run(
@@ -252,16 +259,29 @@ fn edited(shell: &mut Shell) -> Result<Next> {
                 .hint("set EDITOR"),
         );
     }
-    let text = std::fs::read_to_string(file.path()).map_err(failed)?;
-    if text.trim().is_empty() {
+    let edited = std::fs::read_to_string(file.path()).map_err(failed)?;
+    if edited.trim().is_empty() || edited == text {
+        shell
+            .console
+            .note("nothing was changed, and nothing is run");
         return Ok(Next::Go(0));
     }
-    shell.console.say(text.trim_end());
-    shell.run(&text, Manner::default()).map(Next::Go)
+    shell.console.say(edited.trim_end());
+    shell.edited = Some(edited.trim_end().to_owned());
+    shell.run(&edited, Manner::default()).map(Next::Go)
+}
+
+/// A path as it is typed: of the home folder with `~`, perhaps in quotes.
+fn typed_path(shell: &Shell, typed: &str) -> PathBuf {
+    let typed = typed.trim_matches(['"', '\'']);
+    match (typed.strip_prefix("~/"), shell.environment.get("HOME")) {
+        (Some(below), Some(home)) => Path::new(home).join(below),
+        _ => PathBuf::from(typed),
+    }
 }
 
 fn save(shell: &Shell, path: &str) -> Result<()> {
-    let path = Path::new(path);
+    let path = &typed_path(shell, path);
     if shell.kept.is_empty() {
         return Err(Error::usage("nothing was typed yet that could be saved"));
     }
@@ -294,9 +314,15 @@ fn save(shell: &Shell, path: &str) -> Result<()> {
 }
 
 fn load(shell: &mut Shell, path: &str) -> Result<Next> {
-    let path = Path::new(path);
-    let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, &error))?;
-    let code = shell.run(&text, Manner::default())?;
+    let path = &typed_path(shell, path);
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Error::io("read", path, &error)
+            .hint("a path is from the folder that dashictl was started in; Tab completes it")
+    })?;
+    let before = shell.lines();
+    let code = shell
+        .run(&text, Manner::default())
+        .map_err(|error| in_file(error, path, before))?;
     if shell
         .functions
         .iter_functions()
@@ -309,7 +335,21 @@ fn load(shell: &mut Shell, path: &str) -> Result<Next> {
     Ok(Next::Go(code))
 }
 
+/// An error of a file that was loaded, with its place there.
+fn in_file(mut error: Error, path: &Path, before: usize) -> Error {
+    let trace = error.detail_mut().trace.as_mut();
+    if let Some(at) = trace.and_then(|trace| trace.at.as_mut())
+        && at.source == SOURCE
+        && at.line > before
+    {
+        at.source = path.display().to_string();
+        at.line -= before;
+    }
+    error
+}
+
 fn apply(shell: &mut Shell) -> Result<Next> {
+    shell.refuse_protected()?;
     let planned = shell.planned.take();
     let entry = planned.ok_or_else(|| {
         Error::usage("nothing is planned").hint("with :dry, what changes something is only planned")
@@ -327,9 +367,21 @@ fn apply(shell: &mut Shell) -> Result<Next> {
 
 fn past(shell: &Shell, text: &str) -> Result<()> {
     let past = History::of(&shell.environment)?.read();
-    let rows = past.iter().filter(|past| past.entry.contains(text)).map(|past| {
+    let found: Vec<_> = past
+        .iter()
+        .filter(|past| past.entry.contains(text))
+        .collect();
+    let left_out = found.len().saturating_sub(SHOWN);
+    if left_out > 0 {
+        shell.console.note(&format!(
+            "the last {SHOWN} of {}: :history TEXT finds others",
+            found.len()
+        ));
+    }
+    let rows = found[left_out..].iter().map(|past| {
         let took = spell(std::time::Duration::from_secs_f64(past.seconds));
-        serde_json::json!({"at": past.at.to_string(), "context": past.context, "took": took, "entry": past.entry})
+        let at = past.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        serde_json::json!({"at": at, "context": past.context, "took": took, "entry": past.entry})
     });
     shell.show(&Outcome::table(
         rows.collect::<Vec<_>>().into(),

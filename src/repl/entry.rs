@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rhai::{AST, ASTNode, Engine, Expr, LexError, ParseErrorType, Position, Scope, Stmt, Token};
 
+use crate::error::Error;
 use crate::script::tokens::{Piece, pieces};
 use crate::sources::line_and_column;
 
@@ -104,6 +105,16 @@ impl Import {
             serde_json::Value::from(self.path.as_str()),
             self.alias
         )
+    }
+
+    /// The error of one that no entry could call by a name.
+    pub(super) fn refused(&self) -> Error {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        let name = name.trim_end_matches(".rhai");
+        Error::usage("an import without a name: nothing can use it").hint(format!(
+            "import {} as {name};",
+            serde_json::Value::from(self.path.as_str())
+        ))
     }
 
     /// Those that an entry names at its top.

@@ -19,22 +19,33 @@ use crate::session::Session;
 /// So many entries are kept.
 pub(super) const MOST: usize = 10_000;
 
-/// Words that name a secret, as keys, variables or arguments.
-const SECRET: [&str; 7] = [
+/// Words that name a secret, alone or as part of a name: `password`, `api_token`, `clientSecret`.
+const SECRET: [&str; 12] = [
     "password",
     "passwd",
+    "passphrase",
+    "pass",
+    "pwd",
+    "pw",
     "secret",
+    "secrets",
     "token",
     "credential",
+    "credentials",
     "authorization",
-    "key",
 ];
 
-/// Words that look like one of those and name none.
-const PLAIN: [&str; 3] = ["key", "keys", "continuation_token"];
+/// With one of these before it, `key` names a secret as well.
+const OF_KEYS: [&str; 5] = ["secret", "api", "access", "private", "signing"];
+
+/// Names that look like those of secrets, and are none.
+const PLAIN: [&str; 2] = ["continuation_token", "next_token"];
+
+/// Functions whose argument is the name of a secret.
+const NAMING: [&str; 3] = ["env::secret", "env::get", "env::try_get"];
 
 /// What stands where a secret stood.
-const LEFT_OUT: &str = "…";
+pub(super) const LEFT_OUT: &str = "…";
 
 /// An entry of the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,7 +70,8 @@ impl History {
 
     /// The entries, the oldest first. A line that cannot be read says nothing.
     pub(super) fn read(&self) -> Vec<Past> {
-        let text = std::fs::read_to_string(&self.0).unwrap_or_default();
+        let bytes = std::fs::read(&self.0).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().collect();
         let kept = &lines[lines.len().saturating_sub(MOST)..];
         if lines.len() > 2 * MOST {
@@ -117,28 +129,81 @@ fn without_literals(text: &str) -> String {
     cleaned + &text[from..]
 }
 
+/// Whether a text stands in what is given to a name that is one of a secret, or looks as if it were one.
 fn is_secret(text: &str, pieces: &[Piece], at: usize) -> bool {
-    let written = |piece: &Piece| &text[piece.start..piece.end];
-    let is_behind = at >= 2
-        && matches!(
-            pieces[at - 1].token,
-            Token::Colon | Token::Equals | Token::EqualsTo | Token::Comma | Token::LeftParen
-        );
-    (is_behind && names_a_secret(written(&pieces[at - 2]))) || tells_a_secret(written(&pieces[at]))
+    let written = |at: usize| &text[pieces[at].start..pieces[at].end];
+    if tells_a_secret(written(at)) {
+        return true;
+    }
+    let mut depth = 0_usize;
+    for before in (0..at).rev() {
+        let name = before.checked_sub(1).map(written);
+        match pieces[before].token {
+            Token::RightParen | Token::RightBracket | Token::RightBrace => depth += 1,
+            Token::LeftParen
+            | Token::LeftBracket
+            | Token::LeftBrace
+            | Token::MapStart
+            | Token::QuestionBracket
+                if depth > 0 =>
+            {
+                depth -= 1;
+            }
+            _ if depth > 0 => {}
+            Token::LeftParen if name.is_some_and(is_word) => {
+                let path = path_before(text, pieces, before);
+                return !NAMING.contains(&path.as_str()) && names_a_secret(&path);
+            }
+            Token::Comma if name.is_some_and(|name| is_quoted(name) && names_a_secret(name)) => {
+                return true;
+            }
+            Token::Colon
+            | Token::Equals
+            | Token::EqualsTo
+            | Token::NotEqualsTo
+            | Token::PlusAssign => return name.is_some_and(names_a_secret),
+            Token::SemiColon => return false,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// The function whose bracket this is, with its namespace.
+fn path_before(text: &str, pieces: &[Piece], bracket: usize) -> String {
+    let is_part = |piece: &&Piece| {
+        piece.token == Token::DoubleColon || is_word(&text[piece.start..piece.end])
+    };
+    let parts = pieces[..bracket].iter().rev().take_while(is_part).take(3);
+    let mut parts: Vec<&str> = parts.map(|piece| &text[piece.start..piece.end]).collect();
+    parts.reverse();
+    parts.concat()
+}
+
+fn is_word(text: &str) -> bool {
+    text.starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
+}
+
+fn is_quoted(text: &str) -> bool {
+    text.starts_with(['"', '`'])
 }
 
 /// Whether a text itself looks as if it held a secret: a header's value, a signed token, a URL with a password, `password=…`.
 fn tells_a_secret(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    let is_named = |name: &&str| {
-        ["=", ": "]
-            .iter()
-            .any(|mark| lower.contains(&format!("{name}{mark}")))
-    };
-    let named = SECRET
-        .iter()
-        .filter(|name| !PLAIN.contains(name))
-        .any(is_named);
+    let named = text.split_whitespace().any(|word| {
+        let mut name = word.split(['=', ':']).next().unwrap_or_default();
+        name = name.rsplit(['?', '&', '"', '`']).next().unwrap_or_default();
+        word.len() > name.len() && !word.contains("://") && names_a_secret(name)
+    });
+    let in_query = text.split(['?', '&']).skip(1).any(|part| {
+        let name = part.split_once('=').map(|(name, _)| name);
+        name.is_some_and(names_a_secret)
+    });
+    let is_login = text.split("-u ").skip(1).any(|rest| {
+        rest.split_whitespace()
+            .next()
+            .is_some_and(|user| user.contains(':'))
+    });
     let is_signed = text
         .find("eyJ")
         .is_some_and(|at| text[at..].matches('.').count() >= 2);
@@ -148,7 +213,13 @@ fn tells_a_secret(text: &str) -> bool {
             .split_once('@')
             .is_some_and(|(user, _)| user.contains(':'))
     });
-    named || is_signed || has_password || text.contains("Bearer ") || text.contains("Basic ")
+    named
+        || in_query
+        || is_login
+        || is_signed
+        || has_password
+        || text.contains("Bearer ")
+        || text.contains("Basic ")
 }
 
 /// Where a text ends that begins with these pieces, also one with expressions in it.
@@ -166,9 +237,28 @@ fn end_of_text(text: &str, pieces: &[Piece]) -> usize {
     }
 }
 
-fn names_a_secret(word: &str) -> bool {
-    let word = word.trim_matches(['"', '`']).to_lowercase();
-    !PLAIN.contains(&word.as_str()) && SECRET.iter().any(|secret| word.contains(secret))
+/// Whether one of the words of a name says that it is a secret's.
+fn names_a_secret(name: &str) -> bool {
+    let name = name.trim_matches(['"', '`']);
+    if PLAIN.contains(&name) {
+        return false;
+    }
+    let mut spaced = String::new();
+    let mut was_small = false;
+    for letter in name.chars() {
+        if letter.is_uppercase() && was_small {
+            spaced.push(' ');
+        }
+        was_small = letter.is_lowercase();
+        spaced.extend(letter.to_lowercase());
+    }
+    let words: Vec<&str> = spaced
+        .split(|letter: char| !letter.is_alphanumeric())
+        .collect();
+    let is_key = words
+        .windows(2)
+        .any(|pair| pair[1] == "key" && OF_KEYS.contains(&pair[0]));
+    is_key || words.iter().any(|word| SECRET.contains(word))
 }
 
 #[cfg(test)]
@@ -203,6 +293,37 @@ mod tests {
                 "write(u, \"…\", \"…\")",
             ),
             ("token = \"unfinished", "token = \"…\""),
+            ("let password = (\"a\")", "let password = (\"…\")"),
+            (
+                "let pw = \"a\" + \"b\"; \"c\"",
+                "let pw = \"…\" + \"…\"; \"c\"",
+            ),
+            (
+                "#{secret_key: [\"a\"], key: \"b\"}",
+                "#{secret_key: [\"…\"], key: \"b\"}",
+            ),
+            (
+                "#{password: if true { \"a\" } else { \"b\" }}",
+                "#{password: if true { \"…\" } else { \"…\" }}",
+            ),
+            ("set(\"token\", \"a\")", "set(\"token\", \"…\")"),
+            ("run(\"-u me:pw x\")", "run(\"…\")"),
+            ("set_token(\"a\")", "set_token(\"…\")"),
+            ("f(\"http://h/?api_key=1\")", "f(\"…\")"),
+            // What only looks so is kept: it is to be run again.
+            ("let turkey_id = \"7\"", "let turkey_id = \"7\""),
+            (
+                "stac::item(\"tokens-2025\", \"a\")",
+                "stac::item(\"tokens-2025\", \"a\")",
+            ),
+            (
+                "let token = env::secret(\"HOOK\")",
+                "let token = env::secret(\"HOOK\")",
+            ),
+            (
+                "s3::read(\"s3://a/pass/x.tif\")",
+                "s3::read(\"s3://a/pass/x.tif\")",
+            ),
         ] {
             assert_eq!(without_literals(typed), kept);
         }

@@ -31,7 +31,7 @@ use self::command::Next;
 use self::history::History;
 use self::lines::{Line, Lines};
 use self::shell::{Manner, Shell};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 
 /// Reads entries and runs them, until there are no more. Off a terminal the first that fails ends it.
@@ -44,7 +44,7 @@ pub fn perform(host: &Host) -> Result<u8> {
     if lines.is_terminal() {
         greet(host, &shell.borrow());
     }
-    let mut code = 0;
+    let (mut code, mut is_warned) = (0, false);
     loop {
         let prompt = shell.borrow().prompt();
         let typed = match lines.next(&prompt)? {
@@ -57,15 +57,25 @@ pub fn perform(host: &Host) -> Result<u8> {
             continue;
         }
         let begun = Instant::now();
-        let ended = answered(&mut shell.borrow_mut(), &typed);
+        let ended = if lines.is_terminal() && has_gap(&typed) {
+            Err(forgotten())
+        } else {
+            answered(&mut shell.borrow_mut(), &typed)
+        };
+        let edited = shell.borrow_mut().edited.take();
         let shell = shell.borrow();
         // What follows looks at the lake too, for names.
         shell.session().interrupt().begin_entry();
         if lines.is_terminal() && !typed.starts_with(' ') {
-            let kept = history::without_secrets(shell.session(), &typed);
-            lines.remember(&kept);
-            if let Err(error) = history.add(shell.session(), &kept, begun.elapsed()) {
-                host.console.warn(&error.to_string());
+            for entry in [Some(typed.clone()), edited].into_iter().flatten() {
+                // The arrow keys give what was typed; what lies on the disk has no secret.
+                lines.remember(&entry);
+                let kept = history::without_secrets(shell.session(), &entry);
+                let added = history.add(shell.session(), &kept, begun.elapsed());
+                if let (Err(error), false) = (added, is_warned) {
+                    host.console.warn(&error.to_string());
+                    is_warned = true;
+                }
             }
         }
         match ended {
@@ -82,7 +92,30 @@ pub fn perform(host: &Host) -> Result<u8> {
     }
 }
 
+/// Whether an entry is one of an earlier session, of which a secret was left out.
+fn has_gap(typed: &str) -> bool {
+    typed.contains(&format!("\"{}\"", history::LEFT_OUT))
+}
+
+fn forgotten() -> Error {
+    Error::usage("a text of this entry was left out of the history, as it may have been a secret")
+        .hint("type it anew; where the letter is meant, write it between backticks")
+}
+
+/// Words that people type at a prompt to leave it or for help, where nothing else goes by them.
+fn meant(shell: &Shell, typed: &str) -> Option<&'static str> {
+    let word = typed.trim().trim_end_matches(';').trim_end_matches("()");
+    let is_known = shell.scope.contains(word) || shell.knows(word) && word != "exit";
+    match word {
+        _ if is_known || typed.contains('(') => None,
+        "help" | "?" => Some(":help"),
+        "exit" | "quit" => Some(":quit"),
+        _ => None,
+    }
+}
+
 fn answered(shell: &mut Shell, typed: &str) -> Result<Next> {
+    let typed = meant(shell, typed).unwrap_or(typed);
     if typed.trim_start().starts_with(':') {
         let before = shell.lines();
         let ended = command::run(shell, typed);

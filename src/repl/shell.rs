@@ -18,6 +18,7 @@ use crate::cli::Globals;
 use crate::config::{Environment, quoted};
 use crate::effects::{Consent, Effect, Order, Origin};
 use crate::engine::outcome::Outcome;
+use crate::engine::stream::Stream;
 use crate::error::{Error, Kind, Result, nearest};
 use crate::host::passes::{Caller, Passes};
 use crate::host::{Host, Started};
@@ -60,6 +61,8 @@ pub(super) struct Shell {
     pub(super) given: Dynamic,
     /// Whether that came as a list in parts, and was read to its end.
     is_read: bool,
+    /// What was written in an editor last, which is an entry of the history.
+    pub(super) edited: Option<String>,
     /// Whether everything is shown as JSON.
     pub(super) is_json: bool,
     pub(super) vocabulary: Vocabulary,
@@ -110,6 +113,7 @@ impl Shell {
             exit: None,
             given: Dynamic::UNIT,
             is_read: false,
+            edited: None,
             is_json: false,
             vocabulary,
             live_names: LiveNames::default(),
@@ -162,6 +166,7 @@ impl Shell {
         self.imports = old.imports;
         self.kept = old.kept;
         self.text = old.text;
+        self.is_json = old.is_json;
         self.session().sources().remember(SOURCE, &self.text);
         let mut left = Vec::new();
         for (name, _, value) in old.scope.iter() {
@@ -202,15 +207,20 @@ impl Shell {
     /// What stands before an entry: the context, and what may be done to it.
     pub(super) fn prompt(&self) -> String {
         let context = self.session().config().context();
-        let mode = match self.armed_for() {
-            _ if self.globals.dry_run => " (dry run)".to_owned(),
+        let protection = match self.armed_for() {
             Some(left) if self.is_protected() => {
-                format!(" (armed, {} min)", left.as_secs().div_ceil(60))
+                Some(format!("armed, {} min", left.as_secs().div_ceil(60)))
             }
-            None if self.is_protected() => " (read-only)".to_owned(),
-            _ => String::new(),
+            None if self.is_protected() => Some("read-only".to_owned()),
+            _ => None,
         };
-        format!("{context}{mode}> ")
+        let dry = self.globals.dry_run.then(|| "dry run".to_owned());
+        let json = self.is_json.then(|| "json".to_owned());
+        let modes: Vec<String> = protection.into_iter().chain(dry).chain(json).collect();
+        if modes.is_empty() {
+            return format!("{context}> ");
+        }
+        format!("{context} ({})> ", modes.join(", "))
     }
 
     /// Lets a protected context be changed for a while.
@@ -226,12 +236,9 @@ impl Shell {
         Ok(())
     }
 
-    fn refuse_protected(&self, most: Effect) -> Result<()> {
-        if most == Effect::Read
-            || !self.is_protected()
-            || self.armed_for().is_some()
-            || self.globals.dry_run
-        {
+    /// Fails where the context is protected and not armed.
+    pub(super) fn refuse_protected(&self) -> Result<()> {
+        if !self.is_protected() || self.armed_for().is_some() {
             return Ok(());
         }
         let context = self.session().config().context();
@@ -257,6 +264,16 @@ impl Shell {
         self.text.push_str(text.trim_end_matches('\n'));
         self.text.push('\n');
         let own = parsed.map_err(|error| with_excerpt(error, &session))?;
+        if let Some(nameless) = Import::all(&own)
+            .iter()
+            .find(|import| import.alias.is_empty())
+        {
+            return Err(nameless.refused());
+        }
+        if !Import::all(&own).is_empty() {
+            // A file may have changed since it was read.
+            self.started.engine.resolver.forget();
+        }
         let mut whole = self.functions.merge(&own);
         whole.set_source(SOURCE);
         let whole = self.checked(whole, &text, before)?;
@@ -271,7 +288,9 @@ impl Shell {
         if let Some(code) = session.interrupt().exit_code() {
             self.exit = Some(u8::try_from(code).unwrap_or(1));
         }
-        if evaluated.is_ok() || self.scope.len() > variables {
+        let imports = Import::all(&own);
+        let defines = own.iter_functions().next().is_some() || !imports.is_empty();
+        if evaluated.is_ok() || defines || self.scope.len() > variables {
             self.kept.push(Kept {
                 text,
                 effect: most,
@@ -280,13 +299,13 @@ impl Shell {
                 failed: evaluated.as_ref().err().map(ToString::to_string),
             });
         }
-        let code = evaluated?;
+        // What an entry defines stays as its variables do, whatever comes of it: a closure is nothing without its function.
         self.functions = self.functions.merge(&own.clone_functions_only());
-        for import in Import::all(&own) {
+        for import in imports {
             self.imports.retain(|known| known.alias != import.alias);
             self.imports.push(import);
         }
-        Ok(code)
+        evaluated
     }
 
     fn parse(&self, text: &str, before: usize) -> Result<AST> {
@@ -405,7 +424,7 @@ impl Shell {
             entry.give_up();
             self.planned = Some(typed.to_owned());
         } else if let Some(left) = entry.left() {
-            self.take_over(left);
+            self.take_over(left, typed, manner);
         }
         ended.map_err(|error| self.protecting(error))
     }
@@ -424,11 +443,17 @@ impl Shell {
     }
 
     /// Takes over what an entry has left.
-    fn take_over(&mut self, left: Left) {
+    fn take_over(&mut self, left: Left, typed: &str, manner: Manner) {
         self.scope = left.scope;
         self.is_read = left.is_read;
         self.given.clone_from(&left.value);
-        if !left.value.is_unit() {
+        // Who only looked at a list that is read as it comes has it whole again.
+        let name = typed.trim().trim_end_matches(';');
+        let held = self.scope.get_mut(name).filter(|held| held.is::<Stream>());
+        if let (Some(held), false) = (held, manner.quiet) {
+            held.clone_from(&left.value);
+        }
+        if !left.value.is_unit() && !manner.quiet {
             self.scope.set_or_push(LAST, left.value);
         }
     }
@@ -438,14 +463,15 @@ impl Shell {
         if error.kind() != Kind::EffectRefused || self.may_change() {
             return error;
         }
-        match self.refuse_protected(Effect::Write) {
+        match self.refuse_protected() {
             Err(refused) => refused.cause(error.to_string()),
             Ok(()) => error,
         }
     }
 
+    /// Whether an entry may come to changes: where it only plans, nothing is changed by it.
     fn may_change(&self) -> bool {
-        self.refuse_protected(Effect::Write).is_ok()
+        self.globals.dry_run || self.refuse_protected().is_ok()
     }
 
     /// The flags of a command line that would do the same.
