@@ -9,8 +9,8 @@ on_both_lakes! {
         let operator = lake.operator();
         let rows = operator.run(&["doctor", "--json"]).json();
         let rows = rows.as_array().unwrap();
-        // The sandbox has users as well.
-        let checks = if lake == Lake::Sandbox { 15 } else { 14 };
+        // The sandbox has users and tables as well.
+        let checks = if lake == Lake::Sandbox { 16 } else { 14 };
         assert_eq!(rows.len(), checks);
         assert!(rows.iter().all(|row| row["status"] == "ok" || row["status"] == "info"), "{rows:#?}");
         let ran = operator.run(&["doctor"]);

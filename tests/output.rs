@@ -286,3 +286,35 @@ fn talk_of_a_script_cannot_steer_the_terminal() {
         );
     }
 }
+
+#[test]
+fn what_was_done_is_done_also_where_nobody_reads_what_it_says() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file(
+        "sweep.rhai",
+        "//! Sweeps.\n//! ```toml\n//! effect = \"destroy\"\n//! ```\nfn main(args) {\n    s3::delete(\"s3://landing/README.txt\");\n    \
+         let rows = [];\n    for n in 0..40000 { rows.push(#{n: n, text: \"a row\"}); }\n    rows\n}\n",
+    );
+    let line = format!(
+        "'{}' --context sandbox run sweep.rhai --apply --yes | true; echo \"ended with ${{PIPESTATUS[0]}}\"",
+        super::operator::program().display()
+    );
+    let mut command = operator.command(&[]);
+    let environment: Vec<_> = command
+        .get_envs()
+        .map(|(name, value)| (name.to_owned(), value.unwrap().to_owned()))
+        .collect();
+    command = std::process::Command::new("bash");
+    let output = command
+        .args(["-c", &line])
+        .env_clear()
+        .envs(environment)
+        .env("PATH", std::env::var("PATH").unwrap())
+        .current_dir(operator.work())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, "ended with 0\n", "{output:?}");
+    let log = operator.run(&["log", "list", "--json"]).json();
+    assert_eq!(log[0]["outcome"], "done", "{log}");
+}

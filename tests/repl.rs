@@ -324,8 +324,8 @@ fn what_is_not_there_is_told_with_what_may_be_meant() {
         ("x = 5\n", "let x = … makes one"),
         ("let f = |a| a + 1;\nf(4)\n", "'f' is a closure: f.call(…)"),
         (
-            "[1].count()\n",
-            "'count' is a method of Stream, and this is array",
+            "[1].chunks(2)\n",
+            "'chunks' is a method of Stream, and this is array",
         ),
         ("\n\n// c\n\n1\n:type 3\n\nfoo()\n", "--> <repl>:8:1"),
     ] {
@@ -364,6 +364,48 @@ fn a_secret_that_is_typed_stays_out_of_journal_and_audit_line() {
         saved.stderr.contains("looks as if it held a secret"),
         "{saved}"
     );
+}
+
+#[test]
+fn a_protected_context_is_not_changed_by_what_was_planned_in_a_dry_run() {
+    let operator = Operator::new();
+    operator.config("[contexts.prod]\nprotected = true\n");
+    let entries = ":dry\nfs::write(\"x.txt\", \"1\")\n:apply\n";
+    let ran = typed(&operator, &["--context", "prod", "--yes"], entries);
+    assert!(
+        ran.stderr
+            .contains("the context 'prod' is protected, and here it is only read"),
+        "{ran}"
+    );
+    assert!(!operator.work().join("x.txt").exists());
+}
+
+#[test]
+fn what_an_entry_defines_stays_whatever_comes_of_it() {
+    let operator = Operator::in_context("sandbox");
+    let tmux = operator.in_tmux(&[]);
+    tmux.expect("> ", 1);
+    tmux.entry(
+        "let f = |x| x + 4710; import \"std/report\" as rep; fn q() { 4720 } throw \"boom\"",
+    );
+    tmux.expect("boom", 2);
+    tmux.entry("f.call(1)");
+    tmux.expect("4711", 1);
+    tmux.entry("q() + rep::heading(1, \"x\").len()");
+    tmux.expect("4724", 1);
+    tmux.entry("import \"std/report\"");
+    tmux.expect("import \"std/report\" as report;", 1);
+    tmux.entry("4000 + 730");
+    tmux.expect("4730", 1);
+}
+
+#[test]
+fn a_list_is_looked_at_and_is_whole_again() {
+    let operator = Operator::in_context("sandbox");
+    let entries = "let s = stac::items(\"gelaende-umwelt\");\ns\ns.count() + 4000\n:type s\n_\n";
+    let ran = typed(&operator, &[], entries);
+    assert_eq!(ran.stdout.matches("4007\n").count(), 2, "{ran}");
+    assert_eq!(ran.code, Some(0), "{ran}");
 }
 
 #[test]

@@ -196,6 +196,33 @@ fn a_table_fits_the_terminal_as_it_is_now() {
 }
 
 #[test]
+fn a_window_that_was_resized_shows_an_entry_once() {
+    let operator = Operator::new();
+    let tmux = operator.in_tmux(&[]);
+    tmux.expect("> ", 1);
+    tmux.resize(50);
+    let long =
+        "let marked = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]; marked.len() + 4700";
+    for letter in long.chars() {
+        tmux.type_text(&letter.to_string());
+    }
+    tmux.press(&["Enter"]);
+    let screen = tmux.expect("4715", 1);
+    assert_eq!(screen.matches("let marked").count(), 1, "{screen}");
+}
+
+#[test]
+fn words_that_people_type_to_leave_or_for_help_are_understood() {
+    let operator = Operator::new();
+    let tmux = operator.in_tmux(&[]);
+    tmux.expect("> ", 1);
+    tmux.entry("help");
+    tmux.expect("What there is to type", 1);
+    tmux.entry("exit");
+    tmux.expect("ended with 0", 1);
+}
+
+#[test]
 fn a_dead_service_is_named_and_names_of_it_do_not_hold_up_who_types() {
     let silent = SilentListener::start();
     let operator = Operator::new()

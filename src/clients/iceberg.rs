@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
@@ -98,6 +99,17 @@ impl Tables {
         }))
     }
 
+    /// The same, with a bound on each whole call.
+    #[must_use]
+    pub fn within(&self, bound: Option<Duration>) -> Tables {
+        Tables(Arc::new(Inner {
+            sender: self.0.sender.within(bound),
+            login: self.0.login.clone(),
+            warehouse: self.0.warehouse.clone(),
+            prefix: OnceCell::new(),
+        }))
+    }
+
     /// All namespaces, those within others as well, a page a level: `namespace`, its levels with dots between.
     #[must_use]
     pub fn namespaces(&self) -> Pages {
@@ -109,7 +121,7 @@ impl Tables {
                 let Some(parent) = open.pop() else {
                     return Ok(None);
                 };
-                let within = tables.within(&parent).await?;
+                let within = tables.below(&parent).await?;
                 let rows = within
                     .iter()
                     .map(|levels| json!({"namespace": levels.join(".")}));
@@ -122,7 +134,7 @@ impl Tables {
     }
 
     /// The namespaces right within another, or at the top.
-    async fn within(&self, parent: &[String]) -> Result<Vec<Vec<String>>> {
+    async fn below(&self, parent: &[String]) -> Result<Vec<Vec<String>>> {
         let mut request = Request::get(self.path(&["namespaces"]).await?);
         if !parent.is_empty() {
             request = request.query("parent", parent.join(LEVEL));
@@ -160,7 +172,7 @@ impl Tables {
     pub async fn every(&self) -> Result<Vec<TableName>> {
         let (mut names, mut open) = (Vec::new(), vec![Vec::new()]);
         while let Some(parent) = open.pop() {
-            for levels in self.within(&parent).await? {
+            for levels in self.below(&parent).await? {
                 let path = ["namespaces", &levels.join(LEVEL), "tables"];
                 let request = Request::get(self.path(&path).await?);
                 let tables = self.listed(request, "identifiers").try_concat().await?;

@@ -66,6 +66,14 @@ fn judged(
                 .fold(error, |error, why| error.cause(session.redact(why)));
             ("partly", Err(again(error)))
         }
+        // Nobody reads what it says: that is no fault of what it did, where all is done.
+        Err(error)
+            if error.kind() == Kind::Closed
+                && account.open == 0
+                && account.left + account.held + account.failed == account.moot =>
+        {
+            ("done", Err(error))
+        }
         Err(error) if error.kind() == Kind::Interrupted => ("interrupted", Err(again(error))),
         Err(mut error) if account.done + account.gone > 0 => {
             error.detail_mut().kind = Kind::Partial;
@@ -100,7 +108,7 @@ fn ways_on(
             run.order.command
         ));
     }
-    if !account.can_be_undone {
+    if !account.can_be_undone || account.done == 0 {
         return error;
     }
     error.hint(format!("take it back: {}", line("undo")))
@@ -153,6 +161,8 @@ struct Accounted {
     /// Not done because what comes before was not.
     held: u64,
     failed: u64,
+    /// Not come to.
+    open: u64,
     /// How many of those that failed were to be done to what the run took away again: nothing of them is left to do.
     moot: u64,
     /// Why the first of them were not done.
@@ -182,6 +192,7 @@ impl Accounted {
             account.left = count(State::Left)?;
             account.held = count(State::Held)?;
             account.failed = count(State::Failed)? + count(State::Begun)?;
+            account.open = count(State::Open)?;
             let taken_away = taken_away(ledger, most)?;
             account.can_be_undone = leaves_something(ledger, most, &taken_away)?;
             if account.left + account.held + account.failed > 0 {

@@ -85,8 +85,9 @@ pub(super) fn ask(
     let size = table::size(i64::try_from(bytes).unwrap_or(i64::MAX));
     console.note(&plan_view::text(totals));
     console.note(&format!(
-        "context {}: {targets} targets, {size}; {}",
+        "context {}: {targets} target{}, {size}; {}",
         config.context(),
+        if targets == 1 { "" } else { "s" },
         endpoints(session.endpoints()?, totals)
     ));
     for setting in config.mixed_endpoints() {

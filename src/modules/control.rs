@@ -197,13 +197,23 @@ fn ending(ns: &mut Namespace) {
     }
 }
 
+/// A kind that a script may fail with. Of some nothing is said, or they say what somebody did who did not.
+fn thrown_kind(name: &str) -> Option<Kind> {
+    let is_told = |kind: &Kind| !matches!(kind, Kind::Closed | Kind::Interrupted | Kind::Internal);
+    Kind::from_name(name).filter(is_told)
+}
+
 fn failure(message: &str, options: &Options) -> Result<Error> {
     let kind = match options.text("kind") {
         None => Kind::Script,
-        Some(name) => Kind::from_name(&name).ok_or_else(|| {
+        Some(name) => thrown_kind(&name).ok_or_else(|| {
             let known = Kind::ALL.map(Kind::name);
+            let known: Vec<&str> = known
+                .into_iter()
+                .filter(|name| thrown_kind(name).is_some())
+                .collect();
             Error::usage(format!("'{name}' is no kind of error"))
-                .suggest(crate::error::nearest(&name, known))
+                .suggest(crate::error::nearest(&name, known.iter().copied()))
                 .hint(format!("the kinds are {}", known.join(", ")))
         })?,
     };

@@ -66,6 +66,51 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             sum(numbers.iter().map(|(number, _)| number))?
         }
 
+        /// How many values there are, as of a stream: what works on one that was listed works on one that was collected.
+        ///
+        /// ```rhai
+        /// [stac::collections().collect().count(), stac::collections().count()]
+        /// //=> [2, 2]
+        /// ```
+        read method count(call, items: &mut Array) -> "int" {
+            let _ = call;
+            items.len().cast_signed() as i64
+        }
+
+        /// The first value, as of a stream; `()` of no values.
+        ///
+        /// ```rhai
+        /// [["a", "b"].first(), [].first()]
+        /// //=> ["a", ()]
+        /// ```
+        read method first(call, items: &mut Array) -> "any" {
+            let _ = call;
+            items.first().cloned().unwrap_or(Dynamic::UNIT)
+        }
+
+        /// At most so many values from the beginning, as of a stream.
+        ///
+        /// ```rhai
+        /// ["a", "b", "c"].take(2)
+        /// //=> ["a", "b"]
+        /// ```
+        read method take(call, items: &mut Array, most: i64) -> "array" {
+            let _ = call;
+            let most = usize::try_from(most).unwrap_or(0);
+            items.iter().take(most).cloned().collect::<Array>()
+        }
+
+        /// The values themselves, as of a stream that is read to its end.
+        ///
+        /// ```rhai
+        /// ["a"].collect()
+        /// //=> ["a"]
+        /// ```
+        read method collect(call, items: &mut Array) -> "array" {
+            let _ = call;
+            items.clone()
+        }
+
         /// The values without those that came before.
         ///
         /// ```rhai

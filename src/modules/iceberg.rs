@@ -24,9 +24,15 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
         /// iceberg::namespaces().map(|found| found.namespace).collect()
         /// //=> ["klima"]
         /// ```
-        read fn namespaces(call) -> "Stream" {
-            call.stream("namespaces", call.session().iceberg()?.namespaces())
-        }
+        read fn namespaces(call) -> "Stream"
+            options as options {
+                /// A bound on each request, retries included.
+                timeout: Duration = "as configured"
+            }
+            {
+                let tables = call.session().iceberg()?.within(options.duration("timeout")?);
+                call.stream("namespaces", tables.namespaces())
+            }
 
         /// The tables of a namespace: `table` (what other functions call it), `namespace`, `name`.
         ///

@@ -39,9 +39,14 @@ impl Completer for Assistant {
         _: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
         let (start, found) = completion::complete(&self.shell.borrow(), &line[..pos]);
+        // A bracket that stands there already is not typed again.
+        let is_called = line[pos..].starts_with('(');
         let pair = |candidate: completion::Candidate| Pair {
             display: candidate.shown(),
-            replacement: candidate.text,
+            replacement: match candidate.text.strip_suffix('(') {
+                Some(name) if is_called => name.to_owned(),
+                _ => candidate.text,
+            },
         };
         Ok((start, found.into_iter().map(pair).collect()))
     }

@@ -8,12 +8,16 @@ use super::cursor::{Argument, Place, at_end};
 use super::guess::Guess;
 use super::receiver::Receiver;
 use super::shell::Shell;
+use crate::script::library::standard_names;
 use crate::script::tokens::pieces;
 
+/// So many letters are shown of what something is.
+const MOST: usize = 60;
+
 /// Words of the language that begin something.
-const KEYWORDS: [&str; 21] = [
+const KEYWORDS: [&str; 22] = [
     "let", "const", "if", "else", "switch", "for", "in", "while", "loop", "do", "until", "break",
-    "continue", "return", "throw", "try", "catch", "fn", "import", "as", "true",
+    "continue", "return", "throw", "try", "catch", "fn", "import", "as", "true", "false",
 ];
 
 /// Something that could stand at the cursor.
@@ -34,13 +38,23 @@ impl Candidate {
         }
     }
 
-    /// It, as a list shows it.
+    /// It, as a list shows it: with one sentence at most, as far as it is short.
     pub(super) fn shown(&self) -> String {
-        if self.about.is_empty() {
-            self.text.clone()
-        } else {
-            format!("{}  {}", self.text, self.about)
+        let sentence = self.about.split(". ").next().unwrap_or_default();
+        let sentence = sentence.lines().next().unwrap_or_default();
+        if sentence.is_empty() {
+            return self.text.clone();
         }
+        let mut about: String = sentence.chars().take(MOST).collect();
+        if about.len() < sentence.len() {
+            about.push('…');
+        }
+        format!("{}  {about}", self.text)
+    }
+
+    /// Whether it is the key of an option.
+    fn is_key(&self, name: &str) -> bool {
+        self.text.strip_suffix(": ") == Some(name)
     }
 }
 
@@ -56,8 +70,15 @@ pub(super) fn complete(shell: &Shell, text: &str) -> (usize, Vec<Candidate>) {
         Place::Name => names(shell),
         Place::Qualified(root) => qualified(shell, root),
         Place::Member(receiver) => members(shell, receiver),
-        Place::Option(function) => options(shell, function),
+        Place::Option(function, given) => {
+            let mut options = options(shell, function);
+            options.retain(|option| !given.iter().any(|name| option.is_key(name)));
+            options
+        }
         Place::Text(argument) => texts(shell, argument, typed),
+        Place::Value(key) => values(shell, key),
+        Place::Import => libraries(),
+        Place::Nothing => Vec::new(),
     };
     found.retain(|candidate| candidate.text.starts_with(typed));
     found.sort_by(|a, b| a.text.cmp(&b.text));
@@ -156,6 +177,29 @@ fn options(shell: &Shell, function: &str) -> Vec<Candidate> {
         )
     })
     .collect()
+}
+
+/// The names that the lake has of what stands behind a key.
+fn values(shell: &Shell, key: &str) -> Vec<Candidate> {
+    let source = match key {
+        "bucket" => "buckets",
+        "domain" | "domains" | "collection" | "collections" => "domains",
+        "deployment" => "deployments",
+        _ => return Vec::new(),
+    };
+    let names = shell.live_names.of(shell.session(), source);
+    names
+        .into_iter()
+        .map(|name| Candidate::new(name, ""))
+        .collect()
+}
+
+/// The libraries that ship with the program.
+fn libraries() -> Vec<Candidate> {
+    let names = standard_names().into_iter();
+    names
+        .map(|name| Candidate::new(format!("std/{name}"), ""))
+        .collect()
 }
 
 /// The names that the lake has of what an argument is.

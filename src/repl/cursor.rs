@@ -15,10 +15,16 @@ pub(super) enum Place {
     Qualified(String),
     /// A property or method of a value.
     Member(Receiver),
-    /// A key of the options of a function.
-    Option(String),
+    /// A key of the options of a function, which has these already.
+    Option(String, Vec<String>),
     /// A text that is an argument of a function.
     Text(Argument),
+    /// A text that is the value of a key, or one of several.
+    Value(String),
+    /// The path of what is imported.
+    Import,
+    /// Something that nobody could know.
+    Nothing,
 }
 
 /// An argument of a function.
@@ -37,8 +43,10 @@ pub(super) fn at_end(text: &str, pieces: &[Piece]) -> (usize, Place) {
     if let Some(last) = pieces.last()
         && is_open_text(text, last)
     {
-        let argument = open_call(text, &pieces[..pieces.len() - 1]);
-        return (last.start + 1, argument.map_or(Place::Name, Place::Text));
+        return (
+            last.start + 1,
+            within_text(text, &pieces[..pieces.len() - 1]),
+        );
     }
     let (start, before) = match pieces.split_last() {
         Some((last, before)) if last.end == text.len() && is_word(text, last) => {
@@ -47,6 +55,19 @@ pub(super) fn at_end(text: &str, pieces: &[Piece]) -> (usize, Place) {
         _ => (text.len(), pieces),
     };
     (start, place(text, before))
+}
+
+/// What a text is that begins behind these tokens.
+fn within_text(text: &str, before: &[Piece]) -> Place {
+    let bracket = before
+        .iter()
+        .rposition(|piece| !matches!(piece.token, Token::Comma | Token::StringConstant(_)));
+    let of_list = bracket.filter(|at| before[*at].token == Token::LeftBracket);
+    match &before[..of_list.unwrap_or(before.len())] {
+        [.., import] if import.token == Token::Import => Place::Import,
+        [.., key, colon] if colon.token == Token::Colon => Place::Value(word(text, key)),
+        all => open_call(text, all).map_or(Place::Nothing, Place::Text),
+    }
 }
 
 fn place(text: &str, before: &[Piece]) -> Place {
@@ -59,8 +80,13 @@ fn place(text: &str, before: &[Piece]) -> Place {
             .map_or(Place::Name, |root| Place::Qualified(word(text, root))),
         Token::Period | Token::Elvis => Place::Member(Receiver::at_end(text, rest)),
         Token::MapStart | Token::Comma => match open_map(before) {
-            Some(map) => open_call(text, &before[..map])
-                .map_or(Place::Name, |argument| Place::Option(argument.function)),
+            Some(map) => {
+                let given = before[map..].windows(2);
+                let given = given.filter(|pair| pair[1].token == Token::Colon);
+                let given = given.map(|pair| word(text, &pair[0])).collect();
+                open_call(text, &before[..map])
+                    .map_or(Place::Name, |call| Place::Option(call.function, given))
+            }
             None => Place::Name,
         },
         _ => Place::Name,
@@ -214,14 +240,25 @@ mod tests {
             (
                 "s3::list(\"s3://a\", #{",
                 "",
-                Place::Option("s3::list".to_owned()),
+                Place::Option("s3::list".to_owned(), Vec::new()),
             ),
             (
                 "s3::list(\"s3://a\", #{by_folder: true, st",
                 "st",
-                Place::Option("s3::list".to_owned()),
+                Place::Option("s3::list".to_owned(), vec!["by_folder".to_owned()]),
             ),
-            ("x.map(|a| #{", "", Place::Option("map".to_owned())),
+            ("f(#{bucket: \"la", "la", Place::Value("bucket".to_owned())),
+            (
+                "f(#{collections: [\"a\", \"b",
+                "b",
+                Place::Value("collections".to_owned()),
+            ),
+            ("import \"std/re", "std/re", Place::Import),
+            (
+                "x.map(|a| #{",
+                "",
+                Place::Option("map".to_owned(), Vec::new()),
+            ),
             ("let m = #{", "", Place::Name),
             ("stac::items(\"ra", "ra", text("stac::items", 0, &[])),
             (
@@ -230,7 +267,7 @@ mod tests {
                 text("stac::item", 1, &[Some("raw")]),
             ),
             ("f(a, g(1, 2), \"x", "x", text("f", 2, &[None, None])),
-            ("let t = \"x", "x", Place::Name),
+            ("let t = \"x", "x", Place::Nothing),
         ] {
             assert_eq!(at(typed), (word.to_owned(), place), "{typed}");
         }

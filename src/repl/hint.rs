@@ -18,6 +18,11 @@ pub(super) fn hint(shell: &Shell, text: &str) -> Option<String> {
     if let Some(known) = known {
         return Some(known.signature());
     }
+    if let Some((alias, name)) = function.split_once("::") {
+        let functions = shell.functions_of(alias);
+        let (_, parameters) = functions.iter().find(|(known, _)| known == name)?;
+        return Some(format!("{function}({parameters})"));
+    }
     let own = shell
         .functions
         .iter_functions()

@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead};
 
+use rustyline::{Cmd, ExternalPrinter, KeyCode, KeyEvent, Modifiers};
+
 use super::assistant::Assistant;
 use super::entry::is_open;
 use super::history;
@@ -20,10 +22,19 @@ pub(super) enum Line {
 /// Where entries come from.
 pub(super) enum Lines {
     /// A terminal.
-    Terminal(Box<rustyline::Editor<Assistant, rustyline::history::MemHistory>>),
+    Terminal(Box<Terminal>),
     /// A file or pipe.
     Other(io::StdinLock<'static>),
 }
+
+/// What is typed at a terminal.
+pub(super) struct Terminal {
+    editor: Editor,
+    /// Never used: where there is one, the editor waits for signals beside keys, and knows at once that the window was resized.
+    _printer: Option<Box<dyn ExternalPrinter>>,
+}
+
+type Editor = rustyline::Editor<Assistant, rustyline::history::MemHistory>;
 
 impl Lines {
     /// A terminal, with what was typed before.
@@ -39,19 +50,26 @@ impl Lines {
             .map_err(|error| failed(&error))?
             .build();
         let past_entries = rustyline::history::MemHistory::with_config(&config);
-        let mut editor = rustyline::Editor::with_history(config, past_entries)
-            .map_err(|error| failed(&error))?;
+        let mut editor =
+            Editor::with_history(config, past_entries).map_err(|error| failed(&error))?;
+        let newline = KeyEvent(KeyCode::Enter, Modifiers::ALT);
+        editor.bind_sequence(newline, Cmd::Newline);
         editor.set_helper(Some(assistant));
         for entry in past {
             let _ = editor.add_history_entry(entry);
         }
-        Ok(Lines::Terminal(Box::new(editor)))
+        let printer = editor.create_external_printer();
+        let printer = printer.map(|printer| Box::new(printer) as Box<dyn ExternalPrinter>);
+        Ok(Lines::Terminal(Box::new(Terminal {
+            editor,
+            _printer: printer.ok(),
+        })))
     }
 
     /// The next entry.
     pub(super) fn next(&mut self, prompt: &str) -> Result<Line> {
         match self {
-            Lines::Terminal(editor) => match editor.readline(prompt) {
+            Lines::Terminal(terminal) => match terminal.editor.readline(prompt) {
                 Ok(text) => Ok(Line::Entry(text)),
                 Err(rustyline::error::ReadlineError::Interrupted) => Ok(Line::GivenUp),
                 Err(rustyline::error::ReadlineError::Eof) => Ok(Line::End),
@@ -63,8 +81,8 @@ impl Lines {
 
     /// Remembers an entry for the arrow keys.
     pub(super) fn remember(&mut self, entry: &str) {
-        if let Lines::Terminal(editor) = self {
-            let _ = editor.add_history_entry(entry);
+        if let Lines::Terminal(terminal) = self {
+            let _ = terminal.editor.add_history_entry(entry);
         }
     }
 
