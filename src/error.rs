@@ -374,6 +374,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_book_has_every_kind_with_its_exit_code() {
+        let chapter = include_str!("../docs/src/errors.md");
+        for kind in Kind::ALL {
+            let row = format!("| `{}` | {} |", kind.name(), kind.exit_code());
+            assert!(chapter.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn every_kind_has_a_name_of_its_own() {
         for kind in Kind::ALL {
             assert_eq!(Kind::from_name(kind.name()), Some(kind));

@@ -209,7 +209,7 @@ fn the_book_as_html_has_every_page_and_no_link_leads_nowhere() {
         "{pages:?}"
     );
     let root = operator.work().join("pages");
-    for page in pages.iter().filter(|page| page.ends_with(".html")) {
+    for page in pages.iter().filter(|page| *page != "search.js") {
         let text = std::fs::read_to_string(root.join(page)).unwrap();
         assert!(!text.contains("{{#include"), "{page}");
         for link in text

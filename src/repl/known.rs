@@ -1,8 +1,11 @@
-//! What a session knows by name: functions of the language, of namespaces, of imports, and its own.
+//! What a session knows by name: functions of the language, of namespaces, of imports, and its own; and what may be meant by a name
+//! that it does not know.
 
-use rhai::AST;
+use rhai::{AST, Dynamic};
 
+use super::entry::LAST;
 use super::shell::Shell;
+use crate::error::{Error, nearest};
 use crate::script::check::KEYWORDS;
 
 impl Shell {
@@ -41,5 +44,35 @@ impl Shell {
                 .collect()
         };
         module.map(named).unwrap_or_default()
+    }
+
+    /// Says of a variable that is not there what may be meant.
+    pub(super) fn unknown_variable(&self, mut error: Error, name: &str) -> Error {
+        let detail = error.detail_mut();
+        detail
+            .hints
+            .retain(|hint| !hint.starts_with("functions see only"));
+        let known: Vec<&str> = self
+            .scope
+            .iter_raw()
+            .map(|(name, _, _)| name)
+            .filter(|known| *known != LAST)
+            .collect();
+        let near = nearest(name, known);
+        error.suggest(near).hint(format!(
+            "let {name} = … makes one; a function sees only its arguments and its own"
+        ))
+    }
+
+    /// Says of a function that is not there, but is a closure in a variable, how that is called.
+    pub(super) fn uncalled(&self, error: Error) -> Error {
+        let message = error.detail().message.clone();
+        let name = message
+            .strip_prefix("there is no function '")
+            .and_then(|rest| rest.strip_suffix('\''));
+        match name.filter(|name| self.scope.get(name).is_some_and(Dynamic::is_fnptr)) {
+            Some(name) => error.hint(format!("'{name}' is a closure: {name}.call(…)")),
+            None => error,
+        }
     }
 }

@@ -19,7 +19,7 @@ use crate::config::{Environment, quoted};
 use crate::effects::{Consent, Effect, Order, Origin};
 use crate::engine::outcome::Outcome;
 use crate::engine::stream::Stream;
-use crate::error::{Error, Kind, Result, nearest};
+use crate::error::{Error, Kind, Result};
 use crate::host::passes::{Caller, Passes};
 use crate::host::{Host, Started};
 use crate::output::Console;
@@ -329,24 +329,6 @@ impl Shell {
         })
     }
 
-    /// Says of a variable that is not there what may be meant.
-    fn unknown_variable(&self, mut error: Error, name: &str) -> Error {
-        let detail = error.detail_mut();
-        detail
-            .hints
-            .retain(|hint| !hint.starts_with("functions see only"));
-        let known: Vec<&str> = self
-            .scope
-            .iter_raw()
-            .map(|(name, _, _)| name)
-            .filter(|known| *known != LAST)
-            .collect();
-        let near = nearest(name, known);
-        error.suggest(near).hint(format!(
-            "let {name} = … makes one; a function sees only its arguments and its own"
-        ))
-    }
-
     /// The script, if nothing is wrong with the entry that begins below so many lines.
     fn checked(&self, whole: AST, text: &str, before: usize) -> Result<AST> {
         let program = Program {
@@ -367,18 +349,6 @@ impl Shell {
         });
         let checked = checked.ready();
         checked.map_err(|error| self.uncalled(error))
-    }
-
-    /// Says of a function that is not there, but is a closure in a variable, how that is called.
-    fn uncalled(&self, error: Error) -> Error {
-        let message = error.detail().message.clone();
-        let name = message
-            .strip_prefix("there is no function '")
-            .and_then(|rest| rest.strip_suffix('\''));
-        match name.filter(|name| self.scope.get(name).is_some_and(Dynamic::is_fnptr)) {
-            Some(name) => error.hint(format!("'{name}' is a closure: {name}.call(…)")),
-            None => error,
-        }
     }
 
     /// The functions that the variables hold which an entry names.

@@ -49,7 +49,7 @@ pub(super) fn idle(ast: &AST) -> Vec<Idle> {
     ast.walk(&mut |path: &[ASTNode]| {
         match path.last() {
             Some(ASTNode::Stmt(Stmt::Import(import, at))) => {
-                imports.push((import.1.name.to_string(), *at))
+                imports.push((import.1.name.to_string(), *at));
             }
             Some(ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _)))
                 if !call.namespace.is_empty() =>

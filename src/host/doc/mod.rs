@@ -44,7 +44,7 @@ pub(super) fn perform(host: &Host, library: &Library, wanted: &DocWanted) -> Res
         let told = described(&run.engine, library, &name)?;
         host.console.print(&format!("{told:#}\n"))?;
     } else {
-        show(&host.console, &run.engine, library, &name)?;
+        show(host.console, &run.engine, library, &name)?;
     }
     Ok(0)
 }

@@ -181,7 +181,7 @@ mod tests {
         let text = "# Title\n\nA paragraph that somebody has broken at a place which is far enough to the right\nto be one.\n\n\
                     ```rhai\nlet x = 1;\n```\n\n- an item that goes on and on until it is much longer than the line\n  and goes on\n\n\
                     | word | meaning |\n|---|---|\n| a | what it means, told at some length here |\n";
-        expect_test::expect![[r#"
+        expect_test::expect![[r"
             Title
 
             A paragraph that somebody has broken at
@@ -197,7 +197,7 @@ mod tests {
             word  meaning
             a     what it means, told at some length
                   here
-        "#]]
+        "]]
         .assert_eq(&laid_out(text, 40, false));
     }
 

@@ -41,9 +41,12 @@ impl Case {
     }
 }
 
-/// The tests that are wanted, and the scripts whose tests cannot be run, with what is wrong with each. That there are none is an
-/// error: running nothing must not look like success.
-pub(super) fn find(run: &Started, wanted: &TestWanted) -> Result<(Vec<Case>, Vec<(Case, Error)>)> {
+/// A script whose tests cannot be run, and what is wrong with it.
+pub(super) type Broken = (Case, Error);
+
+/// The tests that are wanted, and the scripts whose tests cannot be run. That there are none is an error: running nothing must not
+/// look like success.
+pub(super) fn find(run: &Started, wanted: &TestWanted) -> Result<(Vec<Case>, Vec<Broken>)> {
     let (mut cases, mut broken) = (Vec::new(), Vec::new());
     for path in &wanted.paths {
         let (files, folder) = if path.is_dir() {
