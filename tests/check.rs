@@ -352,6 +352,9 @@ fn what_is_right_is_not_complained_about() {
         "fn main(args) { for args in [\"a\"] { args.len() } }",
         "fn main(args) { [#{foo: 1}].map(|args| args.foo) }",
         "fn main(args) { [1].map(|x| args.domain) }",
+        "fn main(args) { stac::collections().map(|it| it.id).collect().join(\",\") }",
+        "fn main(args) { stac::collections().first().id.len() }",
+        "fn longest() { this.count() }\nfn main(args) { stac::collections().longest() }",
         "fn helper(args) { args.anything }\nfn main(options) { helper(#{anything: options.domain}) }",
     ] {
         let operator = Operator::new();
@@ -392,4 +395,27 @@ fn a_loop_over_what_fails_ends() {
         "let l = s3::list(\"s3://no-such-bucket/\"); for x in l { }",
     ]);
     assert!(ran.failure(2).contains("nothing is done with it"));
+}
+
+#[test]
+fn what_fails_when_it_runs_is_told_in_words() {
+    for (script, told) in [
+        ("let x = 5; x.foo", "int has no property 'foo'"),
+        ("let x = (); x.foo", "where it may not be there: ?.foo"),
+        (
+            "let f = |a, b| a; f.call(1)",
+            "a closure that takes other arguments was called with (int)",
+        ),
+        (
+            "let f = stac::collections; f",
+            "a function is called with brackets: stac::collections()",
+        ),
+        ("const N = #{a: 1}; N.a = 2;", "'N' is a constant"),
+    ] {
+        let ran = Operator::new().run(&["eval", script]);
+        assert!(
+            ran.code != Some(0) && ran.stderr.contains(told),
+            "{script}: {ran}"
+        );
+    }
 }

@@ -93,7 +93,7 @@ on_both_lakes! {
         folder.put_all(&operator, &["aa", "c"], "new");
         let ran = apply(&operator);
         let named = ["aa", "c"].map(|name| folder.uri(name)).join(", ");
-        let told = format!("2 done. 2 that appeared since the plan were not touched: {named}. Take it back");
+        let told = format!("2 done. 2 that are not in the plan were not touched: {named}. Take it back");
         assert!(ran.stderr.contains(&told), "{ran}");
         let _ = ran.success();
         assert_eq!(folder.names(&operator), ["aa", "c"]);

@@ -100,6 +100,8 @@ on_both_lakes! {
         for operator in [&one, &other] {
             let stderr = apply(operator).failure(5);
             assert!(stderr.contains("this plan was used already by run "), "{stderr}");
+            let log = operator.run(&["log", "list", "--json"]).json();
+            assert!(log.as_array().unwrap().iter().all(|run| run["outcome"] != "unfinished"), "{log}");
         }
         assert_eq!(folder.names(&one), ["a", "b"]);
         assert!(one.run(&["lock", "list", "--json"]).json().as_array().unwrap().is_empty());

@@ -205,9 +205,11 @@ fn fault(error: &EvalAltResult) -> Error {
         }
         EvalAltResult::ErrorRuntime(value, _) => of_value(value),
         EvalAltResult::ErrorParsing(kind, _) => Error::usage(kind.to_string()),
-        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
-            Error::new(Kind::Script, format!("there is no function {}", readable_types(signature)))
-        }
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => not_found(signature),
+        EvalAltResult::ErrorVariableNotFound(name, _) => unknown_variable(name),
+        EvalAltResult::ErrorDotExpr(said, _) => no_property(said),
+        EvalAltResult::ErrorAssignmentToConstant(name, _) => Error::new(Kind::Script, format!("'{name}' is a constant"))
+            .hint("`let` makes a variable that can be set again"),
         EvalAltResult::ErrorFor(_) => {
             Error::new(Kind::Script, "`for` cannot go through this value").hint("for a map, go through `map.keys()`")
         }
@@ -218,6 +220,53 @@ fn fault(error: &EvalAltResult) -> Error {
             .hint("closures that run in parallel get copies of what they capture: return values, don't change captured ones"),
         _ => Error::new(Kind::Script, unplaced(error)),
     }
+}
+
+fn not_found(signature: &str) -> Error {
+    let readable = readable_types(signature);
+    match readable.strip_prefix("anon$") {
+        // Closures are called `anon$` and a random number.
+        Some(rest) => {
+            let given = rest.split_once(' ').map_or("()", |(_, given)| given);
+            Error::new(
+                Kind::Script,
+                format!("a closure that takes other arguments was called with {given}"),
+            )
+            .hint("what calls it says in its documentation what it hands over")
+        }
+        None => Error::new(Kind::Script, format!("there is no function {readable}")),
+    }
+}
+
+fn unknown_variable(name: &str) -> Error {
+    if name.contains("::") {
+        return Error::new(Kind::Script, format!("'{name}' is no constant"))
+            .hint(format!("a function is called with brackets: {name}()"));
+    }
+    Error::new(Kind::Script, format!("there is no variable '{name}'"))
+        .hint("functions see only their arguments and own variables: hand it over as an argument")
+}
+
+/// A property that a value does not have, as the engine says it.
+fn no_property(said: &str) -> Error {
+    let parts = said
+        .strip_prefix("Unknown property '")
+        .and_then(|rest| rest.split_once("' - a getter is not registered for type '"))
+        .and_then(|(name, rest)| Some((name, rest.split_once('\'')?.0)));
+    let Some((name, kind)) = parts else {
+        return Error::new(Kind::Script, said.to_owned());
+    };
+    let kind = match kind {
+        "()" => "nothing (`()`)",
+        kind => kind,
+    };
+    let kind = readable_types(kind);
+    let kind = kind.rsplit("::").next().unwrap_or(&kind);
+    let error = Error::new(Kind::Script, format!("{kind} has no property '{name}'"));
+    if kind.starts_with("nothing") {
+        return error.hint(format!("where it may not be there: ?.{name}"));
+    }
+    error
 }
 
 /// The engine's own words without its "(line 1, position 2)": places are drawn by `report`.

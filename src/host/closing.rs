@@ -255,6 +255,6 @@ impl Accounted {
             ""
         };
         let named = named.join(", ");
-        format!(" {count} that appeared since the plan were not touched: {named}{more}.")
+        format!(" {count} that are not in the plan were not touched: {named}{more}.")
     }
 }

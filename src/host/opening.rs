@@ -55,14 +55,29 @@ pub(super) fn prepare_run(
     if let Some(locks) = locks {
         recorder.hold(locks);
     }
-    session.journals()?.use_nonce(&header.nonce, &id)?;
-    if let Some(store) = &store {
-        session.finish(store.use_nonce(&header.nonce, &id))?;
+    if let Err(error) = use_nonce(session, header, store.as_ref(), &id) {
+        // What is refused has done nothing, and is no run that could be gone on with.
+        recorder.finish("failed", Some(error.to_string()), &[])?;
+        return Err(error);
     }
     keep_plan(session, &recorder, header)?;
     let audit = Audit::of(recorder.run(), &counts(&totals, &places));
     recorder.announce(audit)?;
     Ok(recorder)
+}
+
+/// Notes that a plan is done by this run; fails where it was done before.
+fn use_nonce(
+    session: &Session,
+    header: &PlanHeader,
+    store: Option<&Store>,
+    id: &crate::effects::RunId,
+) -> Result<()> {
+    session.journals()?.use_nonce(&header.nonce, id)?;
+    match store {
+        Some(store) => session.finish(store.use_nonce(&header.nonce, id)),
+        None => Ok(()),
+    }
 }
 
 /// What a run locks: its buckets, or the catalogue where it changes records alone.

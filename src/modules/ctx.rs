@@ -59,8 +59,8 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
             call.session().gate().recorder().map(|recorder| recorder.run().id.to_string())
         }
 
-        /// Whether this lake has a service: `stac`, `prefect`, `loki`, `ingest`, of which the last two can be switched off,
-        /// or `k8s`, a cluster that is named.
+        /// Whether this lake has a service: `stac`, `prefect`, `loki`, `ingest`, `identity`, `iceberg`, of which the last four can be
+        /// switched off, or `k8s`, a cluster that is named.
         ///
         /// ```rhai
         /// ctx::has("loki")

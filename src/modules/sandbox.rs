@@ -35,7 +35,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
 fn faults(ns: &mut Namespace) {
     native! { ns,
         /// Lets something go wrong at a service of the sandbox, for every program that uses it, until `sandbox::heal()`: `stac`, `s3`,
-        /// `prefect`, `loki` or `ingest`. Of several faults the first that strikes counts. Throws `usage` where the lake is no
+        /// `prefect`, `loki`, `ingest`, `identity` or `iceberg`. Of several faults the first that strikes counts. Throws `usage` where the lake is no
         /// sandbox.
         ///
         /// ```rhai

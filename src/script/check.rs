@@ -14,6 +14,7 @@ use super::literal::{literal_kind, says_own};
 use super::own_chain::own_chains;
 use super::parse;
 use super::program::Program;
+use super::stream_chain::missing;
 use super::test::TestCode;
 use crate::effects::Effect;
 use crate::engine::Engine;
@@ -65,6 +66,9 @@ pub(crate) fn check_parsed(
         checker.error(Error::usage(empty.message).hint(empty.hint), empty.at);
     }
     checker.main(&ast);
+    for missing in missing(&ast, &engine.registry, &KEYWORDS) {
+        checker.error(missing.error(), missing.at);
+    }
     let idle = checker.idle(&ast);
     checker.errors.sort_by_key(position_of);
     let Checker {

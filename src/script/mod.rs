@@ -23,6 +23,7 @@ pub(crate) mod reach;
 pub mod run;
 pub mod shape;
 mod spans;
+mod stream_chain;
 pub(crate) mod syntax;
 pub(crate) mod test;
 pub(crate) mod tokens;
