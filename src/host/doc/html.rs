@@ -11,10 +11,10 @@ use super::page::Page;
 const STYLE: &str = "body{margin:0;font:16px/1.55 system-ui,sans-serif;color:#1c2833;background:#fff;display:flex}\
 nav{width:17rem;flex:none;height:100vh;overflow:auto;position:sticky;top:0;padding:1rem;box-sizing:border-box;background:#f4f6f7;font-size:14px}\
 nav ul{list-style:none;padding:0;margin:0 0 .5rem}nav li{margin:.15rem 0}nav a{color:#1c2833;text-decoration:none}nav a[aria-current]{font-weight:600}\
-nav summary{cursor:pointer;font-weight:600;margin:.3rem 0}nav input{width:100%;box-sizing:border-box;padding:.35rem;margin-bottom:.5rem;font:inherit}\
+nav summary{cursor:pointer;font-weight:600;margin:.3rem 0}nav input{position:sticky;top:0;width:100%;box-sizing:border-box;padding:.35rem;margin-bottom:.5rem;font:inherit}\
 main{max-width:52rem;padding:1rem 2.5rem 5rem;min-width:0}pre{background:#f4f6f7;padding:.75rem 1rem;overflow:auto;border-radius:4px}\
 code{font:14px/1.45 ui-monospace,monospace}h1 code,h2 code{font-size:inherit}table{border-collapse:collapse;display:block;overflow:auto}\
-td,th{border:1px solid #d5dbdb;padding:.25rem .6rem;text-align:left}a{color:#1a5276}h2 a.place{color:inherit;text-decoration:none}\
+td,th{border:1px solid #d5dbdb;padding:.25rem .6rem;text-align:left}td code{white-space:nowrap}a{color:#1a5276}h2 a.place{color:inherit;text-decoration:none}\
 @media(max-width:48rem){body{display:block}nav{width:auto;height:auto;max-height:40vh;position:static}main{padding:1rem}}\
 @media(prefers-color-scheme:dark){body{background:#17202a;color:#eaeded}nav,pre{background:#212f3d}nav a{color:#eaeded}a{color:#85c1e9}td,th{border-color:#34495e}}";
 
@@ -24,7 +24,7 @@ box.addEventListener('input',()=>{list.textContent='';const word=box.value.trim(
 const named=[],about=[];for(const [name,url,text] of INDEX){if(name.toLowerCase().includes(word))named.push([name,url]);\
 else if(text.toLowerCase().includes(word))about.push([name,url]);}for(const [name,url] of named.concat(about).slice(0,30)){\
 const item=document.createElement('li'),link=document.createElement('a');link.href=UP+url;link.textContent=name;item.append(link);list.append(item);}});\
-const here=document.querySelector('nav a[aria-current]');if(here)here.scrollIntoView({block:'center'});";
+const here=document.querySelector('nav a[aria-current]');if(here)here.closest('nav').scrollTop=here.offsetTop-200;";
 
 /// The file of the index of the search.
 pub(super) const INDEX: &str = "search.js";

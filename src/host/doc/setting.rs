@@ -45,7 +45,7 @@ pub(super) fn page() -> Page {
             );
         }
         let ways = match flags(key) {
-            Some(flags) => format!("`{}` `{flags}`", key.variable),
+            Some(flags) => format!("`{}`, `{}`", key.variable, flags.replace(", ", "`, `")),
             None => format!("`{}`", key.variable),
         };
         let default = key.default.map(|default| format!("`{default}`"));
