@@ -79,6 +79,31 @@ fn bash_completes_through_what_it_sourced() {
 }
 
 #[test]
+fn bash_completes_behind_an_equals_sign() {
+    let operator = Operator::new();
+    operator.config("[contexts.prod]\n[contexts.staging]\n");
+    let script = operator.run(&["complete", "bash"]).success();
+    let bin = super::operator::program().parent().unwrap();
+    let asked = |words: &str, at: usize, typed: &str| {
+        let line = format!(
+            "PATH={}:$PATH\n{script}\nCOMP_WORDS=({words})\nCOMP_CWORD={at}\nCOMP_TYPE=9\n_clap_complete_dashictl dashictl '{typed}' x\necho \"${{COMPREPLY[*]}}\"",
+            bin.display()
+        );
+        let output = std::process::Command::new("bash")
+            .args(["--norc", "-c", &line])
+            .env("HOME", operator.home())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    assert_eq!(
+        asked("dashictl --context = prod domain cr", 5, "cr"),
+        "create"
+    );
+    assert_eq!(asked("dashictl --context = pr", 3, "pr"), "prod");
+}
+
+#[test]
 fn commands_flags_and_choices_are_completed_also_of_an_operators_script() {
     let own = || {
         let operator = Operator::new();

@@ -16,6 +16,7 @@ use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::complete_bash::Question;
 use crate::cli::{self, LiveNames, Wanted};
 use crate::clients::Pages;
 use crate::clients::iceberg::Tables;
@@ -82,14 +83,21 @@ pub fn answer(shell: &str, arguments: &[OsString], environment: &Environment) ->
         .skip(1)
         .cloned()
         .collect();
-    let words = without_values(words);
+    let number = |name: &str| environment.get(name).and_then(|text| text.parse().ok());
+    let last = words.len().saturating_sub(1);
+    let question = Question::of(words, number("_CLAP_COMPLETE_INDEX").unwrap_or(last));
+    let words = without_values(question.words.clone());
     let library = Library::find(environment);
     // What stands before the cursor says whose flags are wanted: reading all headers takes a good part of the time there is.
     let before = &words[..words.len().saturating_sub(1)];
     let mut command = with_live_names(cli::command(&library, &Wanted::by(&library, before)));
     let here = std::env::current_dir().ok();
     let mut answer = Vec::new();
-    let written = if let Some(completer) = completer(shell) {
+    let written = if shell == "bash" {
+        let separator = environment.get("_CLAP_IFS").unwrap_or("\n");
+        clap_complete::engine::complete(&mut command, words, question.index, here.as_deref())
+            .map(|found| answer.extend(question.answer(&found, separator).into_bytes()))
+    } else if let Some(completer) = completer(shell) {
         completer.write_complete(&mut command, words, here.as_deref(), &mut answer)
     } else {
         let last = words.len().saturating_sub(1);
@@ -149,7 +157,9 @@ fn typed_flags() -> Flags {
         let joined = words[position]
             .strip_prefix(&format!("{flag}="))
             .map(str::to_owned);
-        joined.or_else(|| words.get(position + 1).cloned())
+        // bash hands over `--flag=value` as three words.
+        let value = words[position + 1..].iter().find(|word| *word != "=");
+        joined.or_else(|| value.cloned())
     };
     let values = KEYS
         .iter()

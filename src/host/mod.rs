@@ -5,6 +5,7 @@ mod apply;
 pub mod check;
 mod closing;
 pub mod complete;
+mod complete_bash;
 mod confirm;
 pub mod doc;
 mod flow_run;
