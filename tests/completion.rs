@@ -56,13 +56,12 @@ fn every_shell_gets_something_to_source() {
     );
 }
 
-#[test]
-fn bash_completes_through_what_it_sourced() {
-    let operator = Operator::new();
+/// What bash makes of words, the one at a place being completed, through what it has sourced.
+fn in_bash(operator: &Operator, words: &str, at: usize, typed: &str) -> String {
     let script = operator.run(&["complete", "bash"]).success();
     let bin = super::operator::program().parent().unwrap();
     let line = format!(
-        "PATH={}:$PATH\n{script}\nCOMP_WORDS=(dashictl domain cr)\nCOMP_CWORD=2\nCOMP_TYPE=9\n_clap_complete_dashictl dashictl cr domain\necho \"${{COMPREPLY[*]}}\"",
+        "PATH={}:$PATH\n{script}\nCOMP_WORDS=({words})\nCOMP_CWORD={at}\nCOMP_TYPE=9\n_clap_complete_dashictl dashictl '{typed}' x\necho \"${{COMPREPLY[*]}}\"",
         bin.display()
     );
     let output = std::process::Command::new("bash")
@@ -70,37 +69,21 @@ fn bash_completes_through_what_it_sourced() {
         .env("HOME", operator.home())
         .output()
         .unwrap();
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout).trim(),
-        "create",
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.stderr.is_empty(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 #[test]
-fn bash_completes_behind_an_equals_sign() {
+fn bash_completes_through_what_it_sourced_also_behind_an_equals_sign() {
     let operator = Operator::new();
     operator.config("[contexts.prod]\n[contexts.staging]\n");
-    let script = operator.run(&["complete", "bash"]).success();
-    let bin = super::operator::program().parent().unwrap();
-    let asked = |words: &str, at: usize, typed: &str| {
-        let line = format!(
-            "PATH={}:$PATH\n{script}\nCOMP_WORDS=({words})\nCOMP_CWORD={at}\nCOMP_TYPE=9\n_clap_complete_dashictl dashictl '{typed}' x\necho \"${{COMPREPLY[*]}}\"",
-            bin.display()
-        );
-        let output = std::process::Command::new("bash")
-            .args(["--norc", "-c", &line])
-            .env("HOME", operator.home())
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
-    };
-    assert_eq!(
-        asked("dashictl --context = prod domain cr", 5, "cr"),
-        "create"
-    );
-    assert_eq!(asked("dashictl --context = pr", 3, "pr"), "prod");
+    for (words, at, typed, whole) in [
+        ("dashictl domain cr", 2, "cr", "create"),
+        ("dashictl --context = prod domain cr", 5, "cr", "create"),
+        ("dashictl --context = pr", 3, "pr", "prod"),
+    ] {
+        assert_eq!(in_bash(&operator, words, at, typed), whole, "{words}");
+    }
 }
 
 #[test]

@@ -99,8 +99,9 @@ pub(super) fn open_call(text: &str, pieces: &[Piece]) -> Option<Argument> {
     let mut before = Vec::new();
     for (at, piece) in pieces.iter().enumerate().rev() {
         match piece.token {
-            Token::RightParen | Token::RightBracket | Token::RightBrace => depth += 1,
-            Token::LeftParen if depth == 0 => {
+            _ if piece.closes() => depth += 1,
+            _ if depth > 0 => depth -= usize::from(piece.opens()),
+            Token::LeftParen => {
                 let function = callee(text, &pieces[..at])?;
                 before.reverse();
                 return Some(Argument {
@@ -109,21 +110,10 @@ pub(super) fn open_call(text: &str, pieces: &[Piece]) -> Option<Argument> {
                     before,
                 });
             }
-            Token::LeftParen
-            | Token::LeftBracket
-            | Token::LeftBrace
-            | Token::MapStart
-            | Token::QuestionBracket
-                if depth > 0 =>
-            {
-                depth -= 1;
-            }
-            Token::LeftBracket | Token::LeftBrace | Token::MapStart | Token::SemiColon
-                if depth == 0 =>
-            {
+            Token::LeftBracket | Token::LeftBrace | Token::MapStart | Token::SemiColon => {
                 return None;
             }
-            Token::Comma if depth == 0 => {
+            Token::Comma => {
                 index += 1;
                 before.push(at.checked_sub(1).and_then(|at| literal(&pieces[at])));
             }
@@ -152,12 +142,10 @@ fn open_map(pieces: &[Piece]) -> Option<usize> {
     let mut depth = 0_usize;
     for (at, piece) in pieces.iter().enumerate().rev() {
         match piece.token {
-            Token::RightParen | Token::RightBracket | Token::RightBrace => depth += 1,
-            Token::MapStart if depth == 0 => return Some(at),
-            Token::LeftParen | Token::LeftBracket | Token::LeftBrace if depth == 0 => return None,
-            Token::LeftParen | Token::LeftBracket | Token::LeftBrace | Token::MapStart => {
-                depth -= 1;
-            }
+            _ if piece.closes() => depth += 1,
+            _ if depth > 0 => depth -= usize::from(piece.opens()),
+            Token::MapStart => return Some(at),
+            Token::LeftParen | Token::LeftBracket | Token::LeftBrace => return None,
             _ => {}
         }
     }

@@ -139,17 +139,8 @@ fn is_secret(text: &str, pieces: &[Piece], at: usize) -> bool {
     for before in (0..at).rev() {
         let name = before.checked_sub(1).map(written);
         match pieces[before].token {
-            Token::RightParen | Token::RightBracket | Token::RightBrace => depth += 1,
-            Token::LeftParen
-            | Token::LeftBracket
-            | Token::LeftBrace
-            | Token::MapStart
-            | Token::QuestionBracket
-                if depth > 0 =>
-            {
-                depth -= 1;
-            }
-            _ if depth > 0 => {}
+            _ if pieces[before].closes() => depth += 1,
+            _ if depth > 0 => depth -= usize::from(pieces[before].opens()),
             Token::LeftParen if name.is_some_and(is_word) => {
                 let path = path_before(text, pieces, before);
                 return !NAMING.contains(&path.as_str()) && names_a_secret(&path);

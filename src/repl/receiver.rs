@@ -172,19 +172,13 @@ impl Writing<'_> {
     fn opening(&self, closing: usize) -> Option<usize> {
         let mut depth = 0_usize;
         for at in (0..=closing).rev() {
-            match self.pieces[at].token {
-                Token::RightParen | Token::RightBracket | Token::RightBrace => depth += 1,
-                Token::LeftParen
-                | Token::LeftBracket
-                | Token::QuestionBracket
-                | Token::LeftBrace
-                | Token::MapStart => {
-                    depth = depth.checked_sub(1)?;
-                    if depth == 0 {
-                        return Some(at);
-                    }
+            if self.pieces[at].closes() {
+                depth += 1;
+            } else if self.pieces[at].opens() {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(at);
                 }
-                _ => {}
             }
         }
         None

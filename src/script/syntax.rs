@@ -100,7 +100,8 @@ impl Place<'_> {
         let Some(last) = self.before().last().filter(|_| is_missing) else {
             return;
         };
-        let is_above = self.parsed.text[last.end..self.at].contains('\n');
+        let between = self.parsed.text.get(last.end..self.at);
+        let is_above = between.is_some_and(|between| between.contains('\n'));
         let (line, column) = self.place(last.end);
         let trace = told.detail_mut().trace.as_mut();
         if is_above && let Some(at) = trace.and_then(|trace| trace.at.as_mut()) {
@@ -205,16 +206,10 @@ impl Place<'_> {
     fn open(&self) -> Option<&Piece> {
         let mut open = Vec::new();
         for piece in self.before() {
-            match piece.token {
-                Token::LeftParen
-                | Token::LeftBracket
-                | Token::LeftBrace
-                | Token::MapStart
-                | Token::QuestionBracket => open.push(piece),
-                Token::RightParen | Token::RightBracket | Token::RightBrace => {
-                    open.pop();
-                }
-                _ => {}
+            if piece.opens() {
+                open.push(piece);
+            } else if piece.closes() {
+                open.pop();
             }
         }
         open.pop()

@@ -12,6 +12,28 @@ pub(crate) struct Piece {
     pub(crate) end: usize,
 }
 
+impl Piece {
+    /// Whether it is a bracket that opens, of whatever kind.
+    pub(crate) fn opens(&self) -> bool {
+        matches!(
+            self.token,
+            Token::LeftParen
+                | Token::LeftBracket
+                | Token::QuestionBracket
+                | Token::LeftBrace
+                | Token::MapStart
+        )
+    }
+
+    /// Whether it is a bracket that closes.
+    pub(crate) fn closes(&self) -> bool {
+        matches!(
+            self.token,
+            Token::RightParen | Token::RightBracket | Token::RightBrace
+        )
+    }
+}
+
 /// The tokens of a text. Comments are in none of them.
 pub(crate) fn pieces(text: &str) -> Vec<Piece> {
     // One of its own: that of a session reads some tokens otherwise, by where they stand in an entry.
