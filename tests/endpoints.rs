@@ -54,7 +54,7 @@ fn the_question_says_that_the_environment_overrides_the_context() {
         &script,
     ];
     let mut terminal = operator.on_terminal(&line);
-    terminal.expect("context prod: 1 targets");
+    terminal.expect("context prod: 1 target,");
     terminal.expect("s3.endpoint is not the context's own");
     terminal.expect("(DASHI_S3_ENDPOINT)");
     terminal.expect("Type 'prod' to do this:");

@@ -287,25 +287,16 @@ fn talk_of_a_script_cannot_steer_the_terminal() {
     }
 }
 
-#[test]
-fn what_was_done_is_done_also_where_nobody_reads_what_it_says() {
-    let operator = Operator::in_context("sandbox");
-    operator.work_file(
-        "sweep.rhai",
-        "//! Sweeps.\n//! ```toml\n//! effect = \"destroy\"\n//! ```\nfn main(args) {\n    s3::delete(\"s3://landing/README.txt\");\n    \
-         let rows = [];\n    for n in 0..40000 { rows.push(#{n: n, text: \"a row\"}); }\n    rows\n}\n",
-    );
+/// Runs a command line whose output nobody reads, and gives its exit code.
+fn unread(operator: &Operator, arguments: &str) -> String {
     let line = format!(
-        "'{}' --context sandbox run sweep.rhai --apply --yes | true; echo \"ended with ${{PIPESTATUS[0]}}\"",
+        "'{}' --context sandbox {arguments} | true; echo ${{PIPESTATUS[0]}}",
         super::operator::program().display()
     );
-    let mut command = operator.command(&[]);
-    let environment: Vec<_> = command
-        .get_envs()
-        .map(|(name, value)| (name.to_owned(), value.unwrap().to_owned()))
-        .collect();
-    command = std::process::Command::new("bash");
-    let output = command
+    let environment = operator.command(&[]);
+    let environment = environment.get_envs();
+    let environment = environment.filter_map(|(name, value)| Some((name, value?)));
+    let output = std::process::Command::new("bash")
         .args(["-c", &line])
         .env_clear()
         .envs(environment)
@@ -313,8 +304,23 @@ fn what_was_done_is_done_also_where_nobody_reads_what_it_says() {
         .current_dir(operator.work())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(said, "ended with 0\n", "{output:?}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn what_came_of_a_run_is_told_also_where_nobody_reads_what_it_says() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file(
+        "sweep.rhai",
+        "//! Sweeps.\n//! ```toml\n//! effect = \"destroy\"\n//! ```\nfn main(args) {\n    s3::delete([\"s3://landing/README.txt\"]);\n    \
+         let rows = [];\n    for n in 0..40000 { rows.push(#{n: n, text: \"a row\"}); }\n    rows\n}\n",
+    );
+    let sweep = "run sweep.rhai --apply --yes";
+    let fault = "sandbox::fault(\"s3\", #{status: 403, method: \"DELETE\", path: \"README.txt\"})";
+    let _ = operator.run(&["eval", fault]).success();
+    assert_eq!(unread(&operator, sweep), "4");
+    let _ = operator.run(&["eval", "sandbox::heal()"]).success();
+    assert_eq!(unread(&operator, sweep), "0");
     let log = operator.run(&["log", "list", "--json"]).json();
     assert_eq!(log[0]["outcome"], "done", "{log}");
 }

@@ -381,6 +381,31 @@ fn a_protected_context_is_not_changed_by_what_was_planned_in_a_dry_run() {
 }
 
 #[test]
+fn what_a_closure_does_that_a_variable_holds_is_planned_and_asked_about() {
+    // In a dry run nothing is done, whoever calls what.
+    let operator = Operator::new();
+    operator.config("[contexts.prod]\nprotected = true\n[contexts.free]\n");
+    for context in ["prod", "free"] {
+        let entries = ":dry\nlet f = || fs::write(\"x.txt\", \"1\");\nf.call()\nlet m = #{all: [f]};\nm.all[0].call()\n";
+        let ran = typed(&operator, &["--context", context, "--yes"], entries);
+        assert!(!operator.work().join("x.txt").exists(), "{ran}");
+        assert!(ran.stdout.contains("fs::write"), "{ran}");
+    }
+    // What destroys is planned, and done once.
+    let operator = Operator::in_context("sandbox");
+    let entries =
+        "let f = |key| s3::delete(`s3://landing/${key}`);\nf.call(\"README.txt\").deleted\n";
+    let ran = typed(&operator, &["--yes"], entries);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let there = typed(
+        &operator,
+        &[],
+        "s3::try_head(\"s3://landing/README.txt\") == ()\n",
+    );
+    assert_eq!(there.stdout, "true\n", "{there}");
+}
+
+#[test]
 fn what_an_entry_defines_stays_whatever_comes_of_it() {
     let operator = Operator::in_context("sandbox");
     let tmux = operator.in_tmux(&[]);

@@ -117,6 +117,8 @@ fn members_are_completed_wherever_the_value_can_be_told() {
         ("stac::items(\"x\").filter(|x| true).chu", ".chunks("),
         ("\"a,b\".split(\",\").sorted_", "(\",\").sorted_by("),
         ("items.filter(|x| true).group_", "group_by("),
+        ("items.first().siz", "items.first().size_of_it"),
+        ("stac::collections().chu", "stac::collections().chunks("),
     ] {
         tmux.type_text(typed);
         tmux.press(&["Tab"]);

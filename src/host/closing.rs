@@ -46,6 +46,11 @@ fn judged(
 ) -> (&'static str, Result<u8>) {
     let is_over = ended.is_ok();
     let again = |error| ways_on(session, run, account, is_over, error);
+    // Nobody reads what it says: that is no fault of what it did, where it came to all of it.
+    let ended = match ended {
+        Err(error) if error.kind() == Kind::Closed && account.open == 0 => Ok(0),
+        other => other,
+    };
     match ended {
         Ok(code) if account.left + account.held + account.failed == account.moot => {
             ("done", Ok(code))
@@ -65,14 +70,6 @@ fn judged(
                 .iter()
                 .fold(error, |error, why| error.cause(session.redact(why)));
             ("partly", Err(again(error)))
-        }
-        // Nobody reads what it says: that is no fault of what it did, where all is done.
-        Err(error)
-            if error.kind() == Kind::Closed
-                && account.open == 0
-                && account.left + account.held + account.failed == account.moot =>
-        {
-            ("done", Err(error))
         }
         Err(error) if error.kind() == Kind::Interrupted => ("interrupted", Err(again(error))),
         Err(mut error) if account.done + account.gone > 0 => {

@@ -260,7 +260,7 @@ fn edited(shell: &mut Shell) -> Result<Next> {
         );
     }
     let edited = std::fs::read_to_string(file.path()).map_err(failed)?;
-    if edited.trim().is_empty() || edited == text {
+    if edited.trim().is_empty() || edited.trim_end() == text.trim_end() {
         shell
             .console
             .note("nothing was changed, and nothing is run");
@@ -337,13 +337,15 @@ fn load(shell: &mut Shell, path: &str) -> Result<Next> {
 
 /// An error of a file that was loaded, with its place there.
 fn in_file(mut error: Error, path: &Path, before: usize) -> Error {
-    let trace = error.detail_mut().trace.as_mut();
-    if let Some(at) = trace.and_then(|trace| trace.at.as_mut())
-        && at.source == SOURCE
-        && at.line > before
-    {
-        at.source = path.display().to_string();
-        at.line -= before;
+    let Some(trace) = error.detail_mut().trace.as_mut() else {
+        return error;
+    };
+    let calls = trace.calls.iter_mut().map(|(_, place)| place);
+    for place in trace.at.iter_mut().chain(calls) {
+        if place.source == SOURCE && place.line > before {
+            place.source = path.display().to_string();
+            place.line -= before;
+        }
     }
     error
 }

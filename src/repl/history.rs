@@ -20,7 +20,7 @@ use crate::session::Session;
 pub(super) const MOST: usize = 10_000;
 
 /// Words that name a secret, alone or as part of a name: `password`, `api_token`, `clientSecret`.
-const SECRET: [&str; 12] = [
+const SECRET: [&str; 22] = [
     "password",
     "passwd",
     "passphrase",
@@ -33,6 +33,37 @@ const SECRET: [&str; 12] = [
     "credential",
     "credentials",
     "authorization",
+    "passwords",
+    "cred",
+    "creds",
+    "bearer",
+    "auth",
+    "cookie",
+    "apikey",
+    "authtoken",
+    "secretkey",
+    "privatekey",
+];
+
+/// What stands in a text before a secret, in small letters.
+const MARKS: [&str; 17] = [
+    "password=",
+    "passwd=",
+    "pwd=",
+    "secret=",
+    "token=",
+    "accountkey=",
+    "apikey=",
+    "api_key=",
+    "sig=",
+    "--password ",
+    "--user ",
+    "-----begin",
+    "bearer ",
+    "password\":",
+    "password\\\":",
+    "token\":",
+    "token\\\":",
 ];
 
 /// With one of these before it, `key` names a secret as well.
@@ -152,7 +183,16 @@ fn is_secret(text: &str, pieces: &[Piece], at: usize) -> bool {
             | Token::Equals
             | Token::EqualsTo
             | Token::NotEqualsTo
-            | Token::PlusAssign => return name.is_some_and(names_a_secret),
+            | Token::PlusAssign => {
+                // Of an index it is what stands in its brackets.
+                let is_index = before >= 3 && pieces[before - 1].token == Token::RightBracket;
+                let name = if is_index {
+                    Some(written(before - 2))
+                } else {
+                    name
+                };
+                return name.is_some_and(names_a_secret);
+            }
             Token::SemiColon => return false,
             _ => {}
         }
@@ -204,13 +244,24 @@ fn tells_a_secret(text: &str) -> bool {
             .split_once('@')
             .is_some_and(|(user, _)| user.contains(':'))
     });
-    named
-        || in_query
-        || is_login
-        || is_signed
-        || has_password
-        || text.contains("Bearer ")
-        || text.contains("Basic ")
+    let lower = text.to_lowercase();
+    let is_marked = MARKS.iter().any(|mark| lower.contains(mark));
+    named || in_query || is_login || is_signed || has_password || is_marked || is_basic(text)
+}
+
+/// Whether a text holds what HTTP's basic authentication sends.
+fn is_basic(text: &str) -> bool {
+    let is_encoded = |word: &str| {
+        let word = word.trim_end_matches(['"', '`']);
+        word.len() >= 8
+            && word
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || "+/=_-".contains(letter))
+            && (word.ends_with('=') || word.chars().any(|letter| letter.is_ascii_digit()))
+    };
+    let rest = text.split("Basic ").skip(1);
+    let mut words = rest.filter_map(|rest| rest.split_whitespace().next());
+    words.any(is_encoded)
 }
 
 /// Where a text ends that begins with these pieces, also one with expressions in it.
@@ -299,6 +350,11 @@ mod tests {
             ),
             ("set(\"token\", \"a\")", "set(\"token\", \"…\")"),
             ("run(\"-u me:pw x\")", "run(\"…\")"),
+            ("m[\"password\"] = \"a\"", "m[\"password\"] = \"…\""),
+            ("post(u, \"{\\\"password\\\": 1}\")", "post(u, \"…\")"),
+            ("x(\"Server=x;Password=y;\")", "x(\"…\")"),
+            ("x(\"Basic statistics\")", "x(\"Basic statistics\")"),
+            ("x(\"Basic dXNlcjpwdw==\")", "x(\"…\")"),
             ("set_token(\"a\")", "set_token(\"…\")"),
             ("f(\"http://h/?api_key=1\")", "f(\"…\")"),
             // What only looks so is kept: it is to be run again.

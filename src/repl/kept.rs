@@ -14,6 +14,8 @@ pub(super) struct Kept {
     pub(super) text: String,
     /// The most it can come to do.
     pub(super) effect: Effect,
+    /// Whether it set variables that were not there before.
+    pub(super) sets: bool,
     /// Whether it gave something back.
     pub(super) gives: bool,
     /// Whether what it gave back was read to its end: a list that came in parts.
@@ -35,6 +37,10 @@ pub(super) fn runbook(entries: &[Kept], imports: &[Import], now: Timestamp) -> S
         for function in parts.functions {
             functions.retain(|known: &String| signature(known) != signature(&function));
             functions.push(function);
+        }
+        if entry.failed.is_some() && !entry.sets {
+            // It is there for what it defines.
+            continue;
         }
         if let Some(failed) = &entry.failed {
             statements.push(format!(
@@ -293,6 +299,7 @@ mod tests {
         let kept = |text: &str, effect| Kept {
             text: text.to_owned(),
             effect,
+            sets: true,
             gives: !text.contains('='),
             is_read: text.starts_with("stac::"),
             failed: text.contains("nope").then(|| "no".to_owned()),

@@ -94,12 +94,12 @@ pub fn perform(host: &Host) -> Result<u8> {
 
 /// Whether an entry is one of an earlier session, of which a secret was left out.
 fn has_gap(typed: &str) -> bool {
-    typed.contains(&format!("\"{}\"", history::LEFT_OUT))
+    typed.contains(history::LEFT_OUT)
 }
 
 fn forgotten() -> Error {
     Error::usage("a text of this entry was left out of the history, as it may have been a secret")
-        .hint("type it anew; where the letter is meant, write it between backticks")
+        .hint("type it anew; where the letter is meant, write \\u{2026}")
 }
 
 /// Words that people type at a prompt to leave it or for help, where nothing else goes by them.

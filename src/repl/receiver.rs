@@ -92,6 +92,10 @@ impl Writing<'_> {
                 }
                 open => (Part::Other, open.unwrap_or(0)),
             },
+            // Brackets with nothing in them are one token.
+            Token::Unit if at > 0 && self.is_word(at - 1) => {
+                (Part::Call(self.word(at - 1)), at - 1)
+            }
             Token::RightBracket => (Part::Index, self.opening(at).unwrap_or(0)),
             Token::RightBrace => match self.opening(at) {
                 Some(open) if self.pieces[open].token == Token::MapStart => {
@@ -239,6 +243,8 @@ mod tests {
             ("1 + list[0].name", "list[].name"),
             ("list?[0]?.name", "list[].name"),
             ("f(1)", "f()"),
+            ("a.f().g(", "?"),
+            ("a::f().first()", "a::f().first()"),
             ("a::f(g(1), [2])", "a::f()"),
             ("s.map(|x| x + 1).filter(|x| { true })", "s.map().filter()"),
             ("let x = [1, 2]", "array"),

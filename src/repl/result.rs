@@ -1,7 +1,7 @@
 //! What an entry gave back: how much of it is shown, and what `_` is afterwards. A list that is read as it comes is shown up to a
 //! point, and is whole again in `_`.
 
-use rhai::{Array, Dynamic};
+use rhai::{Array, Dynamic, FnPtr};
 
 use crate::engine::raise::caught;
 use crate::engine::stream::Stream;
@@ -70,5 +70,22 @@ pub(super) fn is_plain(value: &Dynamic) -> bool {
         || value.is_string()
         || value.is_char()
         || value.is_blob()
-        || value.is_fnptr()
+        || value
+            .read_lock::<FnPtr>()
+            .is_some_and(|function| function.curry().iter().all(is_plain))
+}
+
+/// The names of the functions that a value is or holds.
+pub(super) fn functions(value: &Dynamic, names: &mut Vec<String>) {
+    if let Some(function) = value.read_lock::<FnPtr>() {
+        names.push(function.fn_name().to_owned());
+        function
+            .curry()
+            .iter()
+            .for_each(|held| functions(held, names));
+    } else if let Some(values) = value.read_lock::<Array>() {
+        values.iter().for_each(|held| functions(held, names));
+    } else if let Some(map) = value.read_lock::<rhai::Map>() {
+        map.values().for_each(|held| functions(held, names));
+    }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rhai::{AST, Dynamic, FnPtr, ParseErrorType, Scope};
+use rhai::{AST, Dynamic, ParseErrorType, Scope};
 
 use super::asking::Asking;
 use super::entry::{self, Import, LAST, LastResult};
@@ -278,10 +278,11 @@ impl Shell {
         whole.set_source(SOURCE);
         let whole = self.checked(whole, &text, before)?;
         let most = reach(&self.started.engine, &whole, &own, &self.held(&own));
-        let most = if self.may_change() {
-            most
-        } else {
-            Effect::Read
+        let most = match most {
+            _ if !self.may_change() => Effect::Read,
+            // What is called through a value is not seen: where it is only planned, everything is.
+            most if self.globals_of(manner).dry_run => most.max(Effect::Write),
+            most => most,
         };
         let variables = self.scope.len();
         let evaluated = self.evaluate(typed, &whole, most, manner);
@@ -289,12 +290,14 @@ impl Shell {
             self.exit = Some(u8::try_from(code).unwrap_or(1));
         }
         let imports = Import::all(&own);
-        let defines = own.iter_functions().next().is_some() || !imports.is_empty();
-        if evaluated.is_ok() || defines || self.scope.len() > variables {
+        let sets = self.scope.len() > variables;
+        let defines = sets || own.iter_functions().next().is_some() || text.contains("import");
+        if defines || (evaluated.is_ok() && !manner.quiet) {
             self.kept.push(Kept {
                 text,
                 effect: most,
-                gives: !self.given.is_unit(),
+                sets,
+                gives: !self.given.is_unit() && !manner.quiet,
                 is_read: self.is_read,
                 failed: evaluated.as_ref().err().map(ToString::to_string),
             });
@@ -351,12 +354,13 @@ impl Shell {
         checked.map_err(|error| self.uncalled(error))
     }
 
-    /// The functions that the variables hold which an entry names.
+    /// The functions that the variables hold which an entry names, also in what they hold.
     fn held(&self, entry: &AST) -> Vec<String> {
         let mut held = Vec::new();
         for name in entry::variables(entry) {
-            let value = self.scope.get(&name).and_then(Dynamic::read_lock::<FnPtr>);
-            held.extend(value.map(|function| function.fn_name().to_owned()));
+            if let Some(value) = self.scope.get(&name) {
+                result::functions(value, &mut held);
+            }
         }
         held
     }

@@ -53,6 +53,9 @@ fn is_hidden(ast: &AST, name: &str) -> bool {
         match path.last() {
             Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => is_set |= variable.0.name == name,
             Some(ASTNode::Stmt(Stmt::For(parts, _))) => is_set |= parts.0.name == name,
+            Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => {
+                is_set |= matches!(&assignment.1.lhs, Expr::Variable(variable, _, _) if variable.1 == name);
+            }
             Some(ASTNode::Stmt(Stmt::Share(shared))) => {
                 is_shared |= shared.iter().any(|(variable, _)| variable.name == name);
             }

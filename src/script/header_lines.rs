@@ -341,6 +341,12 @@ impl HeaderLines<'_> {
                 ));
             }
             if let Some(letter) = parameter.short {
+                if !letter.is_ascii_alphabetic() {
+                    return wrong(format!(
+                        "'{letter}' cannot be the letter of '{}': it is one from a to z or A to Z",
+                        parameter.name
+                    ));
+                }
                 if letters.contains(&letter) {
                     return wrong(format!(
                         "the letter '{letter}' of '{}' is taken",

@@ -71,6 +71,16 @@ impl<'a> HeaderLines<'a> {
     fn refuse_late(&self) -> Result<()> {
         let mut lines = self.text.lines().enumerate();
         match lines.find(|(_, line)| line.trim_start().starts_with("//! ```")) {
+            // In a text or a comment over lines it is no header.
+            Some((at, _))
+                if self.text.lines().take(at).any(|line| {
+                    line.contains(['`', '"']) && line.matches(['`', '"']).count() % 2 == 1
+                        || line.contains("/*")
+                        || line.contains("#\"")
+                }) =>
+            {
+                Ok(())
+            }
             None => Ok(()),
             Some((at, _)) => Err(self
                 .at(at + 1, 1, "a header that stands behind code is not read")

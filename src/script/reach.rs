@@ -142,12 +142,20 @@ pub(super) struct Calls(BTreeMap<Option<String>, Found>);
 
 impl Calls {
     pub(super) fn of(ast: &AST) -> Calls {
-        let spans = Spans::of(ast);
+        let (spans, closures) = (Spans::of(ast), Spans::of_closures(ast));
         let mut calls: BTreeMap<Option<String>, Found> = BTreeMap::new();
         ast.walk(&mut |path: &[ASTNode]| {
             let within = path
                 .first()
                 .and_then(|first| spans.name_at(first.position()));
+            // A closure may be called by itself, from a variable that holds it. What is walked begins with a statement of its body.
+            let first = path.first().map(ASTNode::position);
+            for closure in first.iter().flat_map(|at| closures.all_at(*at)) {
+                calls
+                    .entry(Some(closure.to_owned()))
+                    .or_default()
+                    .take(path);
+            }
             calls
                 .entry(within.map(str::to_owned))
                 .or_default()

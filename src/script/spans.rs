@@ -10,13 +10,23 @@ pub(super) struct Spans(Vec<(String, Place, Place)>);
 
 impl Spans {
     pub(super) fn of(ast: &AST) -> Spans {
+        Spans::where_name(ast, |name| !name.contains('$'))
+    }
+
+    /// The text of each closure, by the name that the engine gives it.
+    pub(super) fn of_closures(ast: &AST) -> Spans {
+        Spans::where_name(ast, |name| name.contains('$'))
+    }
+
+    fn where_name(ast: &AST, is_wanted: impl Fn(&str) -> bool) -> Spans {
         let named = ast
             .iter_fn_def()
-            .filter(|function| !function.name.contains('$'));
+            .filter(|function| is_wanted(&function.name));
         let spans = named.map(|function| {
             let body = &function.body;
             let (start, end) = (place(body.start_position()), place(body.end_position()));
-            (function.name.to_string(), start, end)
+            // Of a body that is one expression, only the beginning is known.
+            (function.name.to_string(), start, end.max(start))
         });
         Spans(spans.collect())
     }
@@ -27,6 +37,16 @@ impl Spans {
         self.0
             .iter()
             .position(|(_, start, end)| *start <= at && at <= *end)
+    }
+
+    /// The names of all that this is in.
+    pub(super) fn all_at(&self, position: Position) -> impl Iterator<Item = &str> {
+        let at = place(position);
+        let around = self
+            .0
+            .iter()
+            .filter(move |(_, start, end)| *start <= at && at <= *end);
+        around.map(|(name, _, _)| name.as_str())
     }
 
     /// The name of the function that this is in.

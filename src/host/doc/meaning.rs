@@ -14,6 +14,9 @@ use crate::script::header::Header;
 use crate::script::library::{Library, Script};
 use crate::script::library_doc::LibraryDoc;
 
+/// What stands before the path of a chapter where its name alone means something else.
+const BOOK: &str = "book/";
+
 /// Something that a name may mean.
 pub(super) enum Meaning<'a> {
     /// A command that is a script.
@@ -85,8 +88,9 @@ fn chapter(name: &str) -> Option<Meaning<'static>> {
             .map(|topic| format!("{:24} {}\n", topic::name(topic), topic.title()));
         return Some(Meaning::Text("list", lines.collect()));
     }
+    let path = name.strip_prefix(BOOK).unwrap_or(name);
     let is_it =
-        |topic: &Page| topic::name(topic) == name || topic.path.strip_suffix(".md") == Some(name);
+        |topic: &Page| topic::name(topic) == name || topic.path.strip_suffix(".md") == Some(path);
     topics.into_iter().find(is_it).map(Meaning::Chapter)
 }
 
@@ -140,7 +144,7 @@ impl Meaning<'_> {
             Meaning::Text("command", _) => format!("`dashictl {name} --help`, the commands"),
             Meaning::Text(what, _) => format!("`dashictl doc {name}`, the {what}"),
             Meaning::Chapter(page) => format!(
-                "`dashictl doc {}`, the chapter",
+                "`dashictl doc {BOOK}{}`, the chapter",
                 page.path.trim_end_matches(".md")
             ),
         }

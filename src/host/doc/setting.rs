@@ -10,7 +10,8 @@ pub(super) const ALL: &str = "settings";
 
 /// A setting, by its place in the file.
 pub(super) fn text(path: &str) -> Option<String> {
-    let key = Key::at(path)?;
+    let named = |key: &&Key| key.path == path || key.variable == path;
+    let key = KEYS.iter().find(named)?;
     let mut text = format!("{}\n\n{}.\n\n", key.path, key.about);
     let _ = writeln!(text, "  it is: {}", key.shape.expectation());
     let _ = writeln!(text, "  default: {}", key.default.unwrap_or("none"));

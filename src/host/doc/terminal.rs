@@ -71,8 +71,10 @@ impl Laying {
         let begins_anew = line.trim().is_empty()
             || line.starts_with([' ', '-'])
             || ALONE.iter().any(|word| line.starts_with(word));
+        let indent = |text: &str| text.len() - text.trim_start().len();
         let goes_on = self.paragraph.lines().last().is_some_and(|last| {
-            last.width() > BROKEN && !ALONE.iter().any(|word| last.starts_with(word))
+            let is_one = indent(&self.paragraph) == indent(line);
+            last.width() > BROKEN && is_one && !ALONE.iter().any(|word| last.starts_with(word))
         });
         let is_item = self.paragraph.starts_with("- ") && line.starts_with("  ");
         if (goes_on && !begins_anew) || is_item {
@@ -125,22 +127,34 @@ impl Laying {
             cells.map(|cell| cell.width()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..count).map(width).collect();
-        for row in &table {
-            self.cells(row, &widths);
+        let before: usize = widths.iter().rev().skip(1).map(|width| width + 2).sum();
+        if before + 20 <= self.width {
+            for row in &table {
+                self.cells(row, before, &widths);
+            }
+        } else if let Some((header, rows)) = table.split_first() {
+            for row in rows {
+                self.record(header, row);
+            }
         }
     }
 
+    /// A row that does not fit in columns: a line for each of its cells, with what the column is called.
+    fn record(&mut self, header: &[String], row: &[String]) {
+        for (at, (name, cell)) in header.iter().zip(row).enumerate() {
+            let words: Vec<&str> = cell.split_whitespace().collect();
+            if at == 0 {
+                self.wrapped(&words, "", 2);
+            } else if !words.is_empty() {
+                self.wrapped(&words, &format!("  {name}: "), 4);
+            }
+        }
+        self.line("");
+    }
+
     /// A row of a table in columns; where it is too wide, the last goes over lines below its beginning.
-    fn cells(&mut self, row: &[String], widths: &[usize]) {
-        let before: usize = widths[..widths.len() - 1]
-            .iter()
-            .map(|width| width + 2)
-            .sum();
-        let (Some(last), true) = (row.last(), before + 20 <= self.width) else {
-            let words = row.iter().flat_map(|cell| cell.split_whitespace());
-            let words: Vec<&str> = words.collect();
-            return self.wrapped(&words, "", 4);
-        };
+    fn cells(&mut self, row: &[String], before: usize, widths: &[usize]) {
+        let Some(last) = row.last() else { return };
         let cells = row[..row.len() - 1].iter().zip(widths);
         let first: String = cells
             .map(|(cell, width)| format!("{cell}{}", " ".repeat(width + 2 - cell.width())))
@@ -199,6 +213,27 @@ mod tests {
                   here
         "]]
         .assert_eq(&laid_out(text, 40, false));
+    }
+
+    #[test]
+    fn a_row_that_does_not_fit_has_a_line_for_each_cell() {
+        let text = "| kind | code | what it means |\n|---|---|---|\n| `effect_refused_of_all` | 2 | a change |\n| b | | c |\n";
+        expect_test::expect![[r"
+            `effect_refused_of_all`
+              code: 2
+              what it means: a change
+
+            b
+              what it means: c
+
+        "]]
+        .assert_eq(&laid_out(text, 40, false));
+    }
+
+    #[test]
+    fn each_signature_of_a_list_has_a_line_of_its_own() {
+        let text = "s3::buckets() -> array\n    The buckets that the credentials may see, which is a long sentence.\ns3::list(uri: string) -> Stream\n    What there is.\n";
+        assert_eq!(laid_out(text, 100, false), text);
     }
 
     #[test]
