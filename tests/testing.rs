@@ -335,7 +335,7 @@ fn a_test_may_do_what_its_script_may_not() {
     operator.work_file("sweep.rhai", SWEEP);
     let path = operator.work_file(
         "r.rhai",
-        "//! R.\nfn main() { stac::collections().len() }\nfn test_w() { stac::delete_item(\"klima-historisch\", \"klimaatlas-2024\"); }",
+        "//! R.\nfn main() { stac::collections().count() }\nfn test_w() { stac::delete_item(\"klima-historisch\", \"klimaatlas-2024\"); }",
     );
     operator
         .run(&["check", &path.display().to_string()])
