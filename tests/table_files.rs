@@ -251,7 +251,9 @@ told(paths)"));
             let operator = warehouse.operator();
             warehouse.catalogue.forget();
             warehouse.catalogue.at_change(0, Hook::Hold);
-            let mut child = operator.start(&["table", "expire", &table, "--older-than", "0s", "--apply", "--yes"]);
+            // The answer is held as long as Python takes, which on a busy machine is long.
+            let expire = ["--http-timeout", "5m", "table", "expire", &table, "--older-than", "0s", "--apply", "--yes"];
+            let mut child = operator.start(&expire);
             assert!(warehouse.catalogue.is_held_before_end(&mut child), "{}", operator.ended(child));
             warehouse.python(&format!("table = catalog.load_table('{table}')\n{meanwhile}"));
             warehouse.catalogue.release();
