@@ -9,7 +9,7 @@ pub use super::checked::Checked;
 use super::fields::fields_read;
 use super::hidden_look::hidden_looks;
 use super::idle::{empty_loops, idle};
-use super::imported::{Imported, Imports, imports};
+use super::imported::{Imported, Imports, imports, what_there_is};
 use super::literal::{literal_kind, says_own};
 use super::own_chain::own_chains;
 use super::parse;
@@ -495,13 +495,4 @@ fn beyond_header(what: &str, effect: Effect, declared: Effect) -> Error {
     let (does, may) = (effect.name(), declared.name());
     Error::new(Kind::EffectRefused, format!("{what} has the effect '{does}', and this script is declared '{may}'"))
         .hint(format!("if that is meant, say so in its header: effect = \"{does}\" (for `dashictl eval`: --effect {does})"))
-}
-
-/// Where the functions of a module are listed; those of a file of the operator's, themselves.
-fn what_there_is(module: &str, functions: &Arities) -> String {
-    if module.starts_with("std/") || !module.contains(['/', '.']) {
-        return format!("`dashictl doc {module}` lists what there is");
-    }
-    let names: Vec<&str> = functions.keys().map(String::as_str).collect();
-    format!("{module} has {}", names.join(", "))
 }

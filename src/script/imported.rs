@@ -66,3 +66,12 @@ pub(super) fn imports(
     }
     (imports, errors)
 }
+
+/// Where the functions of a module are listed; those of a file of the operator's, themselves.
+pub(super) fn what_there_is(module: &str, functions: &Arities) -> String {
+    if module.starts_with("std/") || !module.contains(['/', '.']) {
+        return format!("`dashictl doc {module}` lists what there is");
+    }
+    let names: Vec<&str> = functions.keys().map(String::as_str).collect();
+    format!("{module} has {}", names.join(", "))
+}
