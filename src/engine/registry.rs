@@ -276,18 +276,10 @@ impl Registry {
             .find(|namespace| namespace.name == name)
     }
 
-    /// The functions of that path, as they are for as long as the registry.
-    #[must_use]
-    pub fn find_all(&self, path: &str) -> Vec<&Arc<Function>> {
-        self.functions()
-            .filter(|function| function.path == path)
-            .collect()
-    }
-
     /// The functions that a script means by that path (`stac::items`, `map`).
-    pub fn find<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Arc<Function>> {
+    pub fn find<'a>(&'a self, path: &str) -> impl Iterator<Item = &'a Arc<Function>> {
         self.functions()
-            .filter(move |function| function.path() == path)
+            .filter(move |function| function.path == path)
     }
 }
 

@@ -100,8 +100,7 @@ pub fn answer(shell: &str, arguments: &[OsString], environment: &Environment) ->
     } else if let Some(completer) = completer(shell) {
         completer.write_complete(&mut command, words, here.as_deref(), &mut answer)
     } else {
-        let last = words.len().saturating_sub(1);
-        clap_complete::engine::complete(&mut command, words, last, here.as_deref())
+        clap_complete::engine::complete(&mut command, words, question.index, here.as_deref())
             .map(|candidates| answer.extend(as_json(&candidates).into_bytes()))
     };
     written.map_err(|error| Error::internal(format!("completion failed: {error}")))?;

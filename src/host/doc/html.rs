@@ -14,7 +14,7 @@ nav ul{list-style:none;padding:0;margin:0 0 .5rem}nav li{margin:.15rem 0}nav a{c
 nav summary{cursor:pointer;font-weight:600;margin:.3rem 0}nav input{position:sticky;top:0;width:100%;box-sizing:border-box;padding:.35rem;margin-bottom:.5rem;font:inherit}\
 main{max-width:52rem;padding:1rem 2.5rem 5rem;min-width:0}pre{background:#f4f6f7;padding:.75rem 1rem;overflow:auto;border-radius:4px}\
 code{font:14px/1.45 ui-monospace,monospace}h1 code,h2 code{font-size:inherit}table{border-collapse:collapse;display:block;overflow:auto}\
-td,th{border:1px solid #d5dbdb;padding:.25rem .6rem;text-align:left}td code{white-space:nowrap}a{color:#1a5276}h2 a.place{color:inherit;text-decoration:none}\
+td,th{border:1px solid #d5dbdb;padding:.25rem .6rem;text-align:left}td code{white-space:nowrap}a{color:#1a5276}\
 @media(max-width:48rem){body{display:block}nav{width:auto;height:auto;max-height:40vh;position:static}main{padding:1rem}}\
 @media(prefers-color-scheme:dark){body{background:#17202a;color:#eaeded}nav,pre{background:#212f3d}nav a{color:#eaeded}a{color:#85c1e9}td,th{border-color:#34495e}}";
 
@@ -146,16 +146,15 @@ pub(super) fn file(path: &str) -> String {
 
 /// The text as HTML, with links between pages that lead to their HTML.
 fn body(text: &str, up: &str, places: &Places) -> String {
-    let mut heading: Option<String> = None;
+    let mut is_heading = false;
     let parser = Parser::new_ext(text, Options::ENABLE_TABLES);
     let titles = titles(text);
     let mut titles = titles.iter();
     let mut is_link = false;
     let events = parser.map(move |event| match event {
         Event::Start(Tag::Heading { level, .. }) => {
-            let title = titles.next().cloned().unwrap_or_default();
-            let id = place(&title);
-            heading = Some(title);
+            let id = place(titles.next().map_or("", String::as_str));
+            is_heading = true;
             Event::Start(Tag::Heading {
                 level,
                 id: Some(id.into()),
@@ -164,11 +163,11 @@ fn body(text: &str, up: &str, places: &Places) -> String {
             })
         }
         Event::End(TagEnd::Heading(level)) => {
-            heading = None;
+            is_heading = false;
             Event::End(TagEnd::Heading(level))
         }
         // A name that is explained leads there.
-        Event::Code(code) if heading.is_none() && !is_link => {
+        Event::Code(code) if !is_heading && !is_link => {
             let name = code.split('(').next().unwrap_or_default();
             match places.get(name) {
                 Some(url) => Event::Html(

@@ -54,7 +54,7 @@ impl<'a> Sources<'a> {
         if let Some(space) = space.filter(|space| !space.name.is_empty()) {
             found.push(Meaning::Namespace(space));
         }
-        let functions: Vec<_> = registry.find_all(&path);
+        let functions: Vec<_> = registry.find(&path).collect();
         if !functions.is_empty() {
             found.push(Meaning::Functions(functions));
         }
