@@ -483,17 +483,23 @@ fn a_real_restore_whose_programs_are_killed_or_lose_the_server_says_nothing_of_t
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     };
     open(own.path());
-    for (does, reason) in [
-        ("kill -TERM $$", "ended"),
+    for (at, does, reason) in [
+        ("-f -", "kill -TERM $$", "ended"),
         (
+            "-f -",
             "echo 'psql: error: the server closed the connection' >&2; exit 2",
+            "no_server",
+        ),
+        (
+            "to_regclass",
+            "kill -QUIT $(head -n 1 \"$WORK/data/postmaster.pid\"); sleep 1; exit 2",
             "no_server",
         ),
     ] {
         for program in ["initdb", "postgres", "pg_restore", "psql"] {
             let real = Path::new(&real_lake()["LAKE_PG_BIN"]).join(program);
             let turn = match program {
-                "psql" => format!("case \"$*\" in *'-f -') {does} ;; esac\n"),
+                "psql" => format!("case \"$*\" in *'{at}'*) {does} ;; esac\n"),
                 _ => String::new(),
             };
             let text = format!("#!/bin/sh\n{turn}exec {} \"$@\"\n", real.display());

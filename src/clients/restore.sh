@@ -22,7 +22,9 @@ export LC_ALL=C.UTF-8
 
 say() { printf '%s\n' "$*"; }
 
+# Of a server that is gone nothing is learned, whatever its absence made fail.
 fail() {
+  [[ -z ${server:-} ]] || kill -0 "$server" 2>/dev/null || set -- no_server "PostgreSQL is gone: $2"
   printf '@failed %s %s\n' "$1" "$2"
   [[ -z ${LINGER:-} ]] || linger
   exit 3
@@ -87,7 +89,7 @@ start_server() {
   server=$!
   local tries=600
   until run psql -X -q -h "$WORK" -U postgres -d postgres -c 'CREATE DATABASE restored' >/dev/null 2>&1; do
-    kill -0 "$server" 2>/dev/null || fail no_server "PostgreSQL ended: $(tail -n 1 "$WORK/log")"
+    kill -0 "$server" 2>/dev/null || fail no_server "it did not start: $(tail -n 1 "$WORK/log")"
     ((tries-- > 0)) || fail no_server "PostgreSQL did not answer within 60 s"
     sleep 0.1
   done
@@ -203,7 +205,11 @@ look() {
     'bytes', pg_database_size(current_database()), 'tables', $tables)"
 }
 
-holds() { [[ -n $(ask -c "SELECT to_regclass('$1')") ]]; }
+holds() {
+  local known
+  known=$(ask -c "SELECT to_regclass('$1')" 2>"$WORK/ask.err") || fail no_server "PostgreSQL does not answer: $(head -n 1 "$WORK/ask.err")"
+  [[ -n $known ]]
+}
 
 look_at_tables() {
   ! holds pgstac.items || fail wrong_content "it is a dump of pgstac"
