@@ -21,7 +21,7 @@ fn refused(text: &str) -> Ran {
 
 #[test]
 fn a_mistyped_function_names_its_place_and_the_nearest() {
-    let ran = refused("stac::collections();\nstac::colection(\"a\");\n");
+    let ran = refused("let all = stac::collections();\nstac::colection(\"a\");\n");
     expect_test::expect![[r#"
         ------- stderr -------
         usage error: there is no function 'stac::colection'
@@ -130,12 +130,44 @@ fn an_import_cycle_names_its_way() {
     operator.work_file("a.rhai", "import \"./b\" as b;\nfn one() { 1 }");
     operator.work_file("b.rhai", "import \"./a\" as a;\nfn two() { 2 }");
     operator.work_file("x.rhai", "import \"./a\" as a;\na::one()");
-    let stderr = operator.run(&["run", "x.rhai"]).failure(1);
-    assert!(stderr.contains("import cycle: "), "{stderr}");
-    assert!(
-        stderr.contains("a.rhai → ") && stderr.contains("b.rhai → "),
-        "{stderr}"
+    for line in [["run", "x.rhai"], ["check", "x.rhai"]] {
+        let stderr = operator.run(&line).to_string();
+        assert!(
+            stderr.contains("import cycle: a.rhai → b.rhai → a.rhai\n  --> b.rhai:1:1\n"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_in_what_is_imported_is_found_before_anything_is_sent() {
+    let service = SilentListener::start();
+    let operator = Operator::new().with("DASHI_STAC_URL", service.url());
+    operator.work_file(
+        "x.rhai",
+        "import \"./a\" as a;\nfn main(args) { let all = stac::collections().collect(); a::one() }",
     );
+    operator.work_file("a.rhai", "import \"./b\" as b;\nfn one() { b::two() }");
+    for (wrong, told) in [
+        ("stac::itmes(1)", "there is no function 'stac::itmes'"),
+        ("other", "there is no variable 'other'"),
+        (
+            "for x in stac::collections() { }",
+            "nothing is done with it",
+        ),
+    ] {
+        operator.work_file("b.rhai", &format!("fn two() {{\n    {wrong}\n}}"));
+        for (command, code) in [("run", 2), ("check", 1)] {
+            let stderr = operator.run(&[command, "x.rhai"]).failure(code);
+            let place = format!("{told}\n  --> b.rhai:2:5\n");
+            assert!(stderr.contains(&place), "{stderr}");
+        }
+    }
+    assert_eq!(service.visits(), 0);
+    // What an imported function does is for its caller to declare.
+    operator.work_file("b.rhai", "fn two() { stac::delete_item(\"a\", \"b\") }");
+    let ran = operator.run(&["check", "x.rhai"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
 }
 
 #[test]
@@ -269,7 +301,11 @@ fn a_look_into_a_planned_result_that_no_plan_can_tell_is_refused() {
     let operator = Operator::new();
     let script = |body: &str| {
         format!(
-            "//! X.\n//! ```toml\n//! effect = \"destroy\"\n//! ```\nfn main() {{\n    let r = s3::write(\"s3://landing/x\", \"1\");\n    {body}\n}}\n"
+            "//! X.\n//! ```toml\n//! effect = \"destroy\"\n//! ```\n\
+             fn gone(uri) {{ out::note(uri); if uri == \"\" {{ return s3::delete([uri]); }} () }}\n\
+             fn two(uri) {{ let all = gone(uri); all }}\n\
+             fn uploaded() {{ s3::write(\"s3://landing/z\", \"1\"); true }}\n\
+             fn main() {{\n    let r = s3::write(\"s3://landing/x\", \"1\");\n    {body}\n}}\n"
         )
     };
     for (body, how) in [
@@ -278,6 +314,15 @@ fn a_look_into_a_planned_result_that_no_plan_can_tell_is_refused() {
         ("let x = s3::write(\"s3://landing/y\", \"1\") ?? 1;", "??"),
         ("let t = type_of(r);", "type_of"),
         ("let t = r.type_of();", "type_of"),
+        ("switch gone(\"a\") { () => 2, _ => 3 }", "switch"),
+        ("let all = two(\"a\"); let x = all ?? 3;", "??"),
+        (
+            "let x = loop { break gone(\"a\"); }; switch x { () => 2, _ => 3 }",
+            "switch",
+        ),
+        ("let x = if true { gone(\"a\") } else { 1 }; if x { }", "if"),
+        ("let x; x = gone(\"a\"); if x { }", "if"),
+        ("loop { break r ?? 1; }", "??"),
         (
             "try { if r { s3::delete(\"s3://landing/z\"); } } catch { }",
             "if",
@@ -300,6 +345,12 @@ fn a_look_into_a_planned_result_that_no_plan_can_tell_is_refused() {
     );
     let _ = operator.run(&["check", "y.rhai"]).success();
     for body in [
+        "if true { let r = fs::exists(\"x\"); if r { } }",
+        "for r in [1] { switch r { 1 => 2, _ => 3 } }",
+        "let r = 1; let x = r ?? 2;",
+        "if uploaded() { }",
+        "let x = [1].map(|r| r ?? 2);",
+        "try { throw 1 } catch (r) { if r == 1 { out::note(type_of(r)); } }",
         "r.etag",
         "let x = s3::try_head(\"s3://landing/y\") ?? 1;",
         "if r == () { }",
@@ -355,6 +406,21 @@ fn what_is_right_is_not_complained_about() {
         "fn main(args) { stac::collections().map(|it| it.id).collect().join(\",\") }",
         "fn main(args) { stac::collections().first().id.len() }",
         "fn longest() { this.count() }\nfn main(args) { stac::collections().longest() }",
+        "fn main(args) { try { return args.domain; } catch (args) { return args.message; } }",
+        "fn main(args) { if args.domain == () { let args = #{x: 1}; args.x } }",
+        "fn one() { import \"std/time\" as it; it::day(\"2026-01-01\") }\nfn two() { import \"std/lake\" as it; it::domains() }\n\
+         fn main(args) { [one(), two()] }",
+        "fn main(args) { args[\"extra\"] = 1; args.extra + 1 }",
+        "fn main(args) { args.mixin(#{extra: 1}); args.extra }",
+        "fn main(args) { if \"extra\" in args { return args.extra; } }",
+        "fn main(args) { let all = 0..3; for i in all {} }",
+        "import \"std/table\" as table;\nfn main(args) { loop { break table::at(#{a: 1}, \"a\"); } }",
+        "fn later(x) { x }\nfn main(args) { [1].map(later) }",
+        "fn main(args) { let all = stac::items(args.domain).map(|item| item.id); all }",
+        "fn main(args) { if true { stac::items(\"a\") } else { stac::items(\"b\").map(|it| { it.id }) } }",
+        "fn main(args) { [1].map(|x| stac::items(\"a\")).map(|all| { let n = 1; all.take(n) }) }",
+        "fn main(args) { let all = { stac::items(\"a\") }; stac::items(\"a\").drain(); all.count() }",
+        "fn all() { switch 1 { 1 => stac::items(\"a\"), _ => stac::items(\"b\") } }\nfn main(args) { all() }",
         "fn helper(args) { args.anything }\nfn main(options) { helper(#{anything: options.domain}) }",
     ] {
         let operator = Operator::new();
@@ -366,6 +432,42 @@ fn what_is_right_is_not_complained_about() {
             "{right}: {ran}"
         );
     }
+}
+
+#[test]
+fn what_may_be_allowed_is_left_to_the_gate() {
+    let operator = Operator::new();
+    let wrong = |text: &str| {
+        operator.work_file("x.rhai", text);
+        let ran = operator.run(&["check", "x.rhai"]);
+        (ran.code, ran.stderr.contains("has the effect 'destroy'"))
+    };
+    let writes = "//! X.\n//! ```toml\n//! effect = \"write\"\n//! ```\nfn main() {\n    let here = #{namespace: \"a\"};\n    ";
+    for (options, allowed) in [
+        ("#{own: true}", true),
+        ("here + #{own: true}", true),
+        ("#{own: true} + #{namespace: \"a\"}", true),
+        ("#{namespace: \"a\"}", false),
+        ("#{own: true} + #{own: false}", false),
+    ] {
+        let told = wrong(&format!("{writes}k8s::delete(\"job/x\", {options});\n}}\n"));
+        let expected = if allowed {
+            (Some(0), false)
+        } else {
+            (Some(1), true)
+        };
+        assert_eq!(told, expected, "{options}");
+    }
+    // Of what is known only at run time, `check` alone says that it may be too much.
+    let told = wrong(&format!("{writes}k8s::delete(\"job/x\", here);\n}}\n"));
+    assert_eq!(told, (Some(0), true));
+    // What only tests call is theirs.
+    let text = "private fn clear() { stac::delete_item(\"a\", \"b\") }\nfn test_it() { clear() }\n";
+    assert_eq!(wrong(text), (Some(0), false));
+    let public = text.replace("private ", "");
+    assert_eq!(wrong(&public), (Some(1), true));
+    operator.work_file("x_test.rhai", &public);
+    let _ = operator.run(&["check", "x_test.rhai"]).success();
 }
 
 #[test]

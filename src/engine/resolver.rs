@@ -177,18 +177,18 @@ impl Resolver {
             .map(|(_, id)| id.as_str())
             .collect();
         if let Some(start) = mine.iter().position(|loading| *loading == id) {
-            let way = mine[start..]
-                .iter()
-                .chain([&id])
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(" → ");
-            return Err(Error::new(Kind::Script, format!("import cycle: {way}"))
-                .hint("move what both need to a third file"));
+            return Err(cycle(mine[start..].iter().copied().chain([id])));
         }
         loading.push((here, id.to_owned()));
         Ok(Mark(&self.0.loading))
     }
+}
+
+/// The error of files of which each imports the next, and the last the first.
+pub(crate) fn cycle<'a>(way: impl Iterator<Item = &'a str>) -> Error {
+    let way: Vec<&str> = way.collect();
+    let message = format!("import cycle: {}", way.join(" → "));
+    Error::new(Kind::Script, message).hint("move what both need to a third file")
 }
 
 /// Takes a mark back when the module is loaded, or failed to.

@@ -7,6 +7,7 @@ use rhai::{AST, ASTNode, Engine, Expr, LexError, ParseErrorType, Position, Scope
 
 use crate::error::Error;
 use crate::script::tokens::{Piece, pieces};
+use crate::script::walk::walk;
 use crate::sources::line_and_column;
 
 /// The name by which the last result goes.
@@ -120,7 +121,7 @@ impl Import {
     /// Those that an entry names at its top.
     pub(super) fn all(ast: &AST) -> Vec<Import> {
         let mut imports = Vec::new();
-        ast.walk(&mut |path: &[ASTNode]| {
+        walk(ast, |path| {
             if let [ASTNode::Stmt(Stmt::Import(import, _))] = path
                 && let Expr::StringConstant(path, _) = &import.0
             {
@@ -129,7 +130,6 @@ impl Import {
                     alias: import.1.name.to_string(),
                 });
             }
-            true
         });
         imports
     }
@@ -138,11 +138,10 @@ impl Import {
 /// The variables that an entry names.
 pub(super) fn variables(ast: &AST) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    ast.walk(&mut |path: &[ASTNode]| {
+    walk(ast, |path| {
         if let Some(ASTNode::Expr(Expr::Variable(variable, _, _))) = path.last() {
             names.insert(variable.1.to_string());
         }
-        true
     });
     names
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rhai::{ASTNode, Stmt};
 
 use super::literal::literal;
+use super::walk::walk;
 use crate::engine::resolver::Resolver;
 use crate::error::{Error, Kind, Result};
 use crate::session::Session;
@@ -55,14 +56,13 @@ fn imports(engine: &rhai::Engine, source: &str, text: &str) -> Result<Vec<String
         Error::new(Kind::Script, format!("{source} cannot be read")).cause(error.to_string())
     })?;
     let (mut paths, mut computed) = (Vec::new(), None);
-    ast.walk(&mut |nodes: &[ASTNode]| {
+    walk(&ast, |nodes| {
         if let Some(ASTNode::Stmt(Stmt::Import(import, position))) = nodes.last() {
             match literal(&import.0) {
                 Some(path) => paths.push(path),
                 None => computed = Some(*position),
             }
         }
-        true
     });
     match computed {
         None => Ok(paths),

@@ -2,25 +2,28 @@
 //! sent. Unknown functions, wrong argument counts, unknown option keys, effects beyond the header; unknown variables
 //! and modules are found by the parser in strict mode.
 
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Ident, Position, Stmt};
+use std::rc::Rc;
+
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 use super::arity::{Arities, Takes, arities, counted, functions_of, global_functions, wrong_arity};
 pub use super::checked::Checked;
 use super::fields::fields_read;
 use super::hidden_look::hidden_looks;
 use super::idle::{empty_loops, idle};
+use super::import_tree::in_imports;
 use super::imported::{Imported, Imports, imports, what_there_is};
-use super::literal::{literal_kind, says_own};
+use super::lost::lost;
+use super::native_call::beyond_header;
 use super::own_chain::own_chains;
 use super::parse;
 use super::program::Program;
-use super::stream_chain::missing;
+use super::stream_chain::{Methods, missing};
 use super::test::TestCode;
+use super::walk::walk;
 use crate::effects::Effect;
 use crate::engine::Engine;
 use crate::engine::arguments::undeclared;
-use crate::engine::options;
-use crate::engine::registry::Function;
 use crate::error::{Error, Kind, Place, Result, Trace, nearest};
 use crate::session::Session;
 
@@ -50,39 +53,20 @@ pub(crate) fn check_parsed(
     program: &Program,
     ast: AST,
 ) -> Checked {
-    let mut checker = Checker::new(engine, session, program, &ast);
-    ast.walk(&mut |path: &[ASTNode]| {
-        if let Some(node) = path.last() {
-            checker.node(node);
-        }
-        true
-    });
-    checker.hidden_looks(&ast);
-    for chain in own_chains(&ast) {
-        checker.error(chain.error(), chain.at);
-    }
-    checker.fields(&ast, program.fields.as_deref());
-    for empty in empty_loops(&ast) {
-        checker.error(Error::usage(empty.message).hint(empty.hint), empty.at);
-    }
-    checker.main(&ast);
-    for missing in missing(&ast, &engine.registry, &KEYWORDS) {
-        checker.error(missing.error(), missing.at);
-    }
+    let checker = Checker::over(engine, session, program, &ast);
     let idle = checker.idle(&ast);
-    checker.errors.sort_by_key(position_of);
+    let wrong = in_imports(engine, session, program.source, &checker.imports);
     let Checker {
         errors,
         warnings,
-        beyond,
+        idle: found,
         ..
     } = checker;
-    let idle = [idle, beyond].concat();
     Checked {
         ast,
-        errors,
+        errors: [errors, wrong].concat(),
         warnings,
-        idle,
+        idle: [idle, found].concat(),
     }
 }
 
@@ -105,8 +89,8 @@ pub(crate) fn with_excerpt(mut error: Error, session: &Session) -> Error {
     error
 }
 
-struct Checker<'a> {
-    engine: &'a Engine,
+pub(super) struct Checker<'a> {
+    pub(super) engine: &'a Engine,
     session: &'a Session,
     source: &'a str,
     effect: Effect,
@@ -116,11 +100,11 @@ struct Checker<'a> {
     own: Arities,
     /// Functions without a namespace: the language's and ours.
     global: Arities,
-    imports: Imports,
-    errors: Vec<Error>,
+    pub(super) imports: Imports,
+    pub(super) errors: Vec<Error>,
     warnings: Vec<Error>,
-    /// What may be beyond the header, told by `dashictl check` alone.
-    beyond: Vec<Error>,
+    /// What does nothing, or may be beyond the header: told by `dashictl check` alone.
+    pub(super) idle: Vec<Error>,
 }
 
 impl<'a> Checker<'a> {
@@ -131,7 +115,7 @@ impl<'a> Checker<'a> {
         ast: &AST,
     ) -> Checker<'a> {
         // Imports first: a function may be checked before the statement that imports its module is walked.
-        let (imports, wrong) = imports(engine, program.source, ast);
+        let (imports, wrong) = imports(engine, session, program.source, ast);
         let mut checker = Checker {
             engine,
             session,
@@ -143,7 +127,7 @@ impl<'a> Checker<'a> {
             imports,
             errors: Vec::new(),
             warnings: Vec::new(),
-            beyond: Vec::new(),
+            idle: Vec::new(),
         };
         for (error, at) in wrong {
             checker.error(error, at);
@@ -151,8 +135,32 @@ impl<'a> Checker<'a> {
         checker
     }
 
+    /// Goes through all of a text.
+    pub(super) fn over(
+        engine: &'a Engine,
+        session: &'a Session,
+        program: &'a Program<'a>,
+        ast: &AST,
+    ) -> Checker<'a> {
+        let mut checker = Checker::new(engine, session, program, ast);
+        walk(ast, |path| {
+            if let Some(node) = path.last() {
+                checker.node(node);
+            }
+        });
+        checker.hidden_looks(ast);
+        for chain in own_chains(ast) {
+            checker.error(chain.error(), chain.at);
+        }
+        checker.fields(ast, program.fields.as_deref());
+        checker.main(ast);
+        checker.streams(ast);
+        checker.errors.sort_by_key(position_of);
+        checker
+    }
+
     /// The most that may be done at a place: a test is run on sandboxes alone, and may do anything there.
-    fn effect_at(&self, position: Position) -> Effect {
+    pub(super) fn effect_at(&self, position: Position) -> Effect {
         if self.tests.has(position) {
             Effect::Destroy
         } else {
@@ -220,14 +228,35 @@ impl<'a> Checker<'a> {
         let path = path_of(call);
         let count = call.args.len();
         if let Some(imported) = self.imports.get(root).cloned() {
-            let Some(imported) = imported else { return };
-            self.known_in(&path, count, &imported.functions, &imported.path, position);
-            self.effect_of_import(&imported, call, &path, position);
+            self.imported(&imported, call, &path, position);
         } else if let Some(namespace) = self.engine.registry.namespace(root) {
             let functions = namespace.functions.iter();
             let functions = arities(functions.map(|function| (function.name, function.arities())));
             self.options_and_effect(call, &path, count, position);
             self.known_in(&path, count, &functions, root, position);
+        }
+    }
+
+    /// A call into what goes by an alias.
+    fn imported(
+        &mut self,
+        imported: &[Option<Rc<Imported>>],
+        call: &FnCallExpr,
+        path: &str,
+        at: Position,
+    ) {
+        let count = call.args.len();
+        let takes = |imported: &Option<Rc<Imported>>| {
+            imported.as_ref().is_none_or(|imported| {
+                let known = imported.functions.get(call.name.as_str());
+                known.is_some_and(|takes| takes.counts.contains(&count))
+            })
+        };
+        // Which of several it is at this place is not worked out: it is taken to be the one that has the function.
+        let meant = imported.iter().find(|one| takes(one)).or(imported.last());
+        if let Some(Some(imported)) = meant {
+            self.known_in(path, count, &imported.functions, &imported.path, at);
+            self.effect_of_import(imported, call, path, at);
         }
     }
 
@@ -245,7 +274,7 @@ impl<'a> Checker<'a> {
             let does = format!("{path} can come to {}, which", reached.by);
             // By its names alone: which of several functions is called, and whether, is the gate's to know.
             let error = self.placed(beyond_header(&does, reached.effect, most), position);
-            self.beyond.push(error);
+            self.idle.push(error);
         }
     }
 
@@ -310,6 +339,23 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Values that nobody uses, lists of which nobody sees what comes, and methods that they do not have.
+    fn streams(&mut self, ast: &AST) {
+        let methods = Methods::of(ast, &self.engine.registry, &KEYWORDS);
+        let (lost, plain) = lost(ast, &methods);
+        for idle in [empty_loops(ast), lost].concat() {
+            self.error(Error::usage(idle.message).hint(idle.hint), idle.at);
+        }
+        for idle in plain {
+            let error = Error::usage(idle.message).hint(idle.hint);
+            let error = self.placed(error, idle.at);
+            self.idle.push(error);
+        }
+        for missing in missing(ast, &methods) {
+            self.error(missing.error(), missing.at);
+        }
+    }
+
     /// `main` is called with the arguments, or with nothing.
     fn main(&mut self, ast: &AST) {
         let wrong = ast
@@ -368,91 +414,8 @@ impl<'a> Checker<'a> {
         self.warning(error, position);
     }
 
-    /// For a native function: the keys of a literal options map, and whether the header allows its effect.
-    fn options_and_effect(
-        &mut self,
-        call: &FnCallExpr,
-        path: &str,
-        count: usize,
-        position: Position,
-    ) {
-        let functions: Vec<_> = self
-            .engine
-            .registry
-            .find(path)
-            .filter(|function| !function.method && function.arities().contains(&count))
-            .cloned()
-            .collect();
-        let Some(function) = functions.first() else {
-            return;
-        };
-        // What the run made itself it may take away; whether it did is the gate's to know.
-        let most = self.effect_at(position);
-        let is_own = most == Effect::Write && says_own(call);
-        if function.effect > most && !is_own {
-            let error = beyond_header(&function.path(), function.effect, most);
-            self.error(error, position);
-        }
-        if functions.len() == 1 {
-            self.literals(call, function);
-        }
-        if function.options.is_empty() || count != function.parameters.len() + 1 {
-            return;
-        }
-        let Some(Expr::Map(map, _)) = call.args.last() else {
-            return;
-        };
-        for (key, value) in &map.0 {
-            self.option(function, key, value);
-        }
-    }
-
-    fn option(&mut self, function: &Function, key: &Ident, value: &Expr) {
-        let Some(row) = function
-            .options
-            .iter()
-            .find(|row| row.name == key.name.as_str())
-        else {
-            let mut error = options::unknown(function.options, &key.name);
-            let message = format!("{} of {}", error.detail().message, function.path());
-            error.detail_mut().message = message;
-            return self.error(error, key.pos);
-        };
-        if let Some(kind) = literal_kind(value).filter(|kind| !row.kind.takes(kind)) {
-            let (path, takes) = (function.path(), row.kind.name());
-            self.error(
-                Error::usage(format!(
-                    "option '{}' of {path} takes {takes}, got {kind}",
-                    row.name
-                ))
-                .hint(format!("`dashictl doc {path}` says what it is for")),
-                value.position(),
-            );
-        }
-    }
-
-    /// Literal arguments of a type that the function does not take.
-    fn literals(&mut self, call: &FnCallExpr, function: &Function) {
-        for (parameter, value) in function.parameters.iter().zip(&call.args) {
-            if let Some(kind) = literal_kind(value)
-                .filter(|kind| parameter.kind != "any" && parameter.kind != *kind)
-            {
-                let error = Error::usage(format!(
-                    "'{}' of {} takes {}, got {kind}",
-                    parameter.name,
-                    function.path(),
-                    parameter.kind
-                ));
-                self.error(
-                    error.hint(format!("it is {}", function.signature())),
-                    value.position(),
-                );
-            }
-        }
-    }
-
     /// Notes what is wrong. It is the script that is, whatever the parts of it that could not be read.
-    fn error(&mut self, mut error: Error, position: Position) {
+    pub(super) fn error(&mut self, mut error: Error, position: Position) {
         if error.kind() != Kind::EffectRefused {
             error.detail_mut().kind = Kind::Usage;
         }
@@ -467,19 +430,24 @@ impl<'a> Checker<'a> {
     }
 
     /// The error with its place and the text there.
-    fn placed(&self, error: Error, position: Position) -> Error {
-        let at = position.line().map(|line| Place {
-            source: self.source.to_owned(),
-            line,
-            column: position.position().unwrap_or(0),
-        });
-        let trace = Trace {
-            at,
-            excerpt: None,
-            calls: Vec::new(),
-        };
-        with_excerpt(error.traced(trace), self.session)
+    pub(super) fn placed(&self, error: Error, position: Position) -> Error {
+        placed(self.session, self.source, error, position)
     }
+}
+
+/// An error with its place in a text, and the line there.
+pub(super) fn placed(session: &Session, source: &str, error: Error, position: Position) -> Error {
+    let at = position.line().map(|line| Place {
+        source: source.to_owned(),
+        line,
+        column: position.position().unwrap_or(0),
+    });
+    let trace = Trace {
+        at,
+        excerpt: None,
+        calls: Vec::new(),
+    };
+    with_excerpt(error.traced(trace), session)
 }
 
 /// A function as it is called, as in `stac::items`.
@@ -489,10 +457,4 @@ fn path_of(call: &FnCallExpr) -> String {
     } else {
         format!("{}::{}", call.namespace.root(), call.name)
     }
-}
-
-fn beyond_header(what: &str, effect: Effect, declared: Effect) -> Error {
-    let (does, may) = (effect.name(), declared.name());
-    Error::new(Kind::EffectRefused, format!("{what} has the effect '{does}', and this script is declared '{may}'"))
-        .hint(format!("if that is meant, say so in its header: effect = \"{does}\" (for `dashictl eval`: --effect {does})"))
 }

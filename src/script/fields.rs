@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
-use super::spans::Spans;
+use super::literal::literal;
+use super::scopes::{Declaration, Scopes};
+use super::walk::walk;
 
 /// The fields that `main` reads of its arguments and does not itself set, and where.
 pub(super) fn fields_read(ast: &AST) -> Vec<(String, Position)> {
@@ -14,56 +16,53 @@ pub(super) fn fields_read(ast: &AST) -> Vec<(String, Position)> {
     let Some(arguments) = main.params.first() else {
         return Vec::new();
     };
-    if is_hidden(ast, arguments) {
-        return Vec::new();
-    }
-    let spans = Spans::of(ast);
-    let (mut read, mut set) = (Vec::new(), BTreeSet::new());
-    ast.walk(&mut |path: &[ASTNode]| {
-        if let Some(ASTNode::Stmt(Stmt::Assignment(assignment))) = path.last()
-            && let Expr::Dot(parts, _, _) = &assignment.1.lhs
-            && let Some((field, _)) = first_property(&parts.rhs)
-        {
-            set.insert(field);
+    let scopes = Scopes::of(ast);
+    let is_arguments = |value: &Expr| match value {
+        Expr::Variable(variable, _, at) if variable.1 == *arguments => {
+            scopes.declaration(arguments, *at) == Some(&Declaration::Parameter("main".to_owned()))
         }
-        if let Some(ASTNode::Expr(Expr::Dot(parts, _, _))) = path.last()
-            && let Expr::Variable(variable, _, at) = &parts.lhs
-            && variable.1 == *arguments
-            && spans.name_at(*at) == Some("main")
-            && let Some(field) = first_property(&parts.rhs)
-        {
-            read.push(field);
+        _ => false,
+    };
+    let (mut read, mut set, mut is_open) = (Vec::new(), BTreeSet::new(), false);
+    walk(ast, |path| match path.last() {
+        Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => match &assignment.1.lhs {
+            Expr::Dot(parts, _, _) | Expr::Index(parts, _, _) if is_arguments(&parts.lhs) => {
+                set.extend(key(&parts.rhs));
+                is_open |= key(&parts.rhs).is_none();
+            }
+            other => is_open |= is_arguments(other),
+        },
+        Some(ASTNode::Expr(Expr::Dot(parts, _, _))) if is_arguments(&parts.lhs) => {
+            read.extend(first_property(&parts.rhs));
+            is_open |= adds(&parts.rhs);
         }
-        true
+        // `"field" in args`
+        Some(ASTNode::Expr(Expr::FnCall(call, _)))
+            if call.name == "contains" && call.args.first().is_some_and(is_arguments) =>
+        {
+            set.extend(call.args.last().and_then(key));
+        }
+        _ => {}
     });
-    read.retain(|(field, _)| !set.contains(field));
+    read.retain(|(field, _)| !is_open && !set.contains(field));
     read
 }
 
-/// Whether something else goes by that name somewhere: another variable, or the parameter of a closure.
-fn is_hidden(ast: &AST, name: &str) -> bool {
-    let mut closures = ast
-        .iter_fn_def()
-        .filter(|function| function.name.contains('$'));
-    // What a closure sees of around it is a parameter of it too, and was shared with it.
-    let is_parameter =
-        closures.any(|closure| closure.params.iter().any(|parameter| *parameter == name));
-    let (mut is_shared, mut is_set) = (false, false);
-    ast.walk(&mut |path: &[ASTNode]| {
-        match path.last() {
-            Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => is_set |= variable.0.name == name,
-            Some(ASTNode::Stmt(Stmt::For(parts, _))) => is_set |= parts.0.name == name,
-            Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => {
-                is_set |= matches!(&assignment.1.lhs, Expr::Variable(variable, _, _) if variable.1 == name);
-            }
-            Some(ASTNode::Stmt(Stmt::Share(shared))) => {
-                is_shared |= shared.iter().any(|(variable, _)| variable.name == name);
-            }
-            _ => {}
-        }
-        true
-    });
-    is_set || (is_parameter && !is_shared)
+/// The name of a property, or of an index that is written out.
+fn key(property: &Expr) -> Option<String> {
+    literal(property).or_else(|| first_property(property).map(|(field, _)| field))
+}
+
+/// Whether what is called first on the arguments may add to them, as far as their names tell.
+fn adds(chain: &Expr) -> bool {
+    const ONLY_LOOK: [&str; 8] = [
+        "contains", "get", "is_empty", "keys", "len", "to_json", "values", "type_of",
+    ];
+    match chain {
+        Expr::MethodCall(call, _) => !ONLY_LOOK.contains(&call.name.as_str()),
+        Expr::Dot(parts, _, _) | Expr::Index(parts, _, _) => adds(&parts.lhs),
+        _ => false,
+    }
 }
 
 /// The property that follows a value: by itself, or at the begin of a chain.

@@ -1,11 +1,10 @@
 //! The ways to look into the result of a change that a plan pass cannot see, found in the text: `switch`, `??`, `type_of`
 //! and a bare condition. The engine tells the host nothing of them, so that a plan would go on as if it knew.
 
-use std::collections::BTreeSet;
-
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
-use super::spans::Spans;
+use super::results::Results;
+use super::walk::walk;
 
 /// One such look: what it is, and where.
 pub(crate) struct HiddenLook {
@@ -15,36 +14,29 @@ pub(crate) struct HiddenLook {
     pub(crate) at: Position,
 }
 
-/// The hidden looks of a script, at calls that change something or at variables that hold what such a call gave back. A
-/// variable is known within its function alone.
+/// The hidden looks of a script, at calls that change something, also by its own functions, and at variables that hold what such a
+/// call gave back.
 pub(crate) fn hidden_looks(ast: &AST, changes: impl Fn(&FnCallExpr) -> bool) -> Vec<HiddenLook> {
-    let spans = Spans::of(ast);
-    let mut holders = BTreeSet::new();
-    ast.walk(&mut |path: &[ASTNode]| {
-        if let Some(ASTNode::Stmt(Stmt::Var(variable, _, at))) = path.last()
-            && is_change(&variable.1, &changes)
-        {
-            holders.insert((spans.at(*at), variable.0.name.to_string()));
-        }
-        true
+    let mut has_changes = false;
+    walk(ast, |path| {
+        has_changes |= match path.last() {
+            Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) => {
+                changes(call)
+            }
+            _ => false,
+        };
     });
-    let is_result = |expression: &Expr| match expression {
-        Expr::Variable(variable, _, at) => {
-            holders.contains(&(spans.at(*at), variable.1.to_string()))
-        }
-        other => is_change(other, &changes),
-    };
+    if !has_changes {
+        return Vec::new();
+    }
+    let results = Results::of(ast, &changes);
+    let is_result = |expression: &Expr| results.has(expression);
     let mut looks = Vec::new();
-    ast.walk(&mut |path: &[ASTNode]| {
+    walk(ast, |path| {
         let look = path.last().and_then(|node| look(node, &is_result));
         looks.extend(look.map(|(how, at)| HiddenLook { how, at }));
-        true
     });
     looks
-}
-
-fn is_change(expression: &Expr, changes: &impl Fn(&FnCallExpr) -> bool) -> bool {
-    matches!(expression, Expr::FnCall(call, _) if changes(call))
 }
 
 fn look(node: &ASTNode, is_result: &impl Fn(&Expr) -> bool) -> Option<(&'static str, Position)> {

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use super::scopes::{Declaration, Scopes};
+use super::walk::walk;
 use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
 /// Something that does nothing.
+#[derive(Clone)]
 pub(super) struct Idle {
     /// What it is.
     pub(super) message: String,
@@ -17,21 +20,37 @@ pub(super) struct Idle {
 
 /// The loops without a body, but for those that count.
 pub(super) fn empty_loops(ast: &AST) -> Vec<Idle> {
-    let mut empty = Vec::new();
-    ast.walk(&mut |path: &[ASTNode]| {
-        if let Some(ASTNode::Stmt(Stmt::For(parts, at))) = path.last()
-            && parts.2.body.is_empty()
-            && !counts(&parts.2.expr)
-        {
-            empty.push(Idle {
-                message: "this list is read to its end, and nothing is done with it".to_owned(),
-                hint: "write what is to be done with each, or .drain() where reading it is what is wanted",
-                at: *at,
-            });
+    let (mut empty, mut ranges) = (Vec::new(), BTreeSet::new());
+    walk(ast, |path| match path.last() {
+        Some(ASTNode::Stmt(Stmt::Var(variable, _, at))) if counts(&variable.1) => {
+            ranges.insert(Declaration::Statement(*at));
         }
-        true
+        Some(ASTNode::Stmt(Stmt::For(parts, at)))
+            if parts.2.body.is_empty() && !counts(&parts.2.expr) =>
+        {
+            empty.push((variable_of(&parts.2.expr), *at));
+        }
+        _ => {}
     });
-    empty
+    let scopes = (!empty.is_empty()).then(|| Scopes::of(ast));
+    empty.retain(|(variable, _)| {
+        let variable = variable.as_ref();
+        let declaration = variable.and_then(|(name, at)| scopes.as_ref()?.declaration(name, *at));
+        declaration.is_none_or(|declaration| !ranges.contains(declaration))
+    });
+    let told = empty.into_iter().map(|(_, at)| Idle {
+        message: "this list is read to its end, and nothing is done with it".to_owned(),
+        hint: "write what is to be done with each, or .drain() where reading it is what is wanted",
+        at,
+    });
+    told.collect()
+}
+
+fn variable_of(list: &Expr) -> Option<(String, Position)> {
+    match list {
+        Expr::Variable(variable, _, at) => Some((variable.1.to_string(), *at)),
+        _ => None,
+    }
 }
 
 /// Whether a loop over this goes through what is written out.
@@ -46,22 +65,19 @@ fn counts(list: &Expr) -> bool {
 /// What nothing in a script uses.
 pub(super) fn idle(ast: &AST) -> Vec<Idle> {
     let (mut imports, mut roots, mut idle) = (Vec::new(), BTreeSet::new(), Vec::new());
-    ast.walk(&mut |path: &[ASTNode]| {
-        match path.last() {
-            Some(ASTNode::Stmt(Stmt::Import(import, at))) => {
-                imports.push((import.1.name.to_string(), *at));
-            }
-            Some(ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _)))
-                if !call.namespace.is_empty() =>
-            {
-                roots.insert(call.namespace.root().to_owned());
-            }
-            Some(ASTNode::Expr(Expr::Variable(variable, _, _))) if !variable.2.is_empty() => {
-                roots.insert(variable.2.root().to_owned());
-            }
-            _ => {}
+    walk(ast, |path| match path.last() {
+        Some(ASTNode::Stmt(Stmt::Import(import, at))) => {
+            imports.push((import.1.name.to_string(), *at));
         }
-        true
+        Some(ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _)))
+            if !call.namespace.is_empty() =>
+        {
+            roots.insert(call.namespace.root().to_owned());
+        }
+        Some(ASTNode::Expr(Expr::Variable(variable, _, _))) if !variable.2.is_empty() => {
+            roots.insert(variable.2.root().to_owned());
+        }
+        _ => {}
     });
     idle.extend(
         imports

@@ -7,9 +7,13 @@ use rhai::{AST, ASTNode, Position, Stmt};
 
 use super::arity::{Arities, functions_of};
 use super::literal::literal;
+use super::parse::parse;
+use super::program::Program;
 use super::reach::{Reached, reach_of};
+use super::walk::walk;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::session::Session;
 
 /// A library, or a file of functions.
 pub(super) struct Imported {
@@ -17,7 +21,10 @@ pub(super) struct Imported {
     pub(super) path: String,
     /// Its functions.
     pub(super) functions: Arities,
-    ast: AST,
+    /// Its text.
+    pub(super) ast: AST,
+    /// Where it is imported.
+    pub(super) at: Position,
 }
 
 impl Imported {
@@ -28,31 +35,33 @@ impl Imported {
     }
 }
 
-/// The imports of a script by alias; none of a path that is no literal, so that nothing is known, and of one that could not be
-/// read, which is among the errors.
-pub(super) type Imports = BTreeMap<String, Option<Rc<Imported>>>;
+/// The imports of a script by alias, of which several may go by one in different places; none of a path that is no literal, so
+/// that nothing is known, and of one that could not be read, which is among the errors.
+pub(super) type Imports = BTreeMap<String, Vec<Option<Rc<Imported>>>>;
 
 /// Reads what a script imports.
 pub(super) fn imports(
     engine: &Engine,
+    session: &Session,
     source: &str,
     ast: &AST,
 ) -> (Imports, Vec<(Error, Position)>) {
     let mut found = Vec::new();
-    ast.walk(&mut |path: &[ASTNode]| {
+    walk(ast, |path| {
         if let Some(ASTNode::Stmt(Stmt::Import(import, position))) = path.last() {
             found.push((literal(&import.0), import.1.name.to_string(), *position));
         }
-        true
     });
     let (mut imports, mut errors) = (Imports::new(), Vec::new());
     for (path, alias, position) in found {
         let read = path.map(|path| {
-            let ast = engine.resolver.parse(&engine.rhai, Some(source), &path)?;
+            let (id, text) = engine.resolver.read(Some(source), &path)?;
+            let ast = parse(engine, session, &Program::imported(&id, &text))?;
             Ok(Rc::new(Imported {
                 functions: functions_of(&ast),
                 path,
                 ast,
+                at: position,
             }))
         });
         let imported = match read.transpose() {
@@ -62,7 +71,7 @@ pub(super) fn imports(
                 None
             }
         };
-        imports.insert(alias, imported);
+        imports.entry(alias).or_default().push(imported);
     }
     (imports, errors)
 }

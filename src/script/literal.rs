@@ -23,12 +23,34 @@ pub(super) fn literal(expr: &Expr) -> Option<String> {
     }
 }
 
-/// Whether a call says `#{own: true}`: it takes away only what the run made itself.
-pub(super) fn says_own(call: &FnCallExpr) -> bool {
-    let Some(Expr::Map(map, _)) = call.args.last() else {
-        return false;
-    };
-    map.0
-        .iter()
-        .any(|(key, value)| key.as_str() == "own" && matches!(value, Expr::BoolConstant(true, _)))
+/// That something is known only when it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unknown;
+
+/// Whether a call says `#{own: true}`, so that it takes away only what the run made itself.
+pub(super) fn says_own(call: &FnCallExpr) -> Result<bool, Unknown> {
+    let says = call.args.last().map_or(Ok(None), own_in);
+    says.map(Option::unwrap_or_default)
+}
+
+/// What options say of `own`, if anything.
+fn own_in(options: &Expr) -> Result<Option<bool>, Unknown> {
+    match options {
+        Expr::Map(map, _) => {
+            let own = map.0.iter().find(|(key, _)| key.as_str() == "own");
+            match own.map(|(_, value)| value) {
+                Some(Expr::BoolConstant(says, _)) => Ok(Some(*says)),
+                Some(_) => Err(Unknown),
+                None => Ok(None),
+            }
+        }
+        // What is added last counts.
+        Expr::FnCall(sum, _) if sum.name == "+" && sum.args.len() == 2 => {
+            match own_in(&sum.args[1])? {
+                Some(says) => Ok(Some(says)),
+                None => own_in(&sum.args[0]),
+            }
+        }
+        other => literal_kind(other).map(|_| None).ok_or(Unknown),
+    }
 }

@@ -2,6 +2,7 @@
 //! `modules`; how a header becomes a command line is in `cli`.
 
 mod arity;
+mod bodies;
 pub(crate) mod bundle;
 pub mod check;
 mod checked;
@@ -11,16 +12,21 @@ mod header_lines;
 mod header_text;
 mod hidden_look;
 mod idle;
+mod import_tree;
 mod imported;
 pub mod library;
 pub(crate) mod library_doc;
 mod literal;
+mod lost;
+mod native_call;
 mod own_chain;
 pub(crate) mod parse;
 pub mod program;
 mod prose;
 pub(crate) mod reach;
+mod results;
 pub mod run;
+mod scopes;
 pub mod shape;
 mod spans;
 mod stream_chain;
@@ -28,3 +34,4 @@ pub(crate) mod syntax;
 pub(crate) mod test;
 pub(crate) mod tokens;
 pub mod trust;
+pub(crate) mod walk;

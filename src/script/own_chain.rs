@@ -3,6 +3,7 @@
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
+use super::walk::walk;
 use crate::error::Error;
 
 /// One of them.
@@ -28,7 +29,7 @@ impl OwnChain {
 /// All of a script.
 pub(super) fn own_chains(ast: &AST) -> Vec<OwnChain> {
     let mut found = Vec::new();
-    ast.walk(&mut |path: &[ASTNode]| {
+    walk(ast, |path| {
         if let Some(ASTNode::Expr(Expr::Dot(parts, ..) | Expr::Index(parts, ..))) = path.last()
             && let Some((name, at)) = root(&parts.lhs)
             && captures(&parts.rhs, name)
@@ -38,7 +39,6 @@ pub(super) fn own_chains(ast: &AST) -> Vec<OwnChain> {
                 at,
             });
         }
-        true
     });
     found.sort_by_key(|chain| (chain.at.line(), chain.at.position()));
     found.dedup_by_key(|chain| chain.at);

@@ -37,6 +37,14 @@ impl<'a> Program<'a> {
         }
     }
 
+    /// A file of functions. What they may do is for those to say who call them.
+    pub(super) fn imported(source: &'a str, text: &'a str) -> Program<'a> {
+        Program {
+            source,
+            ..Program::expression(text, Effect::Destroy)
+        }
+    }
+
     /// An expression that may do at most `effect`.
     #[must_use]
     pub fn expression(text: &'a str, effect: Effect) -> Program<'a> {

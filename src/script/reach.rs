@@ -9,6 +9,7 @@ use rhai::{AST, ASTNode, Expr, FnCallExpr, Stmt};
 
 use super::literal::{literal, says_own};
 use super::spans::Spans;
+use super::walk::walk;
 use crate::effects::Effect;
 use crate::engine::Engine;
 
@@ -45,8 +46,8 @@ pub(super) fn reach_of(engine: &Engine, ast: &AST, function: &str) -> Option<Rea
 struct Module {
     source: Option<String>,
     calls: Calls,
-    /// The paths of what it imports, by alias.
-    imports: BTreeMap<String, String>,
+    /// The paths of what it imports, by alias, of which several may go by one in different places.
+    imports: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Module {
@@ -107,9 +108,10 @@ impl<'a> Reach<'a> {
             self.enter(module, name);
         }
         for (alias, name) in &found.qualified {
-            let path = module.imports.get(alias);
-            if let Some(imported) = path.and_then(|path| self.imported(module, path)) {
-                self.enter(&imported, name);
+            for path in module.imports.get(alias).into_iter().flatten() {
+                if let Some(imported) = self.imported(module, path) {
+                    self.enter(&imported, name);
+                }
             }
         }
     }
@@ -144,7 +146,7 @@ impl Calls {
     pub(super) fn of(ast: &AST) -> Calls {
         let (spans, closures) = (Spans::of(ast), Spans::of_closures(ast));
         let mut calls: BTreeMap<Option<String>, Found> = BTreeMap::new();
-        ast.walk(&mut |path: &[ASTNode]| {
+        walk(ast, |path| {
             let within = path
                 .first()
                 .and_then(|first| spans.name_at(first.position()));
@@ -160,17 +162,14 @@ impl Calls {
                 .entry(within.map(str::to_owned))
                 .or_default()
                 .take(path);
-            true
         });
         Calls(calls)
     }
 
-    /// The names that come to be called when the script is run: from its statements and its `main` on.
-    pub(super) fn of_run(&self) -> BTreeSet<String> {
-        let of_statements = self.0.get(&None).map(|found| found.own.clone());
-        let mut first = of_statements.unwrap_or_default();
-        first.insert("main".to_owned());
-        self.from(first)
+    /// The names that the statements of the script call.
+    pub(super) fn of_statements(&self) -> BTreeSet<String> {
+        let found = self.0.get(&None).map(|found| found.own.clone());
+        found.unwrap_or_default()
     }
 
     /// Some functions, and the names that come to be called from them on.
@@ -217,8 +216,9 @@ impl Found {
     }
 
     fn call(&mut self, call: &FnCallExpr) {
+        let is_own = says_own(call) == Ok(true);
         if call.namespace.is_empty() {
-            self.native.insert((call.name.to_string(), says_own(call)));
+            self.native.insert((call.name.to_string(), is_own));
             self.own.insert(call.name.to_string());
             // `Fn("name")`
             self.own.extend(
@@ -230,7 +230,7 @@ impl Found {
         } else {
             let root = call.namespace.root();
             self.native
-                .insert((format!("{root}::{}", call.name), says_own(call)));
+                .insert((format!("{root}::{}", call.name), is_own));
             self.qualified
                 .insert((root.to_owned(), call.name.to_string()));
         }
@@ -238,15 +238,15 @@ impl Found {
 }
 
 /// The paths of what a script imports, by alias.
-fn imports_of(ast: &AST) -> BTreeMap<String, String> {
-    let mut imports = BTreeMap::new();
-    ast.walk(&mut |path: &[ASTNode]| {
+fn imports_of(ast: &AST) -> BTreeMap<String, BTreeSet<String>> {
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    walk(ast, |path| {
         if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = path.last()
             && let Some(path) = literal(&import.0)
         {
-            imports.insert(import.1.name.to_string(), path);
+            let alias = import.1.name.to_string();
+            imports.entry(alias).or_default().insert(path);
         }
-        true
     });
     imports
 }

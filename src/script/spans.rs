@@ -3,7 +3,7 @@
 use rhai::{AST, Position};
 
 /// A line and a column, from 1.
-type Place = (usize, usize);
+pub(super) type Place = (usize, usize);
 
 /// The text of each named function: where it begins and ends.
 pub(super) struct Spans(Vec<(String, Place, Place)>);
@@ -55,7 +55,8 @@ impl Spans {
     }
 }
 
-fn place(position: Position) -> Place {
+/// The line and the column of a position.
+pub(super) fn place(position: Position) -> Place {
     (
         position.line().unwrap_or(0),
         position.position().unwrap_or(0),

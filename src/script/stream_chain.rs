@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position};
 
+use super::walk::walk;
 use crate::engine::registry::Registry;
 use crate::error::Error;
 
@@ -28,54 +29,78 @@ impl Missing {
 }
 
 /// What streams have: the methods, with whether each gives a stream again.
-struct Methods<'r> {
+pub(super) struct Methods<'r> {
     registry: &'r Registry,
     known: BTreeMap<&'r str, bool>,
     /// Functions of the script, which may be called like methods.
     own: BTreeSet<String>,
 }
 
-/// The methods that are called on streams and that those do not have. `others` are methods that any value has.
-pub(super) fn missing(ast: &AST, registry: &Registry, others: &[&str]) -> Vec<Missing> {
-    let of_streams = registry.functions().filter(|function| {
-        let receiver = function.parameters.first();
-        function.method
-            && receiver.is_some_and(|receiver| ["Stream", "any"].contains(&receiver.kind))
-    });
-    let mut known: BTreeMap<&str, bool> = of_streams
-        .map(|function| (function.name, function.returns == "Stream"))
-        .collect();
-    known.extend(others.iter().map(|name| (*name, false)));
-    let methods = Methods {
-        registry,
-        known,
-        own: ast
-            .iter_functions()
-            .map(|function| function.name.to_owned())
-            .collect(),
-    };
+/// The methods that are called on streams and that those do not have.
+pub(super) fn missing(ast: &AST, methods: &Methods) -> Vec<Missing> {
     let mut found = Vec::new();
-    ast.walk(&mut |path: &[ASTNode]| {
+    walk(ast, |path| {
         if let Some(ASTNode::Expr(Expr::Dot(parts, _, _))) = path.last()
             && let Expr::FnCall(call, _) = &parts.lhs
             && methods.gives_stream(call)
         {
             found.extend(methods.first_missing(&parts.rhs));
         }
-        true
     });
     found
 }
 
-impl Methods<'_> {
+impl<'r> Methods<'r> {
+    /// Those that a script can call; `others` are methods that any value has.
+    pub(super) fn of(ast: &AST, registry: &'r Registry, others: &[&'r str]) -> Methods<'r> {
+        let of_streams = registry.functions().filter(|function| {
+            let receiver = function.parameters.first();
+            function.method
+                && receiver.is_some_and(|receiver| ["Stream", "any"].contains(&receiver.kind))
+        });
+        let mut known: BTreeMap<&str, bool> = of_streams
+            .map(|function| (function.name, function.returns == "Stream"))
+            .collect();
+        known.extend(others.iter().map(|name| (*name, false)));
+        let own = ast.iter_functions();
+        Methods {
+            registry,
+            known,
+            own: own.map(|function| function.name.to_owned()).collect(),
+        }
+    }
+
     /// Whether a function gives a stream, and nothing else.
-    fn gives_stream(&self, call: &FnCallExpr) -> bool {
+    pub(super) fn gives_stream(&self, call: &FnCallExpr) -> bool {
         if call.namespace.is_empty() {
             return false;
         }
         let path = format!("{}::{}", call.namespace.root(), call.name);
         let mut functions = self.registry.find(&path).peekable();
         functions.peek().is_some() && functions.all(|function| function.returns == "Stream")
+    }
+
+    /// Whether an expression gives a stream, as far as the text tells.
+    pub(super) fn is_stream(&self, expression: &Expr) -> bool {
+        match expression {
+            Expr::FnCall(call, _) => self.gives_stream(call),
+            Expr::Dot(parts, _, _) => self.is_stream(&parts.lhs) && self.stays_stream(&parts.rhs),
+            _ => false,
+        }
+    }
+
+    /// Whether a chain behind a stream gives one.
+    fn stays_stream(&self, chain: &Expr) -> bool {
+        match chain {
+            Expr::Dot(parts, _, _) => {
+                self.stays_stream(&parts.lhs) && self.stays_stream(&parts.rhs)
+            }
+            Expr::MethodCall(call, _) => {
+                let name = call.name.as_str();
+                self.known.get(name) == Some(&true) && !self.own.contains(name)
+            }
+            _ => false,
+        }
     }
 
     /// The first method of a chain behind a stream that it does not have.

@@ -130,23 +130,28 @@ impl Place<'_> {
                 "'{name}' is a namespace: write {name}::<function>(…)"
             ));
         }
+        if self.follows(name, |token| *token == Token::Fn) {
+            return told.hint(format!(
+                "'{name}' is a function that stands further below: write Fn(\"{name}\"), or move it up"
+            ));
+        }
         let bound = self.bound();
         let told = told.suggest(nearest(
             name,
             bound.into_iter().filter(|known| *known != name),
         ));
-        told.hint(if self.is_set_elsewhere(name) {
+        let is_set = self.follows(name, |token| matches!(token, Token::Let | Token::Const));
+        told.hint(if is_set {
             "functions see only their arguments and own variables: hand it over as an argument"
         } else {
             "functions see only their arguments and own variables"
         })
     }
 
-    /// Whether a variable of that name is set somewhere in the text.
-    fn is_set_elsewhere(&self, name: &str) -> bool {
-        self.pieces.windows(2).any(|pair| {
-            matches!(pair[0].token, Token::Let | Token::Const) && self.written(&pair[1]) == name
-        })
+    /// Whether a name stands somewhere in the text behind such a word.
+    fn follows(&self, name: &str, is_word: impl Fn(&Token) -> bool) -> bool {
+        let mut pairs = self.pieces.windows(2);
+        pairs.any(|pair| is_word(&pair[0].token) && self.written(&pair[1]) == name)
     }
 
     fn way_out(&self, kind: &ParseErrorType) -> Option<String> {

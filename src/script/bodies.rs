@@ -1,0 +1,102 @@
+//! The bodies of functions and closures, and what becomes of the value of a statement in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rhai::{AST, ASTNode, Expr, Stmt, StmtBlock};
+
+use super::spans::{Place, place};
+use super::walk::walk;
+
+/// The bodies of all functions and closures. Of one that is an expression the parser knows only where it begins: what stands last in
+/// it tells the end.
+pub(super) struct Bodies {
+    /// Where each ends, by where it begins.
+    ends: BTreeMap<Place, Place>,
+    /// Where the last statements begin.
+    last: BTreeSet<Place>,
+}
+
+impl Bodies {
+    pub(super) fn of(ast: &AST) -> Bodies {
+        let mut ends: BTreeMap<Place, Place> = BTreeMap::new();
+        walk(ast, |path| {
+            if let (Some(first), Some(node)) = (path.first(), path.last()) {
+                let end = ends.entry(place(first.position())).or_default();
+                *end = place(node.position()).max(*end);
+            }
+        });
+        let bodies = ast.iter_fn_def().map(|function| {
+            let start = place(function.body.start_position());
+            let end = place(function.body.end_position());
+            let last = ends.get(&start).copied().unwrap_or_default();
+            (start, end.max(last))
+        });
+        let mut bodies = Bodies {
+            ends: bodies.collect(),
+            last: BTreeSet::new(),
+        };
+        bodies.last = bodies.last_statements(ast);
+        bodies
+    }
+
+    fn last_statements(&self, ast: &AST) -> BTreeSet<Place> {
+        let mut last: BTreeMap<Option<Place>, Place> = BTreeMap::new();
+        walk(ast, |path| {
+            if let [ASTNode::Stmt(statement)] = path {
+                let at = place(statement.position());
+                let known = last.entry(self.innermost(at)).or_default();
+                *known = at.max(*known);
+            }
+        });
+        last.into_values().collect()
+    }
+
+    /// Whether the statement that begins there is the last of a body, or of the script.
+    pub(super) fn is_last(&self, statement: Place) -> bool {
+        self.last.contains(&statement)
+    }
+
+    /// Where the body ends that begins there.
+    pub(super) fn end(&self, start: Place) -> Place {
+        self.ends.get(&start).copied().unwrap_or(start)
+    }
+
+    /// Where the innermost body around a place begins; none at the top of the script.
+    pub(super) fn innermost(&self, at: Place) -> Option<Place> {
+        let mut before = self.ends.range(..=at).rev();
+        before.find(|(_, end)| at <= **end).map(|(start, _)| *start)
+    }
+}
+
+/// What becomes of the value of a statement.
+pub(super) enum Value {
+    /// Something uses it.
+    Used,
+    /// Nothing does.
+    Lost,
+    /// It is that of the statement of a body which begins there, and used if that is the last.
+    OfBody(Place),
+}
+
+/// What becomes of the value of the last statement of a path.
+pub(super) fn value_of(path: &[ASTNode]) -> Value {
+    let Some((ASTNode::Stmt(statement), around)) = path.split_last() else {
+        return Value::Used;
+    };
+    match around.last() {
+        None => Value::OfBody(place(statement.position())),
+        Some(ASTNode::Stmt(Stmt::If(flow, _)))
+            if is_last(statement, &flow.body) || is_last(statement, &flow.branch) =>
+        {
+            value_of(around)
+        }
+        Some(ASTNode::Stmt(Stmt::Block(block))) if is_last(statement, block) => value_of(around),
+        Some(ASTNode::Expr(Expr::Stmt(block))) if is_last(statement, block) => Value::Used,
+        Some(_) => Value::Lost,
+    }
+}
+
+pub(super) fn is_last(statement: &Stmt, block: &StmtBlock) -> bool {
+    let last = block.statements().last();
+    last.is_some_and(|last| last.position() == statement.position())
+}
