@@ -238,7 +238,11 @@ impl Session {
             Tracer::new(
                 say,
                 self.0.setup.verbosity,
-                self.config().secrets().cloned().collect(),
+                self.config()
+                    .secrets()
+                    .chain(self.config().held_secrets())
+                    .cloned()
+                    .collect(),
             )
         })
     }

@@ -84,7 +84,7 @@ impl Table {
             .map(|row| {
                 self.columns
                     .iter()
-                    .map(|path| cell(at(row, path)))
+                    .map(|path| self.in_one_row(cell(at(row, path))))
                     .collect()
             })
             .collect();
@@ -109,6 +109,14 @@ impl Table {
             return self.stack(rows, is_first);
         }
         layout.draw(is_first.then_some(&header), &cells)
+    }
+
+    /// A cell, which off a terminal has one line, as its row has.
+    fn in_one_row(&self, cell: String) -> String {
+        if self.width.is_none() && cell.contains('\n') {
+            return cell.replace('\n', "\\n");
+        }
+        cell
     }
 
     /// Each record by itself, with an empty line between two.

@@ -142,9 +142,11 @@ fn a_protected_context_is_only_read_until_it_is_armed() {
         assert!(refused.contains(":arm default"), "{refused}");
     }
     // What only holds a change, or catches its refusal, changes nothing.
-    let held =
-        format!("let f = || {change};\n1 + 1\ntry {{ {change} }} catch {{ \"caught\" }}\n_\n");
-    assert_eq!(typed(&operator, &["--yes"], &held).stdout, "2\n2\n");
+    let held = format!(
+        "let f = || {change};\n1 + 1\ntry {{ {change} }} catch {{ out::note(\"caught\"); }}\n_\n"
+    );
+    let ran = typed(&operator, &["--yes"], &held);
+    assert_eq!(ran.stdout, "2\n2\n", "{ran}");
     // A function that only reads is called beside one that does not.
     let beside = format!("fn put() {{ {change} }}\nfn look() {{ 41 + 1 }}\nlook()\n");
     assert_eq!(typed(&operator, &["--yes"], &beside).success(), "42\n");
@@ -299,6 +301,14 @@ fn a_session_of_any_kind_is_saved_so_that_it_runs() {
         ("`a\n// b`\n", "a\n// b\n"),
         ("1 /* one */ + // and\n2\n", "3\n"),
         ("switch 3 { 1 => 1, _ => 2 }\n_ + 1\n", "3\n"),
+        ("let a = 1; a + 1\nlet b = _ * 2;\na + b\n", "5\n"),
+        (
+            "let c = \"gelaende-umwelt\"; stac::items(c)\n_.len()\nc.len()\n",
+            "15\n",
+        ),
+        ("let n = 0; for x in [1, 2] { n += x } n\n_ + n\n", "6\n"),
+        ("return 1;\n2 + 2\n", "4\n"),
+        ("let a = [1];\na\na[0]\n", "1\n"),
     ] {
         let operator = Operator::in_context("sandbox");
         let saved = typed(&operator, &[], &format!("{entries}:save s.rhai\n"));
@@ -440,4 +450,114 @@ fn each_entry_looks_at_the_catalogue_anew() {
         lake::references().has(at)\n";
     let ran = typed(&Operator::in_context("sandbox"), &["--yes"], entries);
     assert_eq!(ran.stdout, "false\nprobe\ntrue\n", "{ran}");
+}
+
+#[test]
+fn a_saved_session_says_where_a_function_was_another() {
+    let operator = Operator::in_context("sandbox");
+    let entries = "fn name() { \"a.txt\" }\nfs::write(name(), \"1\");\nfn name() { \"b.txt\" }\nname()\n:save s.rhai\n";
+    let saved = typed(&operator, &["--yes"], entries);
+    assert!(
+        saved
+            .stderr
+            .contains("name was another function when it was used to change something"),
+        "{saved}"
+    );
+    // Who only tries a function out has the last one.
+    let entries = entries
+        .replace("fs::write(name(), \"1\");", "name();")
+        .replace("s.rhai", "t.rhai");
+    let saved = typed(&operator, &["--yes"], &entries);
+    assert!(!saved.stderr.contains("another function"), "{saved}");
+}
+
+#[test]
+fn what_was_planned_is_done_as_it_was_planned_or_not_at_all() {
+    let operator = Operator::in_context("sandbox");
+    let begin = "fn where(n) { `s3://landing/p${n}.txt` }\nfor n in 1..3 { s3::write(where(n), \"1\"); }\nlet t = where(1);\n:dry\ns3::delete([t])\n";
+    for (change, told) in [
+        (
+            "t = where(2);",
+            "'t' is not what it was when this was planned",
+        ),
+        (
+            "let t = where(2);",
+            "'t' is not what it was when this was planned",
+        ),
+        (
+            "fn where(n) { n }",
+            "a function or an import is not what it was",
+        ),
+    ] {
+        let ran = typed(&operator, &["--yes"], &format!("{begin}{change}\n:apply\n"));
+        assert_eq!(ran.code, Some(1), "{ran}");
+        assert!(ran.stderr.contains(told), "{ran}");
+        let left = operator.run(&["eval", "s3::list(\"s3://landing/p\").count()"]);
+        assert_eq!(left.success(), "2\n");
+    }
+    let ran = typed(&operator, &["--yes"], &format!("{begin}1 + 1\n:apply\n"));
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let left = operator.run(&[
+        "eval",
+        "s3::list(\"s3://landing/p\").map(|o| o.key).collect()",
+    ]);
+    assert_eq!(left.success(), "p2.txt\n");
+}
+
+#[test]
+fn a_command_of_dashictl_runs_in_the_context_of_the_prompt() {
+    let operator = Operator::in_context("sandbox");
+    let ran = typed(&operator, &[], ":run domain list --json\n");
+    assert!(ran.success().contains("gelaende-umwelt"));
+    let ran = typed(&operator, &[], ":run dashictl domain show 'no such'\n");
+    assert!(ran.failure(1).contains("no such"));
+    let ran = typed(
+        &operator,
+        &[],
+        ":dry\n:run domain create new-one --title N\n",
+    );
+    assert!(ran.stderr.contains("nothing was changed"), "{ran}");
+    let ran = typed(&operator, &[], "domain list\n");
+    assert!(ran.failure(2).contains("run by :run domain"));
+    let ran = typed(&operator, &[], ":run\n");
+    assert!(ran.failure(2).contains("as in :run COMMAND"));
+}
+
+#[test]
+fn the_secrets_of_every_context_stay_hidden_and_its_endpoints_stay_behind() {
+    let operator = Operator::new();
+    operator.config("[contexts.one]\nstac_url = \"http://127.0.0.1:9\"\n[contexts.one.s3]\nsecret_key = \"first-secret-value\"\n[contexts.two.s3]\nsecret_key = \"second-secret-value\"\n");
+    let entries = "fs::write(\"a\", \"1\"); \"second-secret-value\".len(); out::note(\"first-secret-value\")\n:ctx two\nout::note(\"first-secret-value\");\nctx::settings().stac_url\n";
+    let line = [
+        "--context",
+        "one",
+        "--stac-url",
+        "http://127.0.0.1:8",
+        "--yes",
+    ];
+    let ran = typed(&operator, &line, entries);
+    assert!(
+        ran.stderr
+            .contains("left behind, being of the other lake: --stac-url"),
+        "{ran}"
+    );
+    assert!(!ran.to_string().contains("127.0.0.1:8"), "{ran}");
+    let journals = operator.home().join(".local/state/dashi");
+    for name in ["first-secret-value", "second-secret-value"] {
+        let found = std::process::Command::new("grep")
+            .args(["-r", name])
+            .arg(&journals)
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+    }
+}
+
+#[test]
+fn a_history_with_lines_that_cannot_be_is_read_and_goes_on() {
+    let operator = Operator::in_context("sandbox");
+    let odd = "{\"at\":\"2026-11-27T10:00:00Z\",\"context\":\"sandbox\",\"seconds\":-5,\"entry\":\"1+2\"}\n{\"at\":\"cut";
+    operator.home_file(".local/state/dashi/history.jsonl", odd);
+    let ran = typed(&operator, &[], ":history\n");
+    assert!(ran.success().contains("1+2"));
 }

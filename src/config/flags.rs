@@ -17,6 +17,21 @@ pub struct Flags {
     pub values: Vec<(&'static str, String)>,
 }
 
+impl Flags {
+    /// The flags that say where services are, and the values of all others.
+    pub(crate) fn without_endpoints(&self) -> (Vec<String>, Vec<(&'static str, String)>) {
+        let is_endpoint = |path: &str| Key::at(path).is_some_and(Key::is_endpoint);
+        let (endpoints, others): (Vec<_>, Vec<_>) = self
+            .values
+            .iter()
+            .cloned()
+            .partition(|(path, _)| is_endpoint(path));
+        let flag = |path: &str| Some(format!("--{}", Key::at(path)?.flag?));
+        let flags = endpoints.iter().filter_map(|(path, _)| flag(path));
+        (flags.collect(), others)
+    }
+}
+
 /// What the flags set.
 pub(crate) fn layer(flags: &Flags) -> Result<Layer> {
     flags

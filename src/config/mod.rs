@@ -70,6 +70,8 @@ pub struct Config {
     /// One for each of [`KEYS`], in its order.
     settings: Vec<Setting>,
     warnings: Vec<String>,
+    /// The secrets that stand in the file.
+    held: Vec<Secret>,
     context_names: Vec<String>,
     file: Option<PathBuf>,
 }
@@ -117,6 +119,7 @@ impl Config {
             has_block: false,
             settings: defaults(choice.is_sandbox())?,
             warnings: Vec::new(),
+            held: Vec::new(),
             context_names: context::names(file.as_ref()),
             file: file.as_ref().map(|file| file.path.clone()),
             choice,
@@ -124,7 +127,11 @@ impl Config {
         let flags = flags::layer(flags)?;
         if config.is_sandbox() {
             flags::refuse_endpoints(&flags)?;
-            config.warnings.extend(file.and_then(|file| file.warning));
+            if let Some(file) = file {
+                let layers = std::iter::once(&file.top).chain(file.contexts.values());
+                config.held.extend(held(layers));
+                config.warnings.extend(file.warning);
+            }
         } else {
             config.take_file(file);
             config.take(variables::layer(env)?);
@@ -136,6 +143,8 @@ impl Config {
 
     fn take_file(&mut self, file: Option<File>) {
         let Some(mut file) = file else { return };
+        let layers = std::iter::once(&file.top).chain(file.contexts.values());
+        self.held.extend(held(layers));
         let block = file.contexts.remove(self.context());
         self.has_block = block.is_some();
         self.warnings.extend(file.warning);
@@ -255,6 +264,11 @@ impl Config {
         self.settings.iter().flat_map(Setting::secrets)
     }
 
+    /// The secrets that stand in the file, of whatever context: none of them is to be shown either.
+    pub fn held_secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.held.iter()
+    }
+
     /// What is odd but no error, each a sentence.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
@@ -271,6 +285,14 @@ impl Config {
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
+}
+
+/// The secrets that are written out in layers.
+fn held<'a>(layers: impl Iterator<Item = &'a Layer>) -> Vec<Secret> {
+    let values = layers.flat_map(|layer| layer.values());
+    let secrets = values.flat_map(|(value, _)| value.secrets());
+    let known = secrets.filter(|secret| secret.known().is_some());
+    known.cloned().collect()
 }
 
 /// The compiled defaults. The sandbox has no endpoint until it runs: one on localhost could be somebody's real lake.

@@ -240,8 +240,7 @@ fn not_found(signature: &str) -> Error {
 
 fn unknown_variable(name: &str) -> Error {
     if name.contains("::") {
-        return Error::new(Kind::Script, format!("'{name}' is no constant"))
-            .hint(format!("a function is called with brackets: {name}()"));
+        return Error::new(Kind::Script, format!("there is no constant '{name}'"));
     }
     Error::new(Kind::Script, format!("there is no variable '{name}'"))
         .hint("functions see only their arguments and own variables: hand it over as an argument")

@@ -133,11 +133,11 @@ impl Stream {
         Error::new(
             Kind::Script,
             format!(
-                "this stream of {} has been read to its end already",
+                "this stream of {} has been read already",
                 self.of
             ),
         )
-        .hint("ask for it again, or keep its values: `let all = stream.collect();`")
+        .hint("a stream is read once, also where only a part is taken: ask for it again, or keep its values: `let all = stream.collect();`")
     }
 
     fn being_read(&self) -> Error {

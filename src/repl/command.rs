@@ -10,8 +10,9 @@ use jiff::Timestamp;
 
 use super::completion::Candidate;
 use super::history::{History, without_secrets};
-use super::kept::runbook;
+use super::kept::{changed_by_another, runbook};
 use super::shell::{Manner, SOURCE, Shell};
+use super::subcommand;
 use crate::engine::outcome::Outcome;
 use crate::engine::value::{one_line, type_name};
 use crate::error::{Error, Kind, Result, nearest};
@@ -20,7 +21,7 @@ use crate::script::library::{Library, has_ending};
 use crate::time::spell;
 
 /// The commands: name, argument, what it does.
-const COMMANDS: [(&str, &str, &str); 16] = [
+const COMMANDS: [(&str, &str, &str); 17] = [
     ("help", "", "What there is to type"),
     ("doc", "NAME", "What a function, namespace or command does"),
     ("ctx", "[NAME]", "Go to another context, or list them"),
@@ -39,6 +40,11 @@ const COMMANDS: [(&str, &str, &str); 16] = [
     ),
     ("save", "FILE", "Write the session as a runbook"),
     ("load", "FILE", "Run the text of a file as an entry"),
+    (
+        "run",
+        "COMMAND",
+        "Run a command of dashictl here, as in :run domain list",
+    ),
     ("apply", "", "Do what was planned last"),
     ("dry", "", "Only plan from now on, or no more"),
     (
@@ -108,6 +114,10 @@ pub(super) fn run(shell: &mut Shell, typed: &str) -> Result<Next> {
         "edit" => return edited(shell),
         "save" => save(shell, needed(rest, "save", "FILE")?)?,
         "load" => return load(shell, needed(rest, "load", "FILE")?),
+        "run" => {
+            let code = subcommand::run(shell, needed(rest, "run", "COMMAND")?)?;
+            return Ok(Next::Go(code));
+        }
         "apply" => return apply(shell),
         "dry" if !rest.is_empty() => {
             return Err(
@@ -198,6 +208,15 @@ fn variables(shell: &Shell) -> Result<()> {
         .iter_raw()
         .map(|(name, _, value)| serde_json::json!({"name": name, "type": type_name(value), "value": brief(&one_line(value))}))
         .collect();
+    let functions = shell.functions.iter_functions();
+    rows.extend(
+        functions
+            .filter(|function| !function.name.contains('$'))
+            .map(|function| {
+                let called = format!("{}({})", function.name, function.params.join(", "));
+                serde_json::json!({"name": called, "type": "function", "value": ""})
+            }),
+    );
     rows.reverse();
     let mut seen = std::collections::BTreeSet::new();
     rows.retain(|row| seen.insert(row["name"].to_string()));
@@ -225,11 +244,7 @@ fn timed(shell: &mut Shell, entry: &str) -> Result<Next> {
 
 /// The next entry, written in an editor.
 fn edited(shell: &mut Shell) -> Result<Next> {
-    let text = shell
-        .kept
-        .last()
-        .map(|kept| kept.text.clone())
-        .unwrap_or_default();
+    let text = shell.latest.clone();
     let failed = |error: std::io::Error| {
         Error::new(Kind::Io, "the entry could not be handed to an editor").cause(error.to_string())
     };
@@ -286,6 +301,11 @@ fn save(shell: &Shell, path: &str) -> Result<()> {
         return Err(Error::usage("nothing was typed yet that could be saved"));
     }
     let text = runbook(&shell.kept, &shell.imports, Timestamp::now());
+    for name in changed_by_another(&shell.kept) {
+        shell.console.warn(&format!(
+            "{name} was another function when it was used to change something: the runbook calls the last one"
+        ));
+    }
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => Error::usage(format!(
             "{} is there already, and is not written over",
@@ -353,18 +373,29 @@ fn in_file(mut error: Error, path: &Path, before: usize) -> Error {
 fn apply(shell: &mut Shell) -> Result<Next> {
     shell.refuse_protected()?;
     let planned = shell.planned.take();
-    let entry = planned.ok_or_else(|| {
+    let planned = planned.ok_or_else(|| {
         Error::usage("nothing is planned").hint("with :dry, what changes something is only planned")
     })?;
-    shell
-        .run(
-            &entry,
-            Manner {
-                apply: true,
-                ..Manner::default()
-            },
+    if let Some(other) = shell.differs(&planned) {
+        return Err(Error::new(
+            Kind::Conflict,
+            format!("{other} is not what it was when this was planned"),
         )
-        .map(Next::Go)
+        .hint(format!(
+            "type it again, and look at the plan: {}",
+            planned.typed.trim()
+        )));
+    }
+    let manner = Manner {
+        apply: true,
+        ..Manner::default()
+    };
+    let ended = shell.run(&planned.typed, manner);
+    if ended.is_err() && shell.planned.is_none() {
+        // What was declined can be had again.
+        shell.planned = Some(planned);
+    }
+    ended.map(Next::Go)
 }
 
 fn past(shell: &Shell, text: &str) -> Result<()> {
@@ -381,7 +412,8 @@ fn past(shell: &Shell, text: &str) -> Result<()> {
         ));
     }
     let rows = found[left_out..].iter().map(|past| {
-        let took = spell(std::time::Duration::from_secs_f64(past.seconds));
+        let took = std::time::Duration::try_from_secs_f64(past.seconds)
+            .map_or_else(|_| String::new(), spell);
         let at = past.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         serde_json::json!({"at": at, "context": past.context, "took": took, "entry": past.entry})
     });

@@ -1,8 +1,8 @@
 //! What was typed at prompts, over all sessions: one line of JSON an entry, with when, where, and how long it took. No secret is
 //! in it: what is known as one, and what is written where one belongs, is left out.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -129,12 +129,28 @@ impl History {
         }
         let mut file = OpenOptions::new()
             .create(true)
+            .read(true)
             .append(true)
             .mode(0o600)
             .open(&self.0)
             .map_err(failed)?;
-        file.write_all((line + "\n").as_bytes()).map_err(failed)
+        // A line that was cut off, by a full disk or a kill, is not to take this one along.
+        let begin = if ends_within_a_line(&mut file) {
+            "\n"
+        } else {
+            ""
+        };
+        file.write_all(format!("{begin}{line}\n").as_bytes())
+            .map_err(failed)
     }
+}
+
+fn ends_within_a_line(file: &mut File) -> bool {
+    let mut last = [0];
+    let read = file
+        .seek(SeekFrom::End(-1))
+        .and_then(|_| file.read_exact(&mut last));
+    read.is_ok() && last != *b"\n"
 }
 
 /// A text without the secrets that are known, and without any that is written out.

@@ -24,6 +24,15 @@ pub(super) struct Kept {
     pub(super) failed: Option<String>,
 }
 
+impl Kept {
+    /// Whether it defines functions or imports something.
+    pub(super) fn defines(&self) -> bool {
+        pieces(&self.text)
+            .iter()
+            .any(|piece| matches!(piece.token, Token::Fn | Token::Import))
+    }
+}
+
 /// The text of a runbook that does what these entries did.
 pub(super) fn runbook(entries: &[Kept], imports: &[Import], now: Timestamp) -> String {
     let effect = entries
@@ -50,11 +59,19 @@ pub(super) fn runbook(entries: &[Kept], imports: &[Import], now: Timestamp) -> S
         }
         if parts.is_named && entry.gives {
             let read = if entry.is_read { ".collect()" } else { "" };
-            statements.push(format!("let {name} = {}{read};", block(&parts.rest)));
+            let (before, last) = last_statement(&parts.rest);
+            if !before.is_empty() {
+                statements.push(before.to_owned());
+            }
+            statements.push(format!("let {name} = {last}{read};"));
         } else if !parts.rest.is_empty() {
             statements.push(parts.rest);
         }
     }
+    // What was only looked at is for who looked; the last is what the runbook gives back.
+    let last = statements.pop();
+    statements.retain(|statement| !only_looks(statement));
+    statements.extend(last);
     let day = now.strftime("%Y-%m-%d");
     let mut text = format!(
         "//! Saved from the prompt on {day}.\n//!\n//! ```toml\n//! effect = \"{}\"\n//! ```\n",
@@ -143,24 +160,86 @@ fn free_name(entries: &[Kept]) -> String {
     { names }.find(is_free).unwrap_or_default()
 }
 
-/// Statements as one expression.
-fn block(statements: &str) -> String {
+/// Statements, and the last of them, which gives their value.
+fn last_statement(statements: &str) -> (&str, &str) {
     let statements = statements.trim().trim_end_matches(';');
-    let statements = statements.strip_prefix("return ").unwrap_or(statements);
-    if statements.contains(';') || statements.starts_with("let ") {
-        return format!("{{ {statements} }}");
+    let pieces = pieces(statements);
+    let (mut depth, mut start) = (0_usize, 0);
+    for (at, piece) in pieces.iter().enumerate() {
+        let goes_on = pieces.get(at + 1).is_none_or(|next| {
+            matches!(
+                next.token,
+                Token::Else | Token::Catch | Token::While | Token::Until
+            )
+        });
+        match piece.token {
+            _ if piece.opens() => depth += 1,
+            Token::RightBrace if depth == 1 && !goes_on && begins_block(&statements[start..]) => {
+                depth = 0;
+                start = piece.end;
+            }
+            _ if piece.closes() => depth = depth.saturating_sub(1),
+            Token::SemiColon if depth == 0 => start = piece.end,
+            _ => {}
+        }
     }
-    statements.to_owned()
+    let (before, last) = statements.split_at(start);
+    (before.trim(), last.trim())
+}
+
+/// Whether a statement does nothing but name what is there.
+fn only_looks(statement: &str) -> bool {
+    pieces(statement).iter().all(|piece| {
+        let is_name = matches!(
+            piece.token,
+            Token::Identifier(_) | Token::Period | Token::SemiColon
+        );
+        is_name
+            || matches!(
+                piece.token,
+                Token::IntegerConstant(_) | Token::StringConstant(_)
+            )
+    })
+}
+
+/// The functions that were defined anew, by another text, after an entry had called them that changed something.
+pub(super) fn changed_by_another(entries: &[Kept]) -> Vec<String> {
+    let mut changed = Vec::new();
+    let parts: Vec<Parts> = entries.iter().map(|entry| Parts::of(&entry.text)).collect();
+    for (at, own) in parts.iter().enumerate() {
+        for function in &own.functions {
+            let (name, takes) = signature(function);
+            let is_other =
+                |other: &String| signature(other) == (name.clone(), takes) && other != function;
+            let anew = parts[at + 1..]
+                .iter()
+                .rposition(|later| later.functions.iter().any(is_other));
+            let Some(anew) = anew else { continue };
+            let until = at + 1 + anew;
+            let used = entries[at..until].iter().any(|entry| {
+                let is_name = |piece: &Piece| entry.text[piece.start..piece.end] == name;
+                entry.effect > Effect::Read && pieces(&entry.text).iter().any(is_name)
+            });
+            if used && !changed.contains(&name) {
+                changed.push(name);
+            }
+        }
+    }
+    changed
 }
 
 /// How statements begin that end with a block.
 const BLOCKS: [&str; 6] = ["for ", "while ", "loop ", "if ", "switch ", "try "];
 
+fn begins_block(statement: &str) -> bool {
+    let statement = statement.trim_start();
+    BLOCKS.iter().any(|word| statement.starts_with(word))
+}
+
 /// A statement that another may follow.
 fn ended(statement: &str) -> String {
     let statement = statement.trim_end();
-    let is_block =
-        statement.ends_with('}') && BLOCKS.iter().any(|word| statement.starts_with(word));
+    let is_block = statement.ends_with('}') && begins_block(last_statement(statement).1);
     if is_block || statement.ends_with(';') || statement.starts_with("//") {
         return statement.to_owned();
     }
@@ -200,6 +279,11 @@ impl Parts {
                 _ => {}
             }
             let before = index.checked_sub(1).map_or(0, |before| pieces[before].end);
+            if depth == 0 && piece.token == Token::Return {
+                // At the prompt it ends the entry; in `main` it would end the run.
+                index += 1;
+                continue;
+            }
             parts.rest.push_str(&space(&text[before..piece.start]));
             parts.rest.push_str(&text[piece.start..piece.end]);
             index += 1;

@@ -5,6 +5,7 @@ use rhai::{AST, Dynamic};
 
 use super::entry::LAST;
 use super::shell::Shell;
+use super::subcommand;
 use crate::error::{Error, nearest};
 use crate::script::check::KEYWORDS;
 
@@ -59,6 +60,9 @@ impl Shell {
             .filter(|known| *known != LAST)
             .collect();
         let near = nearest(name, known);
+        if subcommand::begins_one(self, name) {
+            error = error.hint(format!("a command of dashictl is run by :run {name} …"));
+        }
         error.suggest(near).hint(format!(
             "let {name} = … makes one; a function sees only its arguments and its own"
         ))

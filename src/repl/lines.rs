@@ -23,8 +23,8 @@ pub(super) enum Line {
 pub(super) enum Lines {
     /// A terminal.
     Terminal(Box<Terminal>),
-    /// A file or pipe.
-    Other(io::StdinLock<'static>),
+    /// A file or pipe, or a terminal whose answers go elsewhere.
+    Other,
 }
 
 /// What is typed at a terminal.
@@ -75,7 +75,8 @@ impl Lines {
                 Err(rustyline::error::ReadlineError::Eof) => Ok(Line::End),
                 Err(error) => Err(failed(&error)),
             },
-            Lines::Other(input) => whole(input),
+            // Not held between entries: what an entry asks is answered from there too.
+            Lines::Other => whole(&mut io::stdin().lock()),
         }
     }
 

@@ -16,15 +16,19 @@ mod known;
 mod lines;
 mod live_names;
 mod pass;
+mod planned;
 mod receiver;
 mod result;
 mod shell;
+mod subcommand;
 mod vocabulary;
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal};
 use std::rc::Rc;
 use std::time::Instant;
+
+use rhai::Token;
 
 use self::assistant::Assistant;
 use self::command::Next;
@@ -33,6 +37,7 @@ use self::lines::{Line, Lines};
 use self::shell::{Manner, Shell};
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
+use crate::script::tokens::{Piece, pieces};
 
 /// Reads entries and runs them, until there are no more. Off a terminal the first that fails ends it.
 pub fn perform(host: &Host) -> Result<u8> {
@@ -94,12 +99,13 @@ pub fn perform(host: &Host) -> Result<u8> {
 
 /// Whether an entry is one of an earlier session, of which a secret was left out.
 fn has_gap(typed: &str) -> bool {
-    typed.contains(history::LEFT_OUT)
+    let is_gap = |piece: &Piece| matches!(&piece.token, Token::StringConstant(text) if **text == *history::LEFT_OUT);
+    typed.contains(history::LEFT_OUT) && pieces(typed).iter().any(is_gap)
 }
 
 fn forgotten() -> Error {
     Error::usage("a text of this entry was left out of the history, as it may have been a secret")
-        .hint("type it anew; where the letter is meant, write \\u{2026}")
+        .hint("type it anew; where the letter is meant, write \\u2026")
 }
 
 /// Words that people type at a prompt to leave it or for help, where nothing else goes by them.
@@ -129,7 +135,7 @@ fn answered(shell: &mut Shell, typed: &str) -> Result<Next> {
 
 fn lines(host: &Host, shell: &Rc<RefCell<Shell>>, history: &History) -> Result<Lines> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-        return Ok(Lines::Other(io::stdin().lock()));
+        return Ok(Lines::Other);
     }
     let assistant = Assistant::new(Rc::clone(shell), host.console.colours_errors());
     let past = history.read().into_iter().map(|past| past.entry);

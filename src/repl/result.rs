@@ -3,6 +3,7 @@
 
 use rhai::{Array, Dynamic, FnPtr};
 
+use crate::engine::moment::Moment;
 use crate::engine::raise::caught;
 use crate::engine::stream::Stream;
 use crate::engine::view::View;
@@ -70,6 +71,7 @@ pub(super) fn is_plain(value: &Dynamic) -> bool {
         || value.is_string()
         || value.is_char()
         || value.is_blob()
+        || value.is::<Moment>()
         || value
             .read_lock::<FnPtr>()
             .is_some_and(|function| function.curry().iter().all(is_plain))

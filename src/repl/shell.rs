@@ -12,6 +12,7 @@ use super::history::without_secrets;
 use super::kept::Kept;
 use super::live_names::LiveNames;
 use super::pass::{Entry, Left, has_open_steps};
+use super::planned::Planned;
 use super::result;
 use super::vocabulary::Vocabulary;
 use crate::cli::Globals;
@@ -54,7 +55,9 @@ pub(super) struct Shell {
     last: LastResult,
     armed: Option<Instant>,
     /// What was planned last and not done.
-    pub(super) planned: Option<String>,
+    pub(super) planned: Option<Planned>,
+    /// What was typed last, whatever came of it.
+    pub(super) latest: String,
     /// The code that `exit` was called with.
     pub(super) exit: Option<u8>,
     /// What the last entry gave back, also where that is nothing.
@@ -110,6 +113,7 @@ impl Shell {
             last,
             armed: None,
             planned: None,
+            latest: String::new(),
             exit: None,
             given: Dynamic::UNIT,
             is_read: false,
@@ -160,6 +164,9 @@ impl Shell {
     pub(super) fn go_to(&mut self, context: &str) -> Result<()> {
         let mut globals = self.globals.clone();
         globals.flags.context = Some(context.to_owned());
+        // Where one lake is says nothing of where another is.
+        let (endpoints, values) = globals.flags.without_endpoints();
+        globals.flags.values = values;
         let other = Shell::new(globals, &self.environment, &self.console)?;
         let old = std::mem::replace(self, other);
         self.functions = old.functions;
@@ -168,7 +175,8 @@ impl Shell {
         self.text = old.text;
         self.is_json = old.is_json;
         self.session().sources().remember(SOURCE, &self.text);
-        let mut left = Vec::new();
+        self.latest = old.latest;
+        let mut left = endpoints;
         for (name, _, value) in old.scope.iter() {
             // A stream reads from the lake that it was asked of.
             if result::is_plain(&value) {
@@ -256,6 +264,7 @@ impl Shell {
         // What was known of the lake may be other by now, also by what was typed.
         session.begin_pass();
         let text = without_shebang(typed);
+        text.trim_end().clone_into(&mut self.latest);
         let before = self.lines();
         session
             .sources()
@@ -396,7 +405,7 @@ impl Shell {
         let gate = session.gate();
         if gate.is_planning() && (ended.is_err() || has_open_steps(gate)?) {
             entry.give_up();
-            self.planned = Some(typed.to_owned());
+            self.planned = Some(self.plan_of(typed, whole));
         } else if let Some(left) = entry.left() {
             self.take_over(left, typed, manner);
         }

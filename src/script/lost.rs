@@ -91,14 +91,17 @@ fn candidate(path: &[ASTNode], methods: &Methods) -> Option<(Position, Kind, Val
     }
 }
 
-/// Whether an expression does nothing but give a value, whatever stands in it.
+/// Whether an expression does nothing but give a value. Who compares or adds wants what comes of it, whatever is called for that.
 fn only_gives(expression: &Expr) -> bool {
     match expression {
         Expr::Unit(_) => false,
-        Expr::Variable(..) | Expr::Array(..) | Expr::Map(..) | Expr::InterpolatedString(..) => true,
+        Expr::Variable(..) => true,
+        Expr::Array(values, _) | Expr::InterpolatedString(values, _) => {
+            values.iter().all(only_gives)
+        }
+        Expr::Map(map, _) => map.0.iter().all(|(_, value)| only_gives(value)),
         Expr::FnCall(call, _) => call.op_token.is_some(),
-        // With a method at the end of it something may be done.
-        Expr::Dot(parts, ..) => only_names(&parts.rhs),
+        Expr::Dot(parts, ..) => only_gives(&parts.lhs) && only_names(&parts.rhs),
         other => other.is_constant(),
     }
 }

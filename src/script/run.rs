@@ -128,6 +128,11 @@ fn end_part(session: &Session, found: &Error) {
 /// What the engine hands up as an error; a call with the wrong types is told which would be right.
 fn explained(error: &EvalAltResult, engine: &Engine, source: &str) -> Error {
     let found = caught(error, source);
+    if let EvalAltResult::ErrorVariableNotFound(name, _) = error.unwrap_inner()
+        && name.contains("::")
+    {
+        return no_constant(found, engine, name);
+    }
     let EvalAltResult::ErrorFunctionNotFound(signature, _) = error.unwrap_inner() else {
         return found;
     };
@@ -155,6 +160,16 @@ fn explained(error: &EvalAltResult, engine: &Engine, source: &str) -> Error {
         }
         None => found,
     }
+}
+
+/// A name behind a namespace that is called without brackets, or is none.
+fn no_constant(found: Error, engine: &Engine, name: &str) -> Error {
+    if engine.registry.find(name).next().is_some() {
+        return found.hint(format!("a function is called with brackets: {name}()"));
+    }
+    let known = engine.registry.functions().map(|function| function.path());
+    let known: Vec<String> = known.collect();
+    found.suggest(nearest(name, known.iter().map(String::as_str)))
 }
 
 /// What the function says that was stopped, if it says more than that it was.
