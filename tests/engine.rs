@@ -305,3 +305,20 @@ fn a_functions_own_name_goes_before_ours() {
         "7\n"
     );
 }
+
+#[test]
+fn a_text_that_is_looked_for_is_no_function_to_call() {
+    let ran = sandbox(
+        "fn purge(x) { throw \"called\" } [[\"a\", \"exit\"].index_of(\"exit\"), [\"sleep\"].index_of(\"sleep\"), [\"purge\", 1, \"purge\"].index_of(\"purge\", 1), [1].index_of(\"purge\"), [\"a\", \"b\"].index_of(\"b\", -1)]",
+    );
+    assert_eq!(ran.success(), "1\n0\n2\n-1\n1\n");
+    for name in ["filter", "retain", "map", "some", "drain", "sort"] {
+        let ran = sandbox(&format!(
+            "fn purge(x) {{ throw \"called\" }} let all = [1, 2]; all.{name}(\"purge\")"
+        ));
+        assert!(
+            ran.failure(2).contains(&format!("{name} takes a closure")),
+            "{name}"
+        );
+    }
+}

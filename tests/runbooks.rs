@@ -317,6 +317,20 @@ fn a_wrong_configuration_does_not_stop_doc_and_check() {
 }
 
 #[test]
+fn a_script_without_main_that_only_imports_and_names_is_an_error() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file(
+        "x.rhai",
+        "import \"std/time\" as times;\nconst N = 3;\nfn mian(args) { times::day(\"2026-01-01\") }",
+    );
+    let stderr = operator.run(&["run", "x.rhai"]).failure(2);
+    assert!(
+        stderr.contains("did you mean 'main'") || stderr.contains("did you mean 'mian'"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn a_script_without_main_that_would_do_nothing_is_an_error() {
     let operator = operator_with("typo.rhai", "//! T.\nfn mian(args) { 1 }\n");
     let stderr = operator.run(&["typo"]).failure(2);

@@ -541,3 +541,42 @@ fn a_script_that_cannot_be_tested_fails_and_the_others_are_run() {
         "{report}"
     );
 }
+
+#[test]
+fn a_test_that_takes_arguments_hides_no_other() {
+    let operator = Operator::new();
+    operator.work_file(
+        "x.rhai",
+        "//! X.\nfn main() {}\nfn test_first() { 1 }\nfn test_data(kind) { kind }\nfn test_second() { fail(\"it is run\") }",
+    );
+    let ran = operator.run(&["test", "x.rhai"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    for told in [
+        "running 3 tests",
+        "it is run",
+        "the test 'test_data' takes arguments",
+        "1 passed; 2 failed",
+    ] {
+        assert!(ran.stdout.contains(told), "{told}: {ran}");
+    }
+    let ran = operator.run(&["test", "x.rhai", "--name", "test_second"]);
+    assert!(
+        ran.stdout.contains("running 1 test\n") && ran.stdout.contains("it is run"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn a_list_that_a_test_gives_back_is_read() {
+    let operator = Operator::new();
+    operator.work_file(
+        "x.rhai",
+        "//! X.\nfn main() {}\nfn test_fails() { stac::items(\"nowhere\") }\nfn test_goes() { stac::items(\"gelaende-umwelt\") }",
+    );
+    let ran = operator.run(&["test", "x.rhai"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(
+        ran.stdout.contains("1 passed; 1 failed") && ran.stdout.contains("'nowhere'"),
+        "{ran}"
+    );
+}

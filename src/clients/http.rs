@@ -66,6 +66,11 @@ impl Sender {
         }
     }
 
+    /// The bound on each whole call, where there is one of its own.
+    pub(super) fn bound(&self) -> Option<Duration> {
+        self.within
+    }
+
     /// The same sender, with this token instead of the configured one.
     #[must_use]
     pub(super) fn bearing(&self, token: Secret) -> Sender {

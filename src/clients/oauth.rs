@@ -55,16 +55,29 @@ impl Login {
     }
 
     /// Sends a request with a token, a second time with another one where the first was refused: what is refused so was
-    /// not done.
+    /// not done. The bound of the sender is that of all of it.
     pub(super) async fn send(&self, sender: &Sender, request: Request) -> Result<Answer> {
         let Some(credentials) = &self.0.credentials else {
             return sender.send(request).await;
         };
-        let token = self.token(credentials.as_ref(), None).await?;
-        match sender.bearing(token.clone()).send(request.clone()).await {
+        let end = sender.bound().map(|bound| Instant::now() + bound);
+        // What took hardly any time is not taken off: the bound is told as it was asked for.
+        let left = || {
+            let left = end?.saturating_duration_since(Instant::now());
+            let bound = sender.bound()?;
+            Some(if left > bound.mul_f64(0.9) {
+                bound
+            } else {
+                left
+            })
+        };
+        let token = self.token(credentials.as_ref(), None, left()).await?;
+        let bound = sender.within(left());
+        match bound.bearing(token.clone()).send(request.clone()).await {
             Err(error) if error.kind() == Kind::Unauthorized => {
-                let fresh = self.token(credentials.as_ref(), Some(&token)).await?;
-                sender.bearing(fresh).send(request).await
+                let fresh = self.token(credentials.as_ref(), Some(&token), left());
+                let fresh = fresh.await?;
+                sender.within(left()).bearing(fresh).send(request).await
             }
             other => other,
         }
@@ -75,6 +88,7 @@ impl Login {
         &self,
         credentials: &dyn Credentials,
         refused: Option<&Secret>,
+        bound: Option<Duration>,
     ) -> Result<Secret> {
         let mut kept = self.0.kept.lock().await;
         let is_refused =
@@ -85,14 +99,14 @@ impl Login {
         {
             return Ok(token.secret.clone());
         }
-        let token = self.ask(credentials).await?;
+        let token = self.ask(credentials, bound).await?;
         let secret = token.secret.clone();
         *kept = Some(token);
         Ok(secret)
     }
 
-    async fn ask(&self, credentials: &dyn Credentials) -> Result<Token> {
-        let sender = &self.0.sender;
+    async fn ask(&self, credentials: &dyn Credentials, bound: Option<Duration>) -> Result<Token> {
+        let sender = &self.0.sender.within(bound);
         let begun = Instant::now();
         let answer = sender.send(credentials.request()?).await;
         let answer = answer.map_err(|error| credentials.refused(error))?;

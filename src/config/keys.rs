@@ -80,6 +80,14 @@ pub struct Key {
 }
 
 impl Key {
+    /// Whether an environment variable sets a secret.
+    #[must_use]
+    pub fn is_secret_variable(name: &str) -> bool {
+        let secret =
+            |key: &Key| key.variable == name && matches!(key.shape, Shape::Secret | Shape::Headers);
+        KEYS.iter().any(secret)
+    }
+
     const fn new(
         path: &'static str,
         variable: &'static str,

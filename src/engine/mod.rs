@@ -2,6 +2,7 @@
 //! each of its parts has a file. What services can do is in `modules`, what scripts are is in `script`.
 
 pub(crate) mod arguments;
+mod by_name;
 pub(crate) mod call;
 pub(crate) mod callback;
 pub mod interrupt;
@@ -109,6 +110,7 @@ fn register_types(rhai: &mut rhai::Engine) {
             format!("{stream:?}")
         });
     arguments::register(rhai);
+    by_name::register(rhai);
     moment::register(rhai);
     object_set::register(rhai);
     unknown::register(rhai);

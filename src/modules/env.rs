@@ -2,7 +2,7 @@
 
 use rhai::ImmutableString;
 
-use crate::config::{KEYS, Key, Secret, Shape};
+use crate::config::{Key, Secret};
 use crate::engine::registry::{Namespace, native};
 use crate::engine::secret::SecretValue;
 use crate::error::{Error, Kind, Result};
@@ -51,9 +51,7 @@ pub(crate) fn namespace(session: &Session) -> Namespace {
 
 /// The name, unless it is that of a variable which sets a secret of the configuration.
 fn plain(name: &str) -> Result<&str> {
-    let secret =
-        |key: &Key| key.variable == name && matches!(key.shape, Shape::Secret | Shape::Headers);
-    if KEYS.iter().any(secret) {
+    if Key::is_secret_variable(name) {
         return Err(Error::usage(format!("{name} holds a secret"))
             .hint(format!("take it as one: env::secret(\"{name}\")")));
     }

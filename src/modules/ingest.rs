@@ -68,9 +68,12 @@ fn questions(ns: &mut Namespace) {
         /// ingest::me().user
         /// //=> "operator"
         /// ```
-        read fn me(call) -> "map" {
-            call.wait(call.session().ingest()?.me())?
-        }
+        read fn me(call) -> "map"
+            options as options {
+                /// A bound on the whole call, retries included.
+                timeout: Duration = "as configured"
+            }
+            { call.wait(within(call, &options)?.me())? }
 
         /// The domains that can be ingested into: `id`, `title`, `description`, `max_classification`, `retention`.
         ///

@@ -73,10 +73,13 @@ fn reading(ns: &mut Namespace) {
                 /// The first moment after it.
                 to: Time = "now",
                 /// Only the newest so many.
-                limit: Int
+                limit: Int,
+                /// A bound on each request, retries included.
+                timeout: Duration = "as configured"
             }
             {
-                let (reading, span) = (reading_of(call, &query)?, span(call, &options)?);
+                let (mut reading, span) = (reading_of(call, &query)?, span(call, &options)?);
+                reading.loki = reading.loki.within(options.duration("timeout")?);
                 match options.count("limit")? {
                     Some(limit) => call.stream("log lines", newest(reading, span, limit)),
                     None => call.stream("log lines", all(reading, span)),
@@ -133,11 +136,14 @@ fn looking_up(ns: &mut Namespace) {
                 /// Only of streams with lines from then on.
                 from: Time = "1h",
                 /// And before this.
-                to: Time = "now"
+                to: Time = "now",
+                /// A bound on the whole call, retries included.
+                timeout: Duration = "as configured"
             }
             {
                 let (query, span) = (options.text("query"), span(call, &options)?);
-                call.wait(call.session().loki()?.labels(query.as_deref(), span))?
+                let loki = call.session().loki()?.within(options.duration("timeout")?);
+                call.wait(loki.labels(query.as_deref(), span))?
             }
 
         /// The values that a label has.

@@ -154,6 +154,7 @@ impl<'a> Checker<'a> {
         }
         checker.fields(ast, program.fields.as_deref());
         checker.main(ast);
+        checker.no_main(ast, program.fields.as_deref());
         checker.streams(ast);
         checker.errors.sort_by_key(position_of);
         checker
@@ -353,6 +354,35 @@ impl<'a> Checker<'a> {
         }
         for missing in missing(ast, &methods) {
             self.error(missing.error(), missing.at);
+        }
+    }
+
+    /// What is meant as `main` and is called otherwise: that a header declares arguments, or a name like it, tells.
+    fn no_main(&mut self, ast: &AST, declared: Option<&[String]>) {
+        let names = || ast.iter_fn_def().map(|function| function.name.as_str());
+        if names().any(|name| name == "main") {
+            return;
+        }
+        let near = nearest("main", names().filter(|name| name.starts_with('m')));
+        let takes = declared.is_some_and(|declared| !declared.is_empty());
+        let Some(first) = ast.iter_fn_def().next().filter(|_| takes || near.is_some()) else {
+            return;
+        };
+        let meant = ast
+            .iter_fn_def()
+            .find(|function| Some(function.name.as_str()) == near);
+        let at = meant.unwrap_or(first).body.start_position();
+        let hint = match near {
+            Some(near) => format!("call '{near}' main, if that is what it is"),
+            None => "write fn main(args) { … }".to_owned(),
+        };
+        let error = Error::usage("there is no main: a run of this script calls no function");
+        let error = error.hint(hint);
+        if takes {
+            self.error(error, at);
+        } else {
+            let error = self.placed(error, at);
+            self.idle.push(error);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Reading a header: what its TOML says, every fault with its place in the file. How its lines are taken apart is in `header_text`,
 //! what a header means in `header`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde::Deserialize;
@@ -229,7 +229,16 @@ impl HeaderLines<'_> {
                 "'{name}' is no name for an argument: write lower-case letters, digits and dashes"
             )));
         }
+        if name.starts_with(|first: char| first.is_ascii_digit()) {
+            return Err(wrong(format!(
+                "'{name}' begins with a digit, and could not be read as args.{name}"
+            ))
+            .hint("begin it with a letter"));
+        }
         let raw = raw.into_inner();
+        if let Some(variable) = &raw.env {
+            check_variable(variable).map_err(|(message, hint)| wrong(message).hint(hint))?;
+        }
         let shape = match &raw.r#type {
             None => Shape::Text,
             Some(name) => Shape::from_name(name.get_ref()).ok_or_else(|| {
@@ -266,6 +275,14 @@ impl HeaderLines<'_> {
                 "'{name}' may be given several times, and has a default"
             ))
             .hint("leave the default out: nothing given is an empty list"));
+        }
+        let twice = |at: usize| raw.choices[..at].contains(&raw.choices[at]);
+        if let Some(at) = (0..raw.choices.len()).find(|at| twice(*at)) {
+            let choice = &raw.choices[at];
+            return Err(wrong(format!(
+                "the choice '{choice}' of '{name}' stands there twice"
+            ))
+            .hint("leave one of the two out"));
         }
         if let Some(choice) = raw
             .choices
@@ -327,9 +344,10 @@ impl HeaderLines<'_> {
         Ok(())
     }
 
-    /// Names and letters that every command has already, and letters given twice.
+    /// Names and letters that every command has already, and letters and variables given twice.
     fn check_names(&self, header: &Header, spans: &Spans) -> Result<()> {
         let mut letters: Vec<char> = GLOBAL_LETTERS.to_vec();
+        let mut variables = BTreeSet::new();
         for parameter in header.parameters() {
             let wrong =
                 |message: String| Err(self.at_span(spans[&parameter.name].clone(), &message));
@@ -339,6 +357,12 @@ impl HeaderLines<'_> {
                     "'{}' is an option that every command has",
                     parameter.name
                 ));
+            }
+            if let Some(variable) = &parameter.env
+                && !variables.insert(variable)
+            {
+                return wrong(format!("{variable} stands for two arguments"))
+                    .map_err(|error| error.hint("give each one of its own"));
             }
             if let Some(letter) = parameter.short {
                 if !letter.is_ascii_alphabetic() {
@@ -424,4 +448,26 @@ fn spelt(value: &toml::Value, shape: Shape) -> std::result::Result<String, Strin
         .check(&text)
         .map_err(|error| format!("the default does not fit its type: {error}"))?;
     Ok(text)
+}
+
+/// What is wrong with a variable that is to stand in for an argument, and what to do. An argument is printed and kept in journals: a
+/// secret is none.
+fn check_variable(name: &str) -> std::result::Result<(), (String, String)> {
+    let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    if !is_name {
+        return Err((
+            format!("'{name}' is no name of an environment variable"),
+            "write letters, digits and _".to_owned(),
+        ));
+    }
+    if Key::is_secret_variable(name) {
+        return Err((
+            format!("{name} holds a secret, and an argument is printed and kept in journals"),
+            format!("leave the option out, and take it as env::secret(\"{name}\")"),
+        ));
+    }
+    Ok(())
 }

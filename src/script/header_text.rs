@@ -27,6 +27,8 @@ impl<'a> HeaderLines<'a> {
         };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (mut inside, mut seen, mut opened) = (false, false, 0);
+        // Between fences of something else.
+        let mut is_quoted = false;
         for (index, line) in text.lines().enumerate() {
             let Some(content) = line.strip_prefix("//!") else {
                 // `#!`, empty lines and ordinary comments may stand before the header; anything else ends it.
@@ -50,11 +52,23 @@ impl<'a> HeaderLines<'a> {
                 (false, "```toml") => (inside, seen, opened) = (true, true, index + 1),
                 (true, "```") => inside = false,
                 (true, _) => lines.toml.push_str(content),
-                (false, _) => lines.prose.push(content),
+                (false, other) if looks_like_toml(other) && !is_quoted => {
+                    return Err(lines
+                        .at(
+                            index + 1,
+                            5,
+                            "this is what a header says in TOML, and it stands in its text",
+                        )
+                        .hint("put it between the lines //! ```toml and //! ```"));
+                }
+                (false, other) => {
+                    is_quoted ^= other.starts_with("```");
+                    lines.prose.push(content);
+                }
             }
             lines.toml.push('\n');
         }
-        if lines.prose.is_empty() && !seen {
+        if !seen {
             lines.refuse_late()?;
         }
         if inside {
@@ -70,7 +84,12 @@ impl<'a> HeaderLines<'a> {
     /// Fails where a header stands behind code: it would not be read.
     fn refuse_late(&self) -> Result<()> {
         let mut lines = self.text.lines().enumerate();
-        match lines.find(|(_, line)| line.trim_start().starts_with("//! ```")) {
+        let begin = if self.prose.is_empty() {
+            "//! ```"
+        } else {
+            "//! ```toml"
+        };
+        match lines.find(|(_, line)| line.trim_start().starts_with(begin)) {
             // In a text or a comment over lines it is no header.
             Some((at, _))
                 if self.text.lines().take(at).any(|line| {
@@ -82,9 +101,16 @@ impl<'a> HeaderLines<'a> {
                 Ok(())
             }
             None => Ok(()),
-            Some((at, _)) => Err(self
+            Some((at, _)) if self.prose.is_empty() => Err(self
                 .at(at + 1, 1, "a header that stands behind code is not read")
                 .hint("put its lines at the top of the file, each beginning with //!")),
+            Some((at, _)) => Err(self
+                .at(
+                    at + 1,
+                    1,
+                    "the header ended above this: a line that does not begin with //! ends it",
+                )
+                .hint("begin each line between them with //!")),
         }
     }
 
@@ -126,6 +152,16 @@ impl<'a> HeaderLines<'a> {
             calls: Vec::new(),
         })
     }
+}
+
+/// Whether a line of the text can only be meant for the TOML: a fence that is spelt otherwise, or what only a header has.
+fn looks_like_toml(line: &str) -> bool {
+    let fence = line.trim_start_matches(['`', '~']);
+    let is_fence = fence.len() + 3 <= line.len() && fence.trim().eq_ignore_ascii_case("toml");
+    is_fence
+        || ["effect =", "effect=", "[args.", "[options.", "[[needs]]"]
+            .iter()
+            .any(|begin| line.starts_with(begin))
 }
 
 /// Whether a line may stand before a header.

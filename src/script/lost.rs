@@ -95,10 +95,8 @@ fn candidate(path: &[ASTNode], methods: &Methods) -> Option<(Position, Kind, Val
 fn only_gives(expression: &Expr) -> bool {
     match expression {
         Expr::Unit(_) => false,
-        Expr::Variable(..) => true,
-        Expr::Array(values, _) | Expr::InterpolatedString(values, _) => {
-            values.iter().all(only_gives)
-        }
+        Expr::Variable(..) | Expr::InterpolatedString(..) => true,
+        Expr::Array(values, _) => values.iter().all(only_gives),
         Expr::Map(map, _) => map.0.iter().all(|(_, value)| only_gives(value)),
         Expr::FnCall(call, _) => call.op_token.is_some(),
         Expr::Dot(parts, ..) => only_gives(&parts.lhs) && only_names(&parts.rhs),

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Scope};
+use rhai::{AST, ASTFlags, CallFnOptions, Dynamic, EvalAltResult, Scope, Stmt};
 
 use super::check::{check, with_excerpt};
 use super::program::Program;
@@ -200,7 +200,12 @@ fn main_of(ast: &AST, source: &str) -> Result<Option<usize>> {
 
 /// Whether a script has functions, and nothing that calls them.
 fn runs_nothing(ast: &AST) -> bool {
-    ast.statements().is_empty() && ast.iter_functions().next().is_some()
+    let only_defines = |statement: &Stmt| match statement {
+        Stmt::Import(..) | Stmt::Noop(_) => true,
+        Stmt::Var(_, flags, _) => flags.contains(ASTFlags::CONSTANT),
+        _ => false,
+    };
+    ast.statements().iter().all(only_defines) && ast.iter_functions().next().is_some()
 }
 
 /// Doing nothing must not look like success.

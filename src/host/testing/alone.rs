@@ -8,6 +8,8 @@ use serde_json::{Map, json};
 use super::super::passes::both;
 use super::super::{Host, Started};
 use crate::effects::{Effect, Gate, Order, Origin, State};
+use crate::engine::raise::caught;
+use crate::engine::stream::Stream;
 use crate::error::{Error, Kind, Result};
 use crate::report;
 use crate::script::check::with_excerpt;
@@ -93,8 +95,13 @@ fn closed(session: &Session) -> Result<u64> {
     Ok(failed)
 }
 
-/// Calls the test. What it gives back is nobody's business.
+/// Calls the test. What it gives back is nobody's business, but a list that is read as it comes has yet to fail.
 fn called(started: &Started, script: &Script, header: &Header, name: &str) -> Result<()> {
     let program = Program::of(script, header);
-    run::call(&started.engine, &started.session, &program, name).map(drop)
+    let given = run::call(&started.engine, &started.session, &program, name)?;
+    let stream = given.read_lock::<Stream>().map(|stream| stream.clone());
+    while let Some(value) = stream.as_ref().and_then(Stream::pull) {
+        let _ = value.map_err(|error| caught(&error, program.source))?;
+    }
+    Ok(())
 }

@@ -12,6 +12,9 @@ use crate::script::program::Program;
 use crate::script::test::tests_of;
 use crate::table::visible;
 
+/// What stands for a script in place of a test's name.
+const OF_SCRIPT: &str = "(script)";
+
 /// One test.
 pub(super) struct Case {
     /// The script as it was named.
@@ -30,18 +33,22 @@ impl Case {
         visible(&format!("{}::{}", self.file.display(), self.name))
     }
 
+    fn is_of_script(&self) -> bool {
+        self.name == OF_SCRIPT
+    }
+
     /// What stands for a script whose tests cannot be run.
     fn of_script(file: &Path, folder: Option<&Path>) -> Case {
         Case {
             file: file.to_owned(),
             folder: folder.map(Path::to_owned),
-            name: "(script)".to_owned(),
+            name: OF_SCRIPT.to_owned(),
             line: 1,
         }
     }
 }
 
-/// A script whose tests cannot be run, and what is wrong with it.
+/// A test that cannot be run, or a script of which none can, and what is wrong with it.
 pub(super) type Broken = (Case, Error);
 
 /// The tests that are wanted, and the scripts whose tests cannot be run. That there are none is an error: running nothing must not
@@ -55,7 +62,7 @@ pub(super) fn find(run: &Started, wanted: &TestWanted) -> Result<(Vec<Case>, Vec
             (vec![path.clone()], None)
         };
         for file in files {
-            if let Err(error) = of_file(run, &file, folder, &mut cases) {
+            if let Err(error) = of_file(run, &file, folder, &mut cases, &mut broken) {
                 broken.push((Case::of_script(&file, folder), error));
             }
         }
@@ -88,7 +95,8 @@ pub(super) fn find(run: &Started, wanted: &TestWanted) -> Result<(Vec<Case>, Vec
     }
     if let Some(part) = &wanted.name {
         cases.retain(|case| case.title().contains(part));
-        if cases.is_empty() {
+        broken.retain(|(case, _)| case.is_of_script() || case.title().contains(part));
+        if cases.is_empty() && broken.is_empty() {
             return Err(Error::new(
                 Kind::NotFound,
                 format!("no test has '{part}' in its name"),
@@ -98,13 +106,25 @@ pub(super) fn find(run: &Started, wanted: &TestWanted) -> Result<(Vec<Case>, Vec
     Ok((cases, broken))
 }
 
-fn of_file(run: &Started, file: &Path, folder: Option<&Path>, cases: &mut Vec<Case>) -> Result<()> {
+fn of_file(
+    run: &Started,
+    file: &Path,
+    folder: Option<&Path>,
+    cases: &mut Vec<Case>,
+    broken: &mut Vec<Broken>,
+) -> Result<()> {
     let script = library::read(file)?;
     let header = script.header()?;
     let program = Program::of(&script, &header);
     // What is wrong with a script would fail each of its tests.
     let ast = check(&run.engine, &run.session, &program)?.ready()?;
     for test in tests_of(&ast) {
+        let case = Case {
+            file: file.to_owned(),
+            folder: folder.map(Path::to_owned),
+            name: test.name,
+            line: test.line,
+        };
         if test.takes > 0 {
             let at = Place {
                 source: script.source.clone(),
@@ -115,18 +135,13 @@ fn of_file(run: &Started, file: &Path, folder: Option<&Path>, cases: &mut Vec<Ca
                 at: Some(at),
                 ..Trace::default()
             };
-            return Err(
-                Error::usage(format!("the test '{}' takes arguments", test.name))
-                    .hint("a test takes none; call what is to be tested, or rename it")
-                    .traced(trace),
-            );
+            let error = Error::usage(format!("the test '{}' takes arguments", case.name))
+                .hint("a test takes none; call what is to be tested, or rename it")
+                .traced(trace);
+            broken.push((case, error));
+            continue;
         }
-        cases.push(Case {
-            file: file.to_owned(),
-            folder: folder.map(Path::to_owned),
-            name: test.name,
-            line: test.line,
-        });
+        cases.push(case);
     }
     Ok(())
 }

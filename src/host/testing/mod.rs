@@ -34,10 +34,17 @@ pub(super) fn perform(host: &Host, wanted: &TestWanted) -> Result<u8> {
         junit::write(path, &[], &[])?;
     }
     let began = std::time::Instant::now();
+    if !host.console.json() {
+        tell(host, &verdict::heading(cases.len() + broken.len()))?;
+    }
     let mut verdicts = verdicts(host, &run, wanted, &cases)?;
     let left = &cases[verdicts.len()..];
     for (case, error) in &broken {
-        verdicts.push(Verdict::of_broken(case, error));
+        let verdict = Verdict::of_broken(case, error);
+        if !host.console.json() {
+            tell(host, &verdict.line())?;
+        }
+        verdicts.push(verdict);
     }
     if let Some(path) = &wanted.junit {
         junit::write(path, &verdicts, left)?;
@@ -98,7 +105,6 @@ fn verdicts<'a>(
         verdicts: Vec::new(),
         waiting: BTreeMap::new(),
     };
-    told.say(&verdict::heading(cases.len()))?;
     let all = async {
         let running = stream::iter(cases.iter().enumerate()).map(async |(at, case)| {
             (
