@@ -213,7 +213,10 @@ fn checking_nothing_is_no_success() {
 #[test]
 fn an_unknown_method_is_a_warning() {
     let operator = Operator::in_context("sandbox");
-    let ran = operator.run(&["eval", "let m = #{ f: |x| x + 1 }; m.f(2) + 0"]);
+    let ran = operator.run(&[
+        "eval",
+        "let m = #{}; let name = \"f\"; m[name] = |x| x + 1; m.f(2) + 0",
+    ]);
     assert!(
         ran.stderr.contains("no type is known to have a method 'f'"),
         "{ran}"
@@ -410,6 +413,8 @@ fn what_is_right_is_not_complained_about() {
         "fn main(args) { if args.domain == () { let args = #{x: 1}; args.x } }",
         "fn one() { import \"std/time\" as it; it::day(\"2026-01-01\") }\nfn two() { import \"std/lake\" as it; it::domains() }\n\
          fn main(args) { [one(), two()] }",
+        "fn main(args) { let t = #{run: |x| x * 2}; t.run(4) }",
+        "fn main(args) { let t = #{}; t.next = || 1; t[\"last\"] = || 2; [t.next(), t.last()] }",
         "fn main(args) { args[\"extra\"] = 1; args.extra + 1 }",
         "fn main(args) { args.mixin(#{extra: 1}); args.extra }",
         "fn main(args) { if \"extra\" in args { return args.extra; } }",

@@ -205,6 +205,16 @@ fn a_plan_that_destroys_too_much_is_not_even_asked_about() {
         "{ran}"
     );
     assert!(!ran.stdout.contains("Type '"), "{ran}");
+    // Who only looks is told as well.
+    let ran = corner
+        .operator
+        .run(&["item", "delete", &at, "--max-delete", "1"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(
+        ran.stderr
+            .contains("--max-delete is 1: it would be refused"),
+        "{ran}"
+    );
     assert_untouched(&corner);
 }
 

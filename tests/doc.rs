@@ -200,3 +200,50 @@ fn pages_of_something_else_are_not_written_over() {
         &index[..500]
     );
 }
+
+#[test]
+fn options_of_commands_types_and_all_libraries_are_explained() {
+    let operator = Operator::new();
+    for name in [
+        &["gc", "--", "--max-delete"][..],
+        &["gc", "max_delete"],
+        &["gc.max-delete"],
+        &["item delete max-delete"],
+    ] {
+        let told = operator.run(&[&["doc"][..], name].concat()).success();
+        assert!(
+            told.contains("--max-delete <N>") && told.contains("dashictl "),
+            "{name:?}: {told}"
+        );
+    }
+    let told = operator.run(&["doc", "Stream"]).success();
+    assert!(told.contains(".take(") && told.contains("Stream"), "{told}");
+    let told = operator.run(&["doc", "std"]).success();
+    assert!(
+        told.contains("std/retry") && told.contains("std/assert"),
+        "{told}"
+    );
+    let stderr = operator.run(&["doc", "--source"]).failure(2);
+    assert!(stderr.contains("dashictl doc --source gc"), "{stderr}");
+}
+
+#[test]
+fn a_chapter_with_a_section_on_a_word_comes_first() {
+    let stderr = Operator::new().run(&["doc", "words"]).failure(1);
+    assert!(stderr.contains("the word is in introduction, "), "{stderr}");
+}
+
+#[test]
+fn a_commands_help_begins_with_what_it_is() {
+    let operator = Operator::new();
+    for command in ["undo", "check", "item delete"] {
+        let line: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let help = operator.run(&line).success();
+        let (what, examples) = (
+            help.find("Usage:").unwrap(),
+            help.find("Examples:").unwrap(),
+        );
+        assert!(examples > 0 && examples < what, "{help}");
+        assert!(!help.starts_with("Examples:"), "{help}");
+    }
+}

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::arguments::LiveNames;
 use super::globals;
-use super::{Action, DocWanted, SandboxAction, TestWanted};
+use super::{Action, DocWanted, SandboxAction, TEMPLATE, TestWanted};
 use crate::effects::Effect;
 use crate::error::Result;
 
@@ -17,7 +17,7 @@ pub const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "nushell"];
 
 /// All of them.
 pub(super) fn all() -> Vec<Command> {
-    vec![
+    let all = [
         run(),
         eval(),
         repl(),
@@ -34,7 +34,9 @@ pub(super) fn all() -> Vec<Command> {
         log(),
         trash(),
         lock(),
-    ]
+    ];
+    // What it is comes before how it is used.
+    all.map(|command| command.help_template(TEMPLATE)).into()
 }
 
 /// `run FILE …`

@@ -59,16 +59,25 @@ pub(super) fn refuse_mixed(globals: &Globals, config: &Config, command: &str) ->
 
 /// Refuses a plan that destroys more than was allowed.
 pub(super) fn refuse_too_many(globals: &Globals, destroyed: u64) -> Result<()> {
-    match globals.changes.max_delete {
-        Some(most) if destroyed > most => Err(Error::new(
-            Kind::EffectRefused,
-            format!(
-                "the plan destroys {destroyed} things, and --max-delete is {most}: nothing was done"
-            ),
-        )
-        .hint("look at the plan (without --apply), and raise --max-delete if it is meant")),
-        _ => Ok(()),
+    match too_many(globals, destroyed) {
+        Some(told) => Err(
+            Error::new(Kind::EffectRefused, format!("{told}: nothing was done"))
+                .hint("look at the plan (without --apply), and raise --max-delete if it is meant"),
+        ),
+        None => Ok(()),
     }
+}
+
+/// That a plan destroys more than was allowed.
+pub(super) fn too_many(globals: &Globals, destroyed: u64) -> Option<String> {
+    let most = globals
+        .changes
+        .max_delete
+        .filter(|most| destroyed > *most)?;
+    let things = if destroyed == 1 { "thing" } else { "things" };
+    Some(format!(
+        "the plan destroys {destroyed} {things}, and --max-delete is {most}"
+    ))
 }
 
 /// Shows the plan and asks for the thing's name.

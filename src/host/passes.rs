@@ -235,6 +235,10 @@ impl Passes<'_> {
             ));
             return Ok(());
         }
+        let destroyed = session.gate().with_ledger(|ledger| ledger.destroyed())?;
+        if let Some(told) = confirm::too_many(&self.host.globals, destroyed.unwrap_or(0)) {
+            console.warn(&format!("{told}: it would be refused"));
+        }
         let command = &header.order.command;
         console.note(&match (&self.caller, header.order.effect) {
             (Caller::Prompt, _) => "nothing was changed. To do this: :apply".to_owned(),

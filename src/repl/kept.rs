@@ -189,17 +189,19 @@ fn last_statement(statements: &str) -> (&str, &str) {
 
 /// Whether a statement does nothing but name what is there.
 fn only_looks(statement: &str) -> bool {
-    pieces(statement).iter().all(|piece| {
-        let is_name = matches!(
-            piece.token,
-            Token::Identifier(_) | Token::Period | Token::SemiColon
-        );
-        is_name
-            || matches!(
+    let pieces = pieces(statement);
+    !pieces.is_empty()
+        && pieces.iter().all(|piece| {
+            let is_name = matches!(
                 piece.token,
-                Token::IntegerConstant(_) | Token::StringConstant(_)
-            )
-    })
+                Token::Identifier(_) | Token::Period | Token::SemiColon
+            );
+            is_name
+                || matches!(
+                    piece.token,
+                    Token::IntegerConstant(_) | Token::StringConstant(_)
+                )
+        })
 }
 
 /// The functions that were defined anew, by another text, after an entry had called them that changed something.

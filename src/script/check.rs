@@ -2,13 +2,14 @@
 //! sent. Unknown functions, wrong argument counts, unknown option keys, effects beyond the header; unknown variables
 //! and modules are found by the parser in strict mode.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 use super::arity::{Arities, Takes, arities, counted, functions_of, global_functions, wrong_arity};
 pub use super::checked::Checked;
-use super::fields::fields_read;
+use super::fields::{fields_read, keys_of};
 use super::hidden_look::hidden_looks;
 use super::idle::{empty_loops, idle};
 use super::import_tree::in_imports;
@@ -101,6 +102,8 @@ pub(super) struct Checker<'a> {
     /// Functions without a namespace: the language's and ours.
     global: Arities,
     pub(super) imports: Imports,
+    /// What the script itself calls something in a map.
+    keys: BTreeSet<String>,
     pub(super) errors: Vec<Error>,
     warnings: Vec<Error>,
     /// What does nothing, or may be beyond the header: told by `dashictl check` alone.
@@ -125,6 +128,7 @@ impl<'a> Checker<'a> {
             own: functions_of(ast),
             global: global_functions(engine),
             imports,
+            keys: keys_of(ast),
             errors: Vec::new(),
             warnings: Vec::new(),
             idle: Vec::new(),
@@ -294,9 +298,14 @@ impl<'a> Checker<'a> {
         }
         let near = nearest(name, functions.keys().map(String::as_str));
         let near = near.map(|near| format!("{root}::{near}"));
-        let error = Error::usage(format!("there is no function '{path}'"))
+        let mut error = Error::usage(format!("there is no function '{path}'"))
             .suggest(near.as_deref())
             .hint(what_there_is(module, functions));
+        if module != root && self.engine.registry.find(path).next().is_some() {
+            error = error.hint(format!(
+                "the import hides the namespace '{root}': give it another name"
+            ));
+        }
         self.error(error, at);
     }
 
@@ -425,7 +434,8 @@ impl<'a> Checker<'a> {
             .own
             .get(name)
             .is_some_and(|known| known.counts.contains(&call.args.len()));
-        if native || own {
+        // A map may hold a closure by that name.
+        if native || own || self.keys.contains(name) {
             return;
         }
         let others = self.global.get(name);

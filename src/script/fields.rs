@@ -48,6 +48,31 @@ pub(super) fn fields_read(ast: &AST) -> Vec<(String, Position)> {
     read
 }
 
+/// The names by which a script puts something into maps.
+pub(super) fn keys_of(ast: &AST) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    walk(ast, |path| match path.last() {
+        Some(ASTNode::Expr(Expr::Map(map, _))) => {
+            keys.extend(map.0.iter().map(|(key, _)| key.name.to_string()));
+        }
+        Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => {
+            if let Expr::Dot(parts, ..) | Expr::Index(parts, ..) = &assignment.1.lhs {
+                keys.extend(last_key(&parts.rhs));
+            }
+        }
+        _ => {}
+    });
+    keys
+}
+
+/// The last name of a chain.
+fn last_key(chain: &Expr) -> Option<String> {
+    match chain {
+        Expr::Dot(parts, ..) | Expr::Index(parts, ..) => last_key(&parts.rhs),
+        only => key(only),
+    }
+}
+
 /// The name of a property, or of an index that is written out.
 fn key(property: &Expr) -> Option<String> {
     literal(property).or_else(|| first_property(property).map(|(field, _)| field))

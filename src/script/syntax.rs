@@ -140,7 +140,12 @@ impl Place<'_> {
             name,
             bound.into_iter().filter(|known| *known != name),
         ));
-        let is_set = self.follows(name, |token| matches!(token, Token::Let | Token::Const));
+        if self.follows(name, |token| *token == Token::Const) {
+            return told.hint(format!(
+                "a constant of the script is read in a function as global::{name}"
+            ));
+        }
+        let is_set = self.follows(name, |token| *token == Token::Let);
         told.hint(if is_set {
             "functions see only their arguments and own variables: hand it over as an argument"
         } else {

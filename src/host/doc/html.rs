@@ -7,6 +7,7 @@ use std::path::Path;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::page::Page;
+use crate::config::KEYS;
 
 const STYLE: &str = "body{margin:0;font:16px/1.55 system-ui,sans-serif;color:#1c2833;background:#fff;display:flex}\
 nav{width:17rem;flex:none;height:100vh;overflow:auto;position:sticky;top:0;padding:1rem;box-sizing:border-box;background:#f4f6f7;font-size:14px}\
@@ -20,10 +21,13 @@ td,th{border:1px solid #d5dbdb;padding:.25rem .6rem;text-align:left}td code{whit
 
 /// The search: what is typed is looked for in the index, which is a script so that it can be read from files as well.
 const SEARCH: &str = "const box=document.querySelector('nav input'),list=document.querySelector('nav ul.found');\
-box.addEventListener('input',()=>{list.textContent='';const word=box.value.trim().toLowerCase();if(word.length<2)return;\
-const named=[],about=[];for(const [name,url,text] of INDEX){if(name.toLowerCase().includes(word))named.push([name,url]);\
-else if(text.toLowerCase().includes(word))about.push([name,url]);}for(const [name,url] of named.concat(about).slice(0,30)){\
-const item=document.createElement('li'),link=document.createElement('a');link.href=UP+url;link.textContent=name;item.append(link);list.append(item);}});\
+box.addEventListener('input',()=>{list.textContent='';const words=box.value.trim().toLowerCase().split(/\\s+/);\
+if(words.join('').length<2)return;const say=(text,url)=>{const item=document.createElement('li');if(url===undefined)item.textContent=text;\
+else{const link=document.createElement('a');link.href=UP+url;link.textContent=text;item.append(link);}list.append(item);};\
+const has=(text)=>words.every((word)=>text.includes(word)),named=[],about=[];for(const [name,url,text] of INDEX){const low=name.toLowerCase();\
+if(has(low))named.push([name,url]);else if(has(low+' '+text.toLowerCase()))about.push([name,url]);}const all=named.concat(about);\
+for(const [name,url] of all.slice(0,30))say(name,url);if(all.length>30)say('and '+(all.length-30)+' more: type another word');\
+if(all.length===0)say('nothing has '+(words.length>1?'all of these words':'this word'));});\
 const here=document.querySelector('nav a[aria-current]');if(here)here.closest('nav').scrollTop=here.offsetTop-200;";
 
 /// The file of the index of the search.
@@ -116,13 +120,38 @@ pub(super) fn index(all: &[Page], places: &Places) -> String {
     let row = |name: &str, url: &str, text: &str| serde_json::json!([name, url, text]).to_string();
     let pages = all.iter().map(|page| {
         let title = page.title().replace('`', "");
-        row(&title, &file(&page.path), &page.text)
+        // What every command has would be found on every page of one.
+        let own = page
+            .text
+            .split("Global options:")
+            .next()
+            .unwrap_or_default();
+        let words: Vec<&str> = own.split_whitespace().collect();
+        row(&title, &file(&page.path), &words.join(" "))
     });
+    let sections = all.iter().flat_map(|page| {
+        let titles = page
+            .text
+            .lines()
+            .filter_map(|line| line.strip_prefix("## "));
+        let is_book = !page.path.starts_with("reference/");
+        titles.filter(move |_| is_book).map(|title| {
+            let name = format!("{}: {title}", page.title()).replace('`', "");
+            row(&name, &format!("{}#{}", file(&page.path), place(title)), "")
+        })
+    });
+    let settings = KEYS
+        .iter()
+        .filter_map(|key| Some(row(key.path, places.get("Settings")?, key.about)));
     let functions = places
         .iter()
         .filter(|(_, url)| url.contains('#'))
         .map(|(name, url)| row(name, url, ""));
-    let rows: Vec<String> = functions.chain(pages).collect();
+    let rows: Vec<String> = functions
+        .chain(settings)
+        .chain(sections)
+        .chain(pages)
+        .collect();
     format!("const INDEX=[\n{}\n];\n", rows.join(",\n"))
 }
 

@@ -60,6 +60,15 @@ impl<'a> Sources<'a> {
         }
         found.extend(text::option(registry, &path).map(|text| Meaning::Text("option", text)));
         found.extend(setting::text(&path).map(|text| Meaning::Text("setting", text)));
+        if let Some((command, name)) = words.split_last().map(|(last, rest)| (rest, last)) {
+            let option = text::option_of_program(self.library, command, name);
+            found.extend(option.map(|text| Meaning::Text("option", text)));
+        }
+        if path == "std" || path == "libraries" {
+            let libraries = LibraryDoc::all(self.engine)?;
+            found.push(Meaning::Text("list", text::libraries(&libraries)));
+        }
+        found.extend(text::methods(registry, &path).map(|text| Meaning::Text("type", text)));
         if path == setting::ALL {
             found.push(Meaning::Chapter(setting::page()));
         }

@@ -37,6 +37,10 @@ pub(super) fn perform(host: &Host, library: &Library, wanted: &DocWanted) -> Res
     // A command may come as one quoted word.
     let words = wanted.name.iter().flat_map(|word| word.split_whitespace());
     let name: Vec<String> = words.map(str::to_owned).collect();
+    if wanted.source && name.is_empty() {
+        return Err(Error::usage("--source prints the text of a script: which?")
+            .hint("as in `dashictl doc --source gc`, or std/retry"));
+    }
     if wanted.source {
         let source = source_of(library, &name, &name.join(" "))?;
         host.console.print(&source)?;

@@ -52,15 +52,21 @@ fn found<'k>(known: &'k [Known], word: &str) -> Vec<&'k str> {
         return Vec::new();
     }
     let is_named = |known: &&Known| known.name.to_lowercase().contains(&word);
+    // A chapter with a section on it explains it.
+    let is_explained = |known: &&Known| {
+        let mut headings = known.about.lines().filter(|line| line.starts_with('#'));
+        headings.any(|heading| heading.to_lowercase().contains(&word))
+    };
     let is_about = |known: &&Known| known.about.to_lowercase().contains(&word);
     let named = known.iter().filter(is_named);
-    let about = known
-        .iter()
-        .filter(|known| !is_named(known) && is_about(known));
-    named
-        .chain(about)
-        .map(|known| known.name.as_str())
-        .collect()
+    let explained = known.iter().filter(is_explained);
+    let mut found: Vec<&str> = Vec::new();
+    for known in explained.chain(named).chain(known.iter().filter(is_about)) {
+        if !found.contains(&known.name.as_str()) {
+            found.push(&known.name);
+        }
+    }
+    found
 }
 
 fn all(sources: &Sources) -> Result<Vec<Known>> {

@@ -1,5 +1,7 @@
 //! What is printed of one thing: a namespace, a function, an option, a library, a command. As Markdown, which a terminal lays out.
 
+use std::sync::Arc;
+
 use crate::cli;
 use crate::effects::Effect;
 use crate::engine::options::OptionRow;
@@ -33,10 +35,7 @@ pub(super) fn overview(
             names.join(", ")
         ));
     }
-    text.push_str("Libraries, as in import \"std/retry\" as retry;\n");
-    for library in libraries {
-        text.push_str(&format!("  {:16} {}\n", library.path, library.summary()));
-    }
+    text.push_str(&self::libraries(libraries));
     text.push_str(&format!(
         "\nChapters of the book\n  {}\n\n",
         chapters.join(", ")
@@ -47,6 +46,56 @@ pub(super) fn overview(
          A word that is none of these is looked for in all of them. `dashictl --help` lists the commands, `dashictl doc settings` the settings.\n",
     );
     text
+}
+
+/// The libraries.
+pub(super) fn libraries(libraries: &[LibraryDoc]) -> String {
+    let mut text = String::from("Libraries, as in import \"std/retry\" as retry;\n");
+    for library in libraries {
+        text.push_str(&format!("  {:16} {}\n", library.path, library.summary()));
+    }
+    text
+}
+
+/// The methods of a type.
+pub(super) fn methods(registry: &Registry, kind: &str) -> Option<String> {
+    let is_its = |function: &&Arc<Function>| {
+        let receiver = function.parameters.first();
+        function.method && receiver.is_some_and(|receiver| receiver.kind == kind)
+    };
+    let lines = registry
+        .functions()
+        .filter(is_its)
+        .map(|function| format!("{}\n    {}\n", function.signature(), function.summary()));
+    let lines = lines.collect::<String>();
+    (!lines.is_empty()).then(|| format!("What a value of the type {kind} can be asked:\n\n{lines}"))
+}
+
+/// An option of a command: `gc max-delete`, `gc --max-delete`, `gc.max_delete`.
+pub(super) fn option_of_program(
+    library: &Library,
+    command: &[String],
+    name: &str,
+) -> Option<String> {
+    let dotted = command.is_empty().then(|| name.split_once('.')).flatten();
+    let (words, name) = match dotted {
+        Some((command, name)) => (vec![command.to_owned()], name),
+        None => (command.to_vec(), name),
+    };
+    let name = name.trim_start_matches('-').replace('_', "-");
+    let root = cli::built(library);
+    let command = words
+        .iter()
+        .try_fold(&root, |command, word| command.find_subcommand(word))
+        .filter(|_| !words.is_empty())?;
+    let argument = command
+        .get_arguments()
+        .find(|argument| argument.get_long() == Some(&name))?;
+    let help = argument.get_long_help().or(argument.get_help())?;
+    Some(format!(
+        "dashictl {} {argument}\n\n{help}\n",
+        words.join(" ")
+    ))
 }
 
 /// A namespace with its functions.
