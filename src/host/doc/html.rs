@@ -134,7 +134,9 @@ pub(super) fn index(all: &[Page], places: &Places) -> String {
             .text
             .lines()
             .filter_map(|line| line.strip_prefix("## "));
-        let is_book = !page.path.starts_with("reference/");
+        let is_book = !["reference/", "commands/"]
+            .iter()
+            .any(|part| page.path.starts_with(part));
         titles.filter(move |_| is_book).map(|title| {
             let name = format!("{}: {title}", page.title()).replace('`', "");
             row(&name, &format!("{}#{}", file(&page.path), place(title)), "")
