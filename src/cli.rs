@@ -349,6 +349,7 @@ fn action(
 ) -> Result<std::result::Result<Action, Printed>> {
     let (words, leaf) = leaf(matches);
     globals.take_changes(leaf);
+    globals.refuse_both()?;
     if words.is_empty() {
         return Ok(without_command(library));
     }
@@ -429,6 +430,7 @@ fn run_action(
     };
     globals.merge(globals::typed(&matches, environment));
     globals.take_changes(&matches);
+    globals.refuse_both()?;
     let arguments = parameters(&header, &matches, environment)?;
     Ok(Ok(Action::Script {
         script,

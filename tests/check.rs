@@ -306,6 +306,7 @@ fn a_look_into_a_planned_result_that_no_plan_can_tell_is_refused() {
         format!(
             "//! X.\n//! ```toml\n//! effect = \"destroy\"\n//! ```\n\
              fn gone(uri) {{ out::note(uri); if uri == \"\" {{ return s3::delete([uri]); }} () }}\n\
+             fn gone(uri, only_ask) {{ uri != \"\" && only_ask }}\n\
              fn two(uri) {{ let all = gone(uri); all }}\n\
              fn uploaded() {{ s3::write(\"s3://landing/z\", \"1\"); true }}\n\
              fn main() {{\n    let r = s3::write(\"s3://landing/x\", \"1\");\n    {body}\n}}\n"
@@ -352,6 +353,10 @@ fn a_look_into_a_planned_result_that_no_plan_can_tell_is_refused() {
         "for r in [1] { switch r { 1 => 2, _ => 3 } }",
         "let r = 1; let x = r ?? 2;",
         "if uploaded() { }",
+        "let done = s3::delete([\"s3://landing/none\"]); done = done == (); if done { }",
+        "r = 5; switch r { 5 => 1, _ => 2 }",
+        "if gone(\"a\", true) { }",
+        "[\"a\"].map(|r| (r ?? \"none\") + \"!\"); [1].filter(|r| type_of(r) == \"i64\")",
         "let x = [1].map(|r| r ?? 2);",
         "try { throw 1 } catch (r) { if r == 1 { out::note(type_of(r)); } }",
         "r.etag",
@@ -415,6 +420,15 @@ fn what_is_right_is_not_complained_about() {
          fn main(args) { [one(), two()] }",
         "fn main(args) { let t = #{run: |x| x * 2}; t.run(4) }",
         "fn main(args) { let t = #{}; t.next = || 1; t[\"last\"] = || 2; [t.next(), t.last()] }",
+        // A body that is one expression begins with what stands left of its operator.
+        "fn main(args) { [#{size: 3}].filter(|args| args.size > 2).map(|args| (args.size + 1).to_string()) }",
+        "fn main(args) { [#{foo: 1}].filter(|args| args.foo in [1]).map(|args| args.foo.len() + 1) }",
+        "fn main(args) { if args.contains(\"deep\") { return args.deep; } args.keys().contains(\"x\") }",
+        "fn main(args) { let bad = 0; [#{}].for_each(|| { try { this.a.b } catch (e) { bad += 1; } }); bad }",
+        "fn touch(row) { try { row.a + row.b } catch { out::warn(\"no sum\"); } }\nfn main(args) { touch(#{}) }",
+        "fn main(args) { try { 5 } catch { out::warn(\"never\"); } }",
+        "let f = 3; fn helper(x) { x } helper(f)",
+        "fn mail(x) { x } mail(3)",
         "fn main(args) { args[\"extra\"] = 1; args.extra + 1 }",
         "fn main(args) { args.mixin(#{extra: 1}); args.extra }",
         "fn main(args) { if \"extra\" in args { return args.extra; } }",

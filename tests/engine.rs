@@ -12,7 +12,10 @@ fn an_error_of_a_service_can_be_caught_by_its_kind() {
         "try { stac::collection(\"nope\") } catch (e) { `${e.kind} ${e.status} ${e.service} at ${e.at}` }",
     );
     // A `catch` block's value is not that of the statement.
-    assert!(ran.failure(2).contains("give no value: this one is lost"));
+    assert!(
+        ran.failure(2)
+            .contains("a `catch` gives no value: this one is lost")
+    );
     let ran = sandbox(
         "let r = (); try { stac::collection(\"nope\") } catch (e) { r = `${e.kind} ${e.status} ${e.service} ${e.at}` } r",
     );

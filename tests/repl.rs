@@ -309,6 +309,17 @@ fn a_session_of_any_kind_is_saved_so_that_it_runs() {
         ("let n = 0; for x in [1, 2] { n += x } n\n_ + n\n", "6\n"),
         ("return 1;\n2 + 2\n", "4\n"),
         ("let a = [1];\na\na[0]\n", "1\n"),
+        ("stac::collections().map(|it| it.id)\n5\n", "5\n"),
+        (
+            "let items = stac::items(\"gelaende-umwelt\")\nitems\nitems.len()\n",
+            "7\n",
+        ),
+        (
+            "let l = []\nif l.is_empty() { return \"none\"; }\n1 + 1\n",
+            "2\n",
+        ),
+        ("return 1; fs::write(\"never\", \"\");\n3\n", "3\n"),
+        ("let a = 1\na + 1\n[a, a]\na == 1\n\"done\"\n", "done\n"),
     ] {
         let operator = Operator::in_context("sandbox");
         let saved = typed(&operator, &[], &format!("{entries}:save s.rhai\n"));
@@ -474,34 +485,101 @@ fn a_saved_session_says_where_a_function_was_another() {
 #[test]
 fn what_was_planned_is_done_as_it_was_planned_or_not_at_all() {
     let operator = Operator::in_context("sandbox");
-    let begin = "fn where(n) { `s3://landing/p${n}.txt` }\nfor n in 1..3 { s3::write(where(n), \"1\"); }\nlet t = where(1);\n:dry\ns3::delete([t])\n";
-    for (change, told) in [
+    let files = "fn place(n) { `s3://landing/p${n}.txt` }\nfor n in 1..3 { s3::write(place(n), \"1\"); }\nlet t = place(1);\nlet now = time::parse(\"2000-01-01T00:00:00Z\");\n:dry\n";
+    let by_function = format!("{files}s3::delete([place(1)])\n");
+    let by_time = format!(
+        "{files}s3::delete(s3::list(\"s3://landing/p\").filter(|o| time::parse(o.last_modified) > now).map(|o| o.uri).collect())\n"
+    );
+    let begin = format!("{files}s3::delete([t])\n");
+    for (begin, change, told) in [
+        (&begin, "t = place(2);", "'t' is not what it was"),
+        (&begin, "let t = place(2);", "'t' is not what it was"),
         (
-            "t = where(2);",
-            "'t' is not what it was when this was planned",
+            &by_function,
+            "fn place(n) { n }",
+            "'place' is not what it was",
         ),
+        (&by_function, ":clear", "nothing is planned"),
         (
-            "let t = where(2);",
-            "'t' is not what it was when this was planned",
-        ),
-        (
-            "fn where(n) { n }",
-            "a function or an import is not what it was",
+            &by_time,
+            "now = time::parse(\"2001-01-01T00:00:00Z\");",
+            "'now' is not what it was",
         ),
     ] {
         let ran = typed(&operator, &["--yes"], &format!("{begin}{change}\n:apply\n"));
-        assert_eq!(ran.code, Some(1), "{ran}");
-        assert!(ran.stderr.contains(told), "{ran}");
+        assert!(ran.code != Some(0) && ran.stderr.contains(told), "{ran}");
         let left = operator.run(&["eval", "s3::list(\"s3://landing/p\").count()"]);
         assert_eq!(left.success(), "2\n");
     }
-    let ran = typed(&operator, &["--yes"], &format!("{begin}1 + 1\n:apply\n"));
+    let ran = typed(
+        &operator,
+        &["--yes"],
+        &format!("{begin}1 + 1\nfn other() {{ 1 }}\n:apply\n"),
+    );
     assert_eq!(ran.code, Some(0), "{ran}");
     let left = operator.run(&[
         "eval",
         "s3::list(\"s3://landing/p\").map(|o| o.key).collect()",
     ]);
     assert_eq!(left.success(), "p2.txt\n");
+}
+
+#[test]
+fn what_was_only_planned_is_not_saved_and_what_failed_is_left_to_a_person() {
+    let operator = Operator::in_context("sandbox");
+    let entries = ":dry\nfs::write(\"a\", \"1\");\n:dry\n1\n:save s.rhai\n";
+    let _ = typed(&operator, &["--yes"], entries);
+    let text = std::fs::read_to_string(operator.work().join("s.rhai")).unwrap();
+    assert!(!text.contains("fs::write"), "{text}");
+    let entries = ":dry\nfs::write(\"a\", \"1\");\n:apply\n:dry\n:save t.rhai\n";
+    let _ = typed(&operator, &["--yes"], entries);
+    let text = std::fs::read_to_string(operator.work().join("t.rhai")).unwrap();
+    assert_eq!(text.matches("fs::write").count(), 1, "{text}");
+}
+
+#[test]
+fn a_command_at_the_prompt_changes_no_more_than_the_prompt_may() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file("f.txt", "1");
+    let apply = "eval --effect destroy --apply 'fs::remove(\"f.txt\")'";
+    let ran = typed(&operator, &["--yes"], &format!(":dry\n:run {apply}\n"));
+    assert!(
+        ran.failure(2)
+            .contains("--dry-run and --apply do not go together")
+    );
+    let ran = typed(
+        &operator,
+        &["--yes"],
+        ":dry\n:run trash purge --apply --older-than 0s\n",
+    );
+    assert!(ran.failure(2).contains("do not go together"));
+    let ran = typed(
+        &operator,
+        &["--yes"],
+        ":run --context sandbox domain list\n",
+    );
+    assert!(ran.failure(2).contains(":ctx NAME"));
+    let ran = typed(&operator, &["--yes"], ":dry\n:run sandbox reset\n");
+    assert!(ran.failure(2).contains("has no dry run"));
+    let ran = operator.run(&[
+        "--dry-run",
+        "eval",
+        "--effect",
+        "destroy",
+        "--apply",
+        "--yes",
+        "fs::remove(\"f.txt\")",
+    ]);
+    assert!(ran.failure(2).contains("do not go together"));
+    assert!(operator.work().join("f.txt").exists());
+    // A command that fails ends what is read from a pipe.
+    let ran = typed(
+        &operator,
+        &[],
+        ":run s3 ls s3://no-such-bucket/\nout::note(\"went on\")\n",
+    );
+    assert!(!ran.stderr.contains("went on"), "{ran}");
+    assert_ne!(ran.code, Some(0), "{ran}");
 }
 
 #[test]

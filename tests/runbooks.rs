@@ -442,3 +442,72 @@ fn what_follows_the_file_of_run_is_the_scripts_as_it_was_typed() {
         "\"x\"\n"
     );
 }
+
+#[test]
+fn what_a_header_quotes_is_no_header() {
+    let operator = Operator::in_context("sandbox");
+    let quoted = "//! ````text\n//! ```toml\n//! effect = \"destroy\"\n//! ```\n//! ````\n";
+    let real = "//! ```toml\n//! [options.name]\n//! help = \"N\"\n//! ```\n";
+    operator.work_file(
+        "x.rhai",
+        &format!("//! X.\n//!\n{quoted}fn main() {{ s3::delete([\"s3://landing/q\"]) }}\n"),
+    );
+    let stderr = operator.run(&["check", "x.rhai"]).failure(1);
+    assert!(
+        stderr.contains("this script is declared 'read'"),
+        "{stderr}"
+    );
+    for text in [
+        format!("//! X.\n//!\n{quoted}//!\n{real}fn main(args) {{ args.name }}\n"),
+        format!("//! X.\n//!\n{real}//!\n{quoted}fn main(args) {{ args.name }}\n"),
+        format!(
+            "//! X.\n//!\n//! What has\n//! effect = \"write\" would be too much, and\n//! [options.x] is gone.\n{real}fn main(args) {{ args.name }}\n"
+        ),
+    ] {
+        operator.work_file("x.rhai", &text);
+        let ran = operator.run(&["check", "x.rhai"]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{text}");
+        assert_eq!(
+            operator.run(&["run", "x.rhai", "--name", "n"]).success(),
+            "n\n"
+        );
+    }
+}
+
+#[test]
+fn an_import_that_hides_what_a_library_needs_is_refused() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file(
+        "x.rhai",
+        "import \"std/time\" as time;\nfn main(args) { time::day(\"2026-01-01\") }",
+    );
+    let stderr = operator.run(&["check", "x.rhai"]).failure(1);
+    assert!(
+        stderr.contains("hides the namespace of that name, which std/time needs\n  --> x.rhai:1:1"),
+        "{stderr}"
+    );
+    // One of the operator's own that needs it not is theirs to name.
+    operator.work_file("stac.rhai", "fn items(id) { [id] }\nfn write(x) { true }");
+    operator.work_file(
+        "x.rhai",
+        "import \"./stac\" as stac;\nfn main(args) { stac::items(\"q\").len() }",
+    );
+    let _ = operator.run(&["check", "x.rhai"]).success();
+    assert_eq!(operator.run(&["run", "x.rhai"]).success(), "1\n");
+}
+
+#[test]
+fn a_look_into_a_change_in_what_is_imported_stops_no_script_that_only_reads() {
+    let operator = Operator::in_context("sandbox");
+    operator.work_file(
+        "put.rhai",
+        "fn put(uri) { let r = s3::write(uri, \"1\"); r ?? \"none\" }\nfn other() { 1 }",
+    );
+    operator.work_file(
+        "x.rhai",
+        "import \"./put\" as put;\nfn main(args) { put::other() }",
+    );
+    let ran = operator.run(&["check", "x.rhai"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran}");
+    assert_eq!(operator.run(&["run", "x.rhai"]).success(), "1\n");
+}

@@ -571,12 +571,12 @@ fn a_list_that_a_test_gives_back_is_read() {
     let operator = Operator::new();
     operator.work_file(
         "x.rhai",
-        "//! X.\nfn main() {}\nfn test_fails() { stac::items(\"nowhere\") }\nfn test_goes() { stac::items(\"gelaende-umwelt\") }",
+        "//! X.\nfn main() {}\nfn test_fails() { stac::items(\"nowhere\") }\nfn test_goes() { stac::items(\"gelaende-umwelt\") }\nfn test_view() { view(stac::items(\"nowhere\"), #{empty: \"none\"}) }\nfn test_held() { [#{a: stac::items(\"nowhere\")}] }",
     );
     let ran = operator.run(&["test", "x.rhai"]);
     assert_eq!(ran.code, Some(1), "{ran}");
     assert!(
-        ran.stdout.contains("1 passed; 1 failed") && ran.stdout.contains("'nowhere'"),
+        ran.stdout.contains("1 passed; 3 failed") && ran.stdout.contains("'nowhere'"),
         "{ran}"
     );
 }

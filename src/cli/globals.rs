@@ -95,6 +95,18 @@ impl Globals {
         self.dry_run |= later.dry_run;
     }
 
+    /// Fails where it is to be done and not to be done. The flags may stand before and behind the command, of which the parser
+    /// sees only one place.
+    pub(super) fn refuse_both(&self) -> crate::error::Result<()> {
+        if self.dry_run && self.changes.apply {
+            return Err(
+                crate::error::Error::usage("--dry-run and --apply do not go together")
+                    .hint("leave one of them out"),
+            );
+        }
+        Ok(())
+    }
+
     /// Takes over what was typed for a command that changes something.
     pub(super) fn take_changes(&mut self, matches: &ArgMatches) {
         let flag = |name: &str| {

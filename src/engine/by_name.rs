@@ -20,6 +20,9 @@ const CALLING: [&str; 10] = [
     "sort",
 ];
 
+/// Those of which the closure takes two values.
+const TWO: [&str; 4] = ["dedup", "reduce", "reduce_rev", "sort"];
+
 /// Puts ours before those of the language.
 pub(super) fn register(rhai: &mut rhai::Engine) {
     rhai.register_fn("index_of", |array: &mut Array, text: ImmutableString| {
@@ -59,9 +62,14 @@ fn place_of(array: &Array, text: &str, start: usize) -> i64 {
 }
 
 fn refused(name: &str) -> Raised<Dynamic> {
+    let values = if TWO.contains(&name) {
+        "one, other"
+    } else {
+        "value"
+    };
     Err(raise_unplaced(
         &Error::usage(format!("{name} takes a closure, and this is a text")).hint(format!(
-            "as in .{name}(|value| …), or Fn(\"name\") for a function of the script"
+            "as in .{name}(|{values}| …), or Fn(\"name\") for a function of the script"
         )),
     ))
 }

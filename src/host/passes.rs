@@ -49,7 +49,7 @@ impl Passes<'_> {
         self.session().gate().set_order(order);
         match effect {
             Effect::Read => self.once(),
-            Effect::Destroy if globals.changes.apply => {
+            Effect::Destroy if globals.changes.apply && !globals.dry_run => {
                 // At a prompt, what could destroy something may come to nothing: then nobody need be asked.
                 if !self.is_at_prompt() {
                     let config = self.session().config();

@@ -72,7 +72,7 @@ pub(super) fn purge(host: &Host, run: Option<&str>, older_than: &str) -> Result<
     let age = time::duration(older_than)?;
     let started = host.start(Effect::Destroy)?;
     let session = &started.session;
-    let apply = host.globals.changes.apply;
+    let apply = host.globals.changes.apply && !host.globals.dry_run;
     if apply {
         confirm::refuse_unconfirmed(
             &host.globals,

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::completion::Candidate;
 use super::history::{History, without_secrets};
-use super::kept::{changed_by_another, runbook};
+use super::kept::{changed_by_another, ends_the_run, runbook};
 use super::shell::{Manner, SOURCE, Shell};
 use super::subcommand;
 use crate::engine::outcome::Outcome;
@@ -68,6 +68,8 @@ const SHOWN: usize = 200;
 pub(super) enum Next {
     /// The next entry.
     Go(u8),
+    /// A command that has failed, and has said so.
+    Failed(u8),
     /// The end.
     Leave,
 }
@@ -115,8 +117,10 @@ pub(super) fn run(shell: &mut Shell, typed: &str) -> Result<Next> {
         "save" => save(shell, needed(rest, "save", "FILE")?)?,
         "load" => return load(shell, needed(rest, "load", "FILE")?),
         "run" => {
-            let code = subcommand::run(shell, needed(rest, "run", "COMMAND")?)?;
-            return Ok(Next::Go(code));
+            return match subcommand::run(shell, needed(rest, "run", "COMMAND")?)? {
+                0 => Ok(Next::Go(0)),
+                code => Ok(Next::Failed(code)),
+            };
         }
         "apply" => return apply(shell),
         "dry" if !rest.is_empty() => {
@@ -305,6 +309,11 @@ fn save(shell: &Shell, path: &str) -> Result<()> {
         shell.console.warn(&format!(
             "{name} was another function when it was used to change something: the runbook calls the last one"
         ));
+    }
+    if ends_the_run(&shell.kept) {
+        shell.console.warn(
+            "an entry leaves before its end, with return: the runbook ends there, where the prompt went on",
+        );
     }
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => Error::usage(format!(

@@ -1,9 +1,12 @@
 //! What is kept of a session, and how it becomes a runbook: imports and functions at the top, everything else in `main`.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rhai::Token;
 
 use super::entry::{Import, last_results};
+use super::statement::{ended, is_name, last_statement, leaves_early, only_looks, sets_something};
 use crate::effects::Effect;
 use crate::script::tokens::{Piece, pieces};
 
@@ -24,13 +27,20 @@ pub(super) struct Kept {
     pub(super) failed: Option<String>,
 }
 
-impl Kept {
-    /// Whether it defines functions or imports something.
-    pub(super) fn defines(&self) -> bool {
-        pieces(&self.text)
-            .iter()
-            .any(|piece| matches!(piece.token, Token::Fn | Token::Import))
+/// The text of each function that these entries define, by its name; the last counts.
+pub(super) fn definitions(entries: &[Kept]) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, BTreeMap<usize, String>> = BTreeMap::new();
+    for function in entries
+        .iter()
+        .flat_map(|entry| Parts::of(&entry.text).functions)
+    {
+        let (name, takes) = signature(&function);
+        all.entry(name).or_default().insert(takes, function);
     }
+    let joined = |(name, texts): (String, BTreeMap<usize, String>)| {
+        (name, texts.into_values().collect::<Vec<_>>().join("\n"))
+    };
+    all.into_iter().map(joined).collect()
 }
 
 /// The text of a runbook that does what these entries did.
@@ -48,7 +58,14 @@ pub(super) fn runbook(entries: &[Kept], imports: &[Import], now: Timestamp) -> S
             functions.push(function);
         }
         if entry.failed.is_some() && !entry.sets {
-            // It is there for what it defines.
+            // It is there for what it defines; what else it did is for a person to judge.
+            let told = parts.rest.lines().map(|line| format!("// {line}"));
+            let failed = entry.failed.as_deref().unwrap_or_default();
+            let first = failed.lines().next().unwrap_or_default();
+            if entry.effect > Effect::Read || sets_something(&parts.rest) {
+                statements.push(format!("// This failed when it was typed: {first}"));
+                statements.extend(told);
+            }
             continue;
         }
         if let Some(failed) = &entry.failed {
@@ -64,6 +81,16 @@ pub(super) fn runbook(entries: &[Kept], imports: &[Import], now: Timestamp) -> S
                 statements.push(before.to_owned());
             }
             statements.push(format!("let {name} = {last}{read};"));
+        } else if leaves_early(&parts.rest) && !entry.sets {
+            // At the prompt it left the entry; in `main` it would leave the run.
+            statements.push(format!("(|| {{ {} }}).call();", parts.rest));
+        } else if entry.is_read && is_name(&parts.rest) {
+            // Who looked at it had it as an array from then on.
+            statements.push(format!("{0} = {0}.collect();", parts.rest));
+        } else if entry.is_read {
+            let (before, last) = last_statement(&parts.rest);
+            statements.extend((!before.is_empty()).then(|| before.to_owned()));
+            statements.push(format!("{last}.collect();"));
         } else if !parts.rest.is_empty() {
             statements.push(parts.rest);
         }
@@ -160,48 +187,10 @@ fn free_name(entries: &[Kept]) -> String {
     { names }.find(is_free).unwrap_or_default()
 }
 
-/// Statements, and the last of them, which gives their value.
-fn last_statement(statements: &str) -> (&str, &str) {
-    let statements = statements.trim().trim_end_matches(';');
-    let pieces = pieces(statements);
-    let (mut depth, mut start) = (0_usize, 0);
-    for (at, piece) in pieces.iter().enumerate() {
-        let goes_on = pieces.get(at + 1).is_none_or(|next| {
-            matches!(
-                next.token,
-                Token::Else | Token::Catch | Token::While | Token::Until
-            )
-        });
-        match piece.token {
-            _ if piece.opens() => depth += 1,
-            Token::RightBrace if depth == 1 && !goes_on && begins_block(&statements[start..]) => {
-                depth = 0;
-                start = piece.end;
-            }
-            _ if piece.closes() => depth = depth.saturating_sub(1),
-            Token::SemiColon if depth == 0 => start = piece.end,
-            _ => {}
-        }
-    }
-    let (before, last) = statements.split_at(start);
-    (before.trim(), last.trim())
-}
-
-/// Whether a statement does nothing but name what is there.
-fn only_looks(statement: &str) -> bool {
-    let pieces = pieces(statement);
-    !pieces.is_empty()
-        && pieces.iter().all(|piece| {
-            let is_name = matches!(
-                piece.token,
-                Token::Identifier(_) | Token::Period | Token::SemiColon
-            );
-            is_name
-                || matches!(
-                    piece.token,
-                    Token::IntegerConstant(_) | Token::StringConstant(_)
-                )
-        })
+/// Whether an entry that cannot be wrapped leaves before its end, which would end the runbook.
+pub(super) fn ends_the_run(entries: &[Kept]) -> bool {
+    let mut entries = entries.iter().filter(|entry| entry.sets);
+    entries.any(|entry| leaves_early(&Parts::of(&entry.text).rest))
 }
 
 /// The functions that were defined anew, by another text, after an entry had called them that changed something.
@@ -230,24 +219,6 @@ pub(super) fn changed_by_another(entries: &[Kept]) -> Vec<String> {
     changed
 }
 
-/// How statements begin that end with a block.
-const BLOCKS: [&str; 6] = ["for ", "while ", "loop ", "if ", "switch ", "try "];
-
-fn begins_block(statement: &str) -> bool {
-    let statement = statement.trim_start();
-    BLOCKS.iter().any(|word| statement.starts_with(word))
-}
-
-/// A statement that another may follow.
-fn ended(statement: &str) -> String {
-    let statement = statement.trim_end();
-    let is_block = statement.ends_with('}') && begins_block(last_statement(statement).1);
-    if is_block || statement.ends_with(';') || statement.starts_with("//") {
-        return statement.to_owned();
-    }
-    format!("{statement};")
-}
-
 /// An entry taken apart.
 #[derive(Default)]
 struct Parts {
@@ -260,7 +231,7 @@ impl Parts {
     fn of(text: &str) -> Parts {
         let pieces = pieces(text);
         let mut parts = Parts::default();
-        let (mut index, mut depth) = (0, 0_usize);
+        let (mut index, mut depth, mut is_over) = (0, 0_usize, false);
         while let Some(piece) = pieces.get(index) {
             let taken = (depth == 0)
                 .then(|| function(&pieces, index).or_else(|| import(&pieces, index)))
@@ -282,9 +253,13 @@ impl Parts {
             }
             let before = index.checked_sub(1).map_or(0, |before| pieces[before].end);
             if depth == 0 && piece.token == Token::Return {
-                // At the prompt it ends the entry; in `main` it would end the run.
+                // At the prompt it ends the entry; in `main` it would end the run. What stands behind it was never done.
+                is_over = true;
                 index += 1;
                 continue;
+            }
+            if is_over && depth == 0 && piece.token == Token::SemiColon {
+                break;
             }
             parts.rest.push_str(&space(&text[before..piece.start]));
             parts.rest.push_str(&text[piece.start..piece.end]);

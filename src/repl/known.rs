@@ -59,7 +59,17 @@ impl Shell {
             .map(|(name, _, _)| name)
             .filter(|known| *known != LAST)
             .collect();
-        let near = nearest(name, known);
+        let own = || {
+            self.functions
+                .iter_functions()
+                .map(|function| function.name)
+        };
+        if own().any(|function| function == name) {
+            return error.hint(format!(
+                "it is a function, and is called with brackets: {name}()"
+            ));
+        }
+        let near = nearest(name, known.into_iter().chain(own()));
         if subcommand::begins_one(self, name) {
             error = error.hint(format!("a command of dashictl is run by :run {name} …"));
         }

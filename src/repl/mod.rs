@@ -20,6 +20,7 @@ mod planned;
 mod receiver;
 mod result;
 mod shell;
+mod statement;
 mod subcommand;
 mod vocabulary;
 
@@ -28,8 +29,6 @@ use std::io::{self, IsTerminal};
 use std::rc::Rc;
 use std::time::Instant;
 
-use rhai::Token;
-
 use self::assistant::Assistant;
 use self::command::Next;
 use self::history::History;
@@ -37,7 +36,6 @@ use self::lines::{Line, Lines};
 use self::shell::{Manner, Shell};
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
-use crate::script::tokens::{Piece, pieces};
 
 /// Reads entries and runs them, until there are no more. Off a terminal the first that fails ends it.
 pub fn perform(host: &Host) -> Result<u8> {
@@ -62,7 +60,7 @@ pub fn perform(host: &Host) -> Result<u8> {
             continue;
         }
         let begun = Instant::now();
-        let ended = if lines.is_terminal() && has_gap(&typed) {
+        let ended = if lines.is_terminal() && typed.contains(GAP) {
             Err(forgotten())
         } else {
             answered(&mut shell.borrow_mut(), &typed)
@@ -86,7 +84,8 @@ pub fn perform(host: &Host) -> Result<u8> {
         match ended {
             Ok(Next::Leave) => return Ok(0),
             Ok(Next::Go(_)) if shell.exit.is_some() => return Ok(shell.exit.unwrap_or(0)),
-            Ok(Next::Go(_)) if lines.is_terminal() => {}
+            Ok(Next::Go(_) | Next::Failed(_)) if lines.is_terminal() => {}
+            Ok(Next::Failed(code)) => return Ok(code),
             // Nobody has seen what the entries said: the last one's answer is the program's.
             Ok(Next::Go(last)) => code = last,
             Err(error) if !lines.is_terminal() || error.kind() == Kind::Closed => {
@@ -97,15 +96,14 @@ pub fn perform(host: &Host) -> Result<u8> {
     }
 }
 
-/// Whether an entry is one of an earlier session, of which a secret was left out.
-fn has_gap(typed: &str) -> bool {
-    let is_gap = |piece: &Piece| matches!(&piece.token, Token::StringConstant(text) if **text == *history::LEFT_OUT);
-    typed.contains(history::LEFT_OUT) && pieces(typed).iter().any(is_gap)
-}
+/// What stands in an entry of an earlier session in place of a secret, so that it is not taken for what somebody types.
+const GAP: &str = "‹secret›";
 
 fn forgotten() -> Error {
-    Error::usage("a text of this entry was left out of the history, as it may have been a secret")
-        .hint("type it anew; where the letter is meant, write \\u2026")
+    Error::usage(format!(
+        "{GAP} stands where the history has left something out that may have been a secret"
+    ))
+    .hint("type in its place what belongs there")
 }
 
 /// Words that people type at a prompt to leave it or for help, where nothing else goes by them.
@@ -138,7 +136,8 @@ fn lines(host: &Host, shell: &Rc<RefCell<Shell>>, history: &History) -> Result<L
         return Ok(Lines::Other);
     }
     let assistant = Assistant::new(Rc::clone(shell), host.console.colours_errors());
-    let past = history.read().into_iter().map(|past| past.entry);
+    let entries = history.read().into_iter();
+    let past = entries.map(|past| past.entry.replace(history::LEFT_OUT, GAP));
     Lines::terminal(assistant, past)
 }
 

@@ -54,6 +54,8 @@ pub(super) struct Shell {
     text: String,
     last: LastResult,
     armed: Option<Instant>,
+    /// Whether the last entry was only planned.
+    gave_up: bool,
     /// What was planned last and not done.
     pub(super) planned: Option<Planned>,
     /// What was typed last, whatever came of it.
@@ -112,6 +114,7 @@ impl Shell {
             text: String::new(),
             last,
             armed: None,
+            gave_up: false,
             planned: None,
             latest: String::new(),
             exit: None,
@@ -158,6 +161,7 @@ impl Shell {
         self.functions = AST::empty();
         self.imports.clear();
         self.kept.clear();
+        self.planned = None;
     }
 
     /// Goes to another context. Functions, imports and plain values come along.
@@ -301,7 +305,8 @@ impl Shell {
         let imports = Import::all(&own);
         let sets = self.scope.len() > variables;
         let defines = sets || own.iter_functions().next().is_some() || text.contains("import");
-        if defines || (evaluated.is_ok() && !manner.quiet) {
+        let is_done = !self.gave_up && !manner.quiet;
+        if defines || is_done {
             self.kept.push(Kept {
                 text,
                 effect: most,
@@ -378,7 +383,7 @@ impl Shell {
     fn evaluate(&mut self, typed: &str, whole: &AST, most: Effect, manner: Manner) -> Result<u8> {
         let session = self.session().clone();
         self.renew_gate(most);
-        (self.given, self.is_read) = (Dynamic::UNIT, false);
+        (self.given, self.is_read, self.gave_up) = (Dynamic::UNIT, false, false);
         let (console, globals) = (self.console_of(manner), self.globals_of(manner));
         let may_go_again = most == Effect::Destroy;
         // A pass that only notes must leave the variables as they are: the next one begins with them.
@@ -405,6 +410,7 @@ impl Shell {
         let gate = session.gate();
         if gate.is_planning() && (ended.is_err() || has_open_steps(gate)?) {
             entry.give_up();
+            self.gave_up = true;
             self.planned = Some(self.plan_of(typed, whole));
         } else if let Some(left) = entry.left() {
             self.take_over(left, typed, manner);

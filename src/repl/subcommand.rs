@@ -18,6 +18,7 @@ pub(super) fn run(shell: &Shell, line: &str) -> Result<u8> {
     if words.first().is_none_or(|first| first == "repl") {
         return Err(Error::usage("this is the prompt already").hint("as in :run domain list"));
     }
+    refuse_elsewhere(shell, &words)?;
     let mut command = Command::new(program()?);
     command
         .env_clear()
@@ -28,6 +29,26 @@ pub(super) fn run(shell: &Shell, line: &str) -> Result<u8> {
         .status()
         .map_err(|error| Error::new(Kind::Io, "dashictl cannot be run").caused_by(&error))?;
     Ok(u8::try_from(ended.code().unwrap_or(1)).unwrap_or(1))
+}
+
+/// Fails for what would not go where the prompt is, or would not only be planned where it may change nothing.
+fn refuse_elsewhere(shell: &Shell, words: &[String]) -> Result<()> {
+    let is_context = |word: &&String| *word == "--context" || word.starts_with("--context=");
+    if words.iter().any(|word| is_context(&word)) {
+        return Err(
+            Error::usage("the command runs in the context of the prompt")
+                .hint(":ctx NAME goes to another, and then :run …"),
+        );
+    }
+    let may_change = !shell.globals.dry_run && shell.refuse_protected().is_ok();
+    let first = words.first().map_or("", String::as_str);
+    if !may_change && ["sandbox", "trust"].contains(&first) {
+        return Err(
+            Error::usage(format!("'{first}' has no dry run, and here it is one"))
+                .hint("run it in a shell of its own"),
+        );
+    }
+    Ok(())
 }
 
 /// What makes a command line mean what the prompt means: its lake, and whether it may be changed.

@@ -10,29 +10,34 @@ use super::walk::walk;
 /// The bodies of all functions and closures. Of one that is an expression the parser knows only where it begins: what stands last in
 /// it tells the end.
 pub(super) struct Bodies {
-    /// Where each ends, by where it begins.
-    ends: BTreeMap<Place, Place>,
+    /// From where to where each goes, by where the parser says that it begins.
+    spans: BTreeMap<Place, (Place, Place)>,
     /// Where the last statements begin.
     last: BTreeSet<Place>,
 }
 
 impl Bodies {
     pub(super) fn of(ast: &AST) -> Bodies {
-        let mut ends: BTreeMap<Place, Place> = BTreeMap::new();
+        // A statement that is an expression with an operator is said to begin at that.
+        let mut spans: BTreeMap<Place, (Place, Place)> = BTreeMap::new();
         walk(ast, |path| {
             if let (Some(first), Some(node)) = (path.first(), path.last()) {
-                let end = ends.entry(place(first.position())).or_default();
-                *end = place(node.position()).max(*end);
+                let (first, at) = (place(first.position()), place(node.position()));
+                let (start, end) = spans.entry(first).or_insert((first, first));
+                // What has no place of its own is nowhere.
+                if at != (0, 0) {
+                    (*start, *end) = (at.min(*start), at.max(*end));
+                }
             }
         });
         let bodies = ast.iter_fn_def().map(|function| {
-            let start = place(function.body.start_position());
+            let said = place(function.body.start_position());
             let end = place(function.body.end_position());
-            let last = ends.get(&start).copied().unwrap_or_default();
-            (start, end.max(last))
+            let (start, last) = spans.get(&said).copied().unwrap_or((said, said));
+            (said, (start, end.max(last)))
         });
         let mut bodies = Bodies {
-            ends: bodies.collect(),
+            spans: bodies.collect(),
             last: BTreeSet::new(),
         };
         bodies.last = bodies.last_statements(ast);
@@ -56,15 +61,19 @@ impl Bodies {
         self.last.contains(&statement)
     }
 
-    /// Where the body ends that begins there.
-    pub(super) fn end(&self, start: Place) -> Place {
-        self.ends.get(&start).copied().unwrap_or(start)
+    /// From where to where the body goes that the parser says begins there.
+    pub(super) fn span(&self, said: Place) -> (Place, Place) {
+        self.spans.get(&said).copied().unwrap_or((said, said))
     }
 
-    /// Where the innermost body around a place begins; none at the top of the script.
+    /// Where the parser says that the innermost body around a place begins; none at the top of the script.
     pub(super) fn innermost(&self, at: Place) -> Option<Place> {
-        let mut before = self.ends.range(..=at).rev();
-        before.find(|(_, end)| at <= **end).map(|(start, _)| *start)
+        let around = self
+            .spans
+            .iter()
+            .filter(|(_, (start, end))| *start <= at && at <= *end);
+        let innermost = around.max_by_key(|(_, (start, _))| *start);
+        innermost.map(|(said, _)| *said)
     }
 }
 
@@ -88,6 +97,9 @@ pub(super) fn value_of(path: &[ASTNode]) -> Value {
         Some(ASTNode::Stmt(Stmt::If(flow, _)))
             if is_last(statement, &flow.body) || is_last(statement, &flow.branch) =>
         {
+            value_of(around)
+        }
+        Some(ASTNode::Stmt(Stmt::TryCatch(flow, _))) if is_last(statement, &flow.body) => {
             value_of(around)
         }
         Some(ASTNode::Stmt(Stmt::Block(block))) if is_last(statement, block) => value_of(around),

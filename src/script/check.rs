@@ -9,22 +9,17 @@ use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 use super::arity::{Arities, Takes, arities, counted, functions_of, global_functions, wrong_arity};
 pub use super::checked::Checked;
-use super::fields::{fields_read, keys_of};
-use super::hidden_look::hidden_looks;
-use super::idle::{empty_loops, idle};
+use super::fields::keys_of;
 use super::import_tree::in_imports;
 use super::imported::{Imported, Imports, imports, what_there_is};
-use super::lost::lost;
 use super::native_call::beyond_header;
 use super::own_chain::own_chains;
 use super::parse;
 use super::program::Program;
-use super::stream_chain::{Methods, missing};
 use super::test::TestCode;
 use super::walk::walk;
 use crate::effects::Effect;
 use crate::engine::Engine;
-use crate::engine::arguments::undeclared;
 use crate::error::{Error, Kind, Place, Result, Trace, nearest};
 use crate::session::Session;
 
@@ -54,20 +49,24 @@ pub(crate) fn check_parsed(
     program: &Program,
     ast: AST,
 ) -> Checked {
-    let checker = Checker::over(engine, session, program, &ast);
-    let idle = checker.idle(&ast);
-    let wrong = in_imports(engine, session, program.source, &checker.imports);
+    let mut checker = Checker::over(engine, session, program, &ast);
+    checker.hidden_looks(&ast);
+    checker.idle(&ast);
+    checker.hiding_aliases();
+    let wrong = in_imports(engine, session, program, &checker.imports);
     let Checker {
-        errors,
+        mut errors,
         warnings,
-        idle: found,
+        mut idle,
         ..
     } = checker;
+    errors.sort_by_key(position_of);
+    idle.sort_by_key(position_of);
     Checked {
         ast,
-        errors: [errors, wrong].concat(),
-        warnings,
-        idle: [idle, found].concat(),
+        errors: [errors, wrong.errors].concat(),
+        warnings: [warnings, wrong.warnings].concat(),
+        idle,
     }
 }
 
@@ -94,9 +93,9 @@ pub(super) struct Checker<'a> {
     pub(super) engine: &'a Engine,
     session: &'a Session,
     source: &'a str,
-    effect: Effect,
+    pub(super) effect: Effect,
     /// What of it is there for its tests.
-    tests: TestCode,
+    pub(super) tests: TestCode,
     /// Functions of the script itself.
     own: Arities,
     /// Functions without a namespace: the language's and ours.
@@ -105,7 +104,7 @@ pub(super) struct Checker<'a> {
     /// What the script itself calls something in a map.
     keys: BTreeSet<String>,
     pub(super) errors: Vec<Error>,
-    warnings: Vec<Error>,
+    pub(super) warnings: Vec<Error>,
     /// What does nothing, or may be beyond the header: told by `dashictl check` alone.
     pub(super) idle: Vec<Error>,
 }
@@ -152,7 +151,6 @@ impl<'a> Checker<'a> {
                 checker.node(node);
             }
         });
-        checker.hidden_looks(ast);
         for chain in own_chains(ast) {
             checker.error(chain.error(), chain.at);
         }
@@ -232,6 +230,10 @@ impl<'a> Checker<'a> {
         let root = call.namespace.root();
         let path = path_of(call);
         let count = call.args.len();
+        if call.namespace.path.len() > 1 {
+            // Of a module in a module nothing is known.
+            return;
+        }
         if let Some(imported) = self.imports.get(root).cloned() {
             self.imported(&imported, call, &path, position);
         } else if let Some(namespace) = self.engine.registry.namespace(root) {
@@ -309,111 +311,6 @@ impl<'a> Checker<'a> {
         self.error(error, at);
     }
 
-    /// What a plan pass would answer wrongly without a word. A run that only writes has no plan but in a dry run: there it
-    /// is worth a warning.
-    fn hidden_looks(&mut self, ast: &AST) {
-        let registry = std::sync::Arc::clone(&self.engine.registry);
-        let changes = |call: &FnCallExpr| {
-            let path = path_of(call);
-            registry
-                .find(&path)
-                .any(|function| function.effect > Effect::Read)
-        };
-        for look in hidden_looks(ast, changes) {
-            if self.tests.has(look.at) {
-                continue;
-            }
-            let message = format!(
-                "`{}` of what a change gives back: a plan cannot tell it",
-                look.how
-            );
-            let error = Error::usage(message)
-                .hint("look into it by a property or a comparison, where the plan ends and goes on with the real result");
-            if self.effect == Effect::Destroy {
-                self.error(error, look.at);
-            } else {
-                self.warning(error, look.at);
-            }
-        }
-    }
-
-    /// What `main` reads of its arguments must be declared: it would fail when it comes to it.
-    fn fields(&mut self, ast: &AST, declared: Option<&[String]>) {
-        let Some(declared) = declared else { return };
-        let known: Vec<&str> = declared.iter().map(String::as_str).collect();
-        for (field, at) in fields_read(ast) {
-            if !known.contains(&field.as_str()) {
-                let way = format!("declare it: [options.{}]", field.replace('_', "-"));
-                self.error(undeclared(&field, &known).hint(way), at);
-            }
-        }
-    }
-
-    /// Values that nobody uses, lists of which nobody sees what comes, and methods that they do not have.
-    fn streams(&mut self, ast: &AST) {
-        let methods = Methods::of(ast, &self.engine.registry, &KEYWORDS);
-        let (lost, plain) = lost(ast, &methods);
-        for idle in [empty_loops(ast), lost].concat() {
-            self.error(Error::usage(idle.message).hint(idle.hint), idle.at);
-        }
-        for idle in plain {
-            let error = Error::usage(idle.message).hint(idle.hint);
-            let error = self.placed(error, idle.at);
-            self.idle.push(error);
-        }
-        for missing in missing(ast, &methods) {
-            self.error(missing.error(), missing.at);
-        }
-    }
-
-    /// What is meant as `main` and is called otherwise: that a header declares arguments, or a name like it, tells.
-    fn no_main(&mut self, ast: &AST, declared: Option<&[String]>) {
-        let names = || ast.iter_fn_def().map(|function| function.name.as_str());
-        if names().any(|name| name == "main") {
-            return;
-        }
-        let near = nearest("main", names().filter(|name| name.starts_with('m')));
-        let takes = declared.is_some_and(|declared| !declared.is_empty());
-        let Some(first) = ast.iter_fn_def().next().filter(|_| takes || near.is_some()) else {
-            return;
-        };
-        let meant = ast
-            .iter_fn_def()
-            .find(|function| Some(function.name.as_str()) == near);
-        let at = meant.unwrap_or(first).body.start_position();
-        let hint = match near {
-            Some(near) => format!("call '{near}' main, if that is what it is"),
-            None => "write fn main(args) { … }".to_owned(),
-        };
-        let error = Error::usage("there is no main: a run of this script calls no function");
-        let error = error.hint(hint);
-        if takes {
-            self.error(error, at);
-        } else {
-            let error = self.placed(error, at);
-            self.idle.push(error);
-        }
-    }
-
-    /// `main` is called with the arguments, or with nothing.
-    fn main(&mut self, ast: &AST) {
-        let wrong = ast
-            .iter_fn_def()
-            .find(|function| function.name == "main" && function.params.len() > 1);
-        if let Some(main) = wrong {
-            let error = Error::usage(format!("main takes {} arguments", main.params.len()))
-                .hint("it takes one, a map of what the header declares: fn main(args)");
-            self.error(error, main.body.start_position());
-        }
-    }
-
-    fn idle(&self, ast: &AST) -> Vec<Error> {
-        let found = idle(ast).into_iter();
-        found
-            .map(|idle| self.placed(Error::usage(idle.message).hint(idle.hint), idle.at))
-            .collect()
-    }
-
     fn arity(&mut self, path: &str, count: usize, known: &Takes, position: Position) {
         if !known.counts.contains(&count) {
             let function = self.engine.registry.find(path).next();
@@ -464,7 +361,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Notes what may be wrong.
-    fn warning(&mut self, error: Error, position: Position) {
+    pub(super) fn warning(&mut self, error: Error, position: Position) {
         let error = self.placed(error, position);
         self.warnings.push(error);
     }
@@ -491,7 +388,7 @@ pub(super) fn placed(session: &Session, source: &str, error: Error, position: Po
 }
 
 /// A function as it is called, as in `stac::items`.
-fn path_of(call: &FnCallExpr) -> String {
+pub(super) fn path_of(call: &FnCallExpr) -> String {
     if call.namespace.is_empty() {
         call.name.to_string()
     } else {

@@ -27,7 +27,17 @@ impl Checked {
         Err(if more == 0 {
             first
         } else {
-            first.hint(format!("`dashictl check` shows {more} more"))
+            let is_file = first
+                .detail()
+                .trace
+                .as_ref()
+                .and_then(|trace| trace.at.as_ref())
+                .is_some_and(|at| !at.source.starts_with('<'));
+            if is_file {
+                first.hint(format!("`dashictl check` shows {more} more"))
+            } else {
+                first.hint(format!("and {more} more"))
+            }
         })
     }
 }

@@ -34,6 +34,7 @@ pub(super) fn fields_read(ast: &AST) -> Vec<(String, Position)> {
         },
         Some(ASTNode::Expr(Expr::Dot(parts, _, _))) if is_arguments(&parts.lhs) => {
             read.extend(first_property(&parts.rhs));
+            set.extend(asked_for(&parts.rhs));
             is_open |= adds(&parts.rhs);
         }
         // `"field" in args`
@@ -78,11 +79,18 @@ fn key(property: &Expr) -> Option<String> {
     literal(property).or_else(|| first_property(property).map(|(field, _)| field))
 }
 
+/// The field whose being there is asked about first: `args.contains("x")`.
+fn asked_for(chain: &Expr) -> Option<String> {
+    match chain {
+        Expr::MethodCall(call, _) if call.name == "contains" => call.args.first().and_then(literal),
+        Expr::Dot(parts, ..) => asked_for(&parts.lhs),
+        _ => None,
+    }
+}
+
 /// Whether what is called first on the arguments may add to them, as far as their names tell.
 fn adds(chain: &Expr) -> bool {
-    const ONLY_LOOK: [&str; 8] = [
-        "contains", "get", "is_empty", "keys", "len", "to_json", "values", "type_of",
-    ];
+    const ONLY_LOOK: [&str; 6] = ["contains", "get", "is_empty", "len", "to_json", "type_of"];
     match chain {
         Expr::MethodCall(call, _) => !ONLY_LOOK.contains(&call.name.as_str()),
         Expr::Dot(parts, _, _) | Expr::Index(parts, _, _) => adds(&parts.lhs),

@@ -13,6 +13,8 @@ pub(super) struct HeaderLines<'a> {
     source: &'a str,
     text: &'a str,
     prose: Vec<&'a str>,
+    /// So many lines of the file are the header, and what may stand before it.
+    end: usize,
     pub(super) toml: String,
 }
 
@@ -23,12 +25,12 @@ impl<'a> HeaderLines<'a> {
             source,
             text,
             prose: Vec::new(),
+            end: 0,
             toml: String::new(),
         };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let (mut inside, mut seen, mut opened) = (false, false, 0);
-        // Between fences of something else.
-        let mut is_quoted = false;
+        let mut block = Block::Prose;
+        let (mut seen, mut odd) = (false, None);
         for (index, line) in text.lines().enumerate() {
             let Some(content) = line.strip_prefix("//!") else {
                 // `#!`, empty lines and ordinary comments may stand before the header; anything else ends it.
@@ -40,38 +42,60 @@ impl<'a> HeaderLines<'a> {
                 }
                 break;
             };
+            lines.end = index + 1;
             let content = content.strip_prefix(' ').unwrap_or(content);
-            match (inside, content.trim()) {
-                (false, "```toml") if seen => {
+            let fence = Fence::of(content);
+            match (&block, fence) {
+                (Block::Toml(_), Some(fence)) if fence.is_end() => block = Block::Prose,
+                (Block::Toml(_), _) => lines.toml.push_str(content),
+                (Block::Quoted(open), Some(fence)) if fence.ends(open) => {
+                    lines.prose.push(content);
+                    block = Block::Prose;
+                }
+                (Block::Prose, Some(fence)) if fence.is_header() && seen => {
                     return Err(lines.at(
                         index + 1,
                         1,
                         "a header has one toml block, and this is a second",
                     ));
                 }
-                (false, "```toml") => (inside, seen, opened) = (true, true, index + 1),
-                (true, "```") => inside = false,
-                (true, _) => lines.toml.push_str(content),
-                (false, other) if looks_like_toml(other) && !is_quoted => {
-                    return Err(lines
-                        .at(
-                            index + 1,
-                            5,
-                            "this is what a header says in TOML, and it stands in its text",
-                        )
-                        .hint("put it between the lines //! ```toml and //! ```"));
+                (Block::Prose, Some(fence)) if fence.is_header() => {
+                    (block, seen) = (Block::Toml(index + 1), true);
                 }
-                (false, other) => {
-                    is_quoted ^= other.starts_with("```");
+                (Block::Prose, Some(fence)) => {
+                    if fence.says_toml() {
+                        odd.get_or_insert(index + 1);
+                    }
+                    lines.prose.push(content);
+                    block = Block::Quoted(fence);
+                }
+                (block, _) => {
+                    // What is between plain fences may be meant as well.
+                    let is_meant = match block {
+                        Block::Quoted(open) => open.count == 3 && open.says.is_empty(),
+                        _ => true,
+                    };
+                    if is_meant && is_toml_of_a_header(content) {
+                        odd.get_or_insert(index + 1);
+                    }
                     lines.prose.push(content);
                 }
             }
             lines.toml.push('\n');
         }
+        if let (false, Some(odd)) = (seen, odd) {
+            return Err(lines
+                .at(
+                    odd,
+                    5,
+                    "this is what a header says in TOML, and it stands in its text",
+                )
+                .hint("put it between the lines //! ```toml and //! ```"));
+        }
         if !seen {
             lines.refuse_late()?;
         }
-        if inside {
+        if let Block::Toml(opened) = block {
             return Err(lines.at(
                 opened,
                 1,
@@ -83,12 +107,13 @@ impl<'a> HeaderLines<'a> {
 
     /// Fails where a header stands behind code: it would not be read.
     fn refuse_late(&self) -> Result<()> {
-        let mut lines = self.text.lines().enumerate();
+        let lines = self.text.lines().enumerate();
         let begin = if self.prose.is_empty() {
             "//! ```"
         } else {
             "//! ```toml"
         };
+        let mut lines = lines.skip(self.end);
         match lines.find(|(_, line)| line.trim_start().starts_with(begin)) {
             // In a text or a comment over lines it is no header.
             Some((at, _))
@@ -154,14 +179,63 @@ impl<'a> HeaderLines<'a> {
     }
 }
 
-/// Whether a line of the text can only be meant for the TOML: a fence that is spelt otherwise, or what only a header has.
-fn looks_like_toml(line: &str) -> bool {
-    let fence = line.trim_start_matches(['`', '~']);
-    let is_fence = fence.len() + 3 <= line.len() && fence.trim().eq_ignore_ascii_case("toml");
-    is_fence
-        || ["effect =", "effect=", "[args.", "[options.", "[[needs]]"]
-            .iter()
-            .any(|begin| line.starts_with(begin))
+/// What the lines of a header are in.
+enum Block<'a> {
+    /// Its text.
+    Prose,
+    /// Its TOML, which begins on this line.
+    Toml(usize),
+    /// Something that the text quotes.
+    Quoted(Fence<'a>),
+}
+
+/// A line that begins or ends a block: three or more of a mark, and what is in it.
+#[derive(Clone, Copy)]
+struct Fence<'a> {
+    mark: char,
+    count: usize,
+    says: &'a str,
+}
+
+impl<'a> Fence<'a> {
+    fn of(line: &'a str) -> Option<Fence<'a>> {
+        let line = line.trim();
+        let mark = line
+            .chars()
+            .next()
+            .filter(|mark| ['`', '~'].contains(mark))?;
+        let says = line.trim_start_matches(mark);
+        let count = line.len() - says.len();
+        let fence = Fence {
+            mark,
+            count,
+            says: says.trim(),
+        };
+        (count >= 3).then_some(fence)
+    }
+
+    fn is_header(self) -> bool {
+        (self.mark, self.count, self.says) == ('`', 3, "toml")
+    }
+
+    fn is_end(self) -> bool {
+        (self.mark, self.count, self.says) == ('`', 3, "")
+    }
+
+    fn ends(self, open: &Fence) -> bool {
+        self.mark == open.mark && self.count >= open.count && self.says.is_empty()
+    }
+
+    fn says_toml(self) -> bool {
+        let first = self.says.split_whitespace().next();
+        self.count == 3 && first.is_some_and(|first| first.eq_ignore_ascii_case("toml"))
+    }
+}
+
+/// Whether a line of the text can only be meant for the TOML.
+fn is_toml_of_a_header(line: &str) -> bool {
+    let begins = ["effect =", "effect=", "[args.", "[options.", "[[needs]]"];
+    begins.iter().any(|begin| line.starts_with(begin)) && line.parse::<toml::Table>().is_ok()
 }
 
 /// Whether a line may stand before a header.

@@ -6,34 +6,47 @@ use std::collections::BTreeSet;
 use super::check::{Checker, placed};
 use super::imported::Imports;
 use super::program::Program;
+use crate::effects::Effect;
 use crate::engine::Engine;
 use crate::engine::resolver::cycle;
 use crate::error::Error;
 use crate::session::Session;
 
+/// What is wrong, and what may be.
+pub(super) struct Wrong {
+    pub(super) errors: Vec<Error>,
+    pub(super) warnings: Vec<Error>,
+}
+
 /// All of it.
 pub(super) fn in_imports(
     engine: &Engine,
     session: &Session,
-    source: &str,
+    program: &Program,
     imports: &Imports,
-) -> Vec<Error> {
+) -> Wrong {
     let mut tree = Tree {
         engine,
         session,
+        plans: program.effect == Effect::Destroy,
         seen: BTreeSet::new(),
-        errors: Vec::new(),
+        wrong: Wrong {
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        },
     };
-    tree.below(&[source], imports);
-    tree.errors
+    tree.below(&[program.source], imports);
+    tree.wrong
 }
 
 struct Tree<'a> {
     engine: &'a Engine,
     session: &'a Session,
+    /// Whether the script is planned before it is done.
+    plans: bool,
     /// The names of the files that were looked at.
     seen: BTreeSet<String>,
-    errors: Vec<Error>,
+    wrong: Wrong,
 }
 
 impl Tree<'_> {
@@ -48,8 +61,15 @@ impl Tree<'_> {
                 continue;
             }
             let program = Program::imported(name, "");
-            let checker = Checker::over(self.engine, self.session, &program, &imported.ast);
-            self.errors.extend(checker.errors.iter().cloned());
+            let mut checker = Checker::over(self.engine, self.session, &program, &imported.ast);
+            self.wrong.errors.append(&mut checker.errors);
+            if self.plans {
+                // Which of its functions are called is not known.
+                checker.warnings.clear();
+                checker.effect = Effect::Write;
+                checker.hidden_looks(&imported.ast);
+                self.wrong.warnings.append(&mut checker.warnings);
+            }
             self.below(&[way, &[name]].concat(), &checker.imports);
         }
     }
@@ -59,7 +79,9 @@ impl Tree<'_> {
         let start = way.iter().position(|known| *known == name);
         if let (Some(start), Some(here)) = (start, way.last()) {
             let error = cycle(way[start..].iter().copied().chain([name]));
-            self.errors.push(placed(self.session, here, error, at));
+            self.wrong
+                .errors
+                .push(placed(self.session, here, error, at));
         }
         start.is_some()
     }

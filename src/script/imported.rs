@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rhai::{AST, ASTNode, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
 use super::arity::{Arities, functions_of};
 use super::literal::literal;
@@ -28,6 +28,19 @@ pub(super) struct Imported {
 }
 
 impl Imported {
+    /// Whether it calls functions behind this name, and imports nothing by it itself.
+    pub(super) fn calls(&self, root: &str) -> bool {
+        let (mut calls, mut imports) = (false, false);
+        walk(&self.ast, |path| match path.last() {
+            Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) => {
+                calls |= !call.namespace.is_empty() && call.namespace.root() == root;
+            }
+            Some(ASTNode::Stmt(Stmt::Import(import, _))) => imports |= import.1.name == root,
+            _ => {}
+        });
+        calls && !imports
+    }
+
     /// The most that one of its functions can come to do, and by what; what the run made itself it may take away in a
     /// script that writes.
     pub(super) fn reached(&self, engine: &Engine, function: &str) -> Option<Reached> {

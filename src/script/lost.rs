@@ -1,5 +1,5 @@
 //! Values that nobody uses, found in the text, where it looks as if somebody did: a list that is read as it comes and that nobody
-//! reads, as in `stac::items(…).map(|item| stac::delete(item));`, and what a `try` or `catch` is to give, which gives nothing.
+//! reads, as in `stac::items(…).map(|item| stac::delete(item));`, and what a `catch` is to give, which gives nothing.
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
@@ -13,8 +13,8 @@ use super::walk::walk;
 enum Kind {
     /// A list: what is to be done with each of it is not done.
     List,
-    /// The value at the end of a `try` or `catch`.
-    OfTry,
+    /// The value at the end of a `catch`.
+    OfCatch,
     /// Another.
     Plain,
 }
@@ -35,9 +35,9 @@ pub(super) fn lost(ast: &AST, methods: &Methods) -> (Vec<Idle>, Vec<Idle>) {
     let (mut errors, mut idle) = (Vec::new(), Vec::new());
     for (at, kind, value) in found {
         match (kind, is_lost(&value)) {
-            (Kind::List, true) | (Kind::OfTry, false) => errors.push(told(kind, at)),
-            // The value of a `try` that nobody wants.
-            (Kind::Plain | Kind::OfTry, true) => idle.push(told(Kind::Plain, at)),
+            (Kind::List, true) | (Kind::OfCatch, false) => errors.push(told(kind, at)),
+            // The value of a `catch` that nobody wants.
+            (Kind::Plain | Kind::OfCatch, true) => idle.push(told(Kind::Plain, at)),
             (Kind::List | Kind::Plain, false) => {}
         }
     }
@@ -50,8 +50,8 @@ fn told(kind: Kind, at: Position) -> Idle {
             "this list is read as it comes, and nobody reads it: nothing of it happens",
             "go through it with for, or end it with .drain() or .collect()",
         ),
-        Kind::OfTry => (
-            "`try` and `catch` give no value: this one is lost",
+        Kind::OfCatch => (
+            "a `catch` gives no value: this one is lost",
             "in a function, write return before it; else set a variable that stands before the try",
         ),
         Kind::Plain => (
@@ -82,10 +82,12 @@ fn candidate(path: &[ASTNode], methods: &Methods) -> Option<(Position, Kind, Val
     }
     let at = expression.start_position();
     match around.last() {
-        Some(ASTNode::Stmt(Stmt::TryCatch(flow, _)))
-            if is_last(statement, &flow.body) || is_last(statement, &flow.branch) =>
-        {
-            Some((at, Kind::OfTry, value_of(around)))
+        Some(ASTNode::Stmt(Stmt::TryCatch(flow, _))) if is_last(statement, &flow.branch) => {
+            Some((at, Kind::OfCatch, value_of(around)))
+        }
+        // What stands last in a `try` is its value, where nothing fails.
+        Some(ASTNode::Stmt(Stmt::TryCatch(flow, _))) if is_last(statement, &flow.body) => {
+            Some((at, Kind::Plain, value_of(around)))
         }
         _ => Some((at, Kind::Plain, value_of(path))),
     }

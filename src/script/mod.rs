@@ -7,6 +7,7 @@ pub(crate) mod bundle;
 pub mod check;
 mod checked;
 mod fields;
+mod findings;
 pub mod header;
 mod header_lines;
 mod header_text;

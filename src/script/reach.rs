@@ -26,6 +26,12 @@ pub(crate) fn reach(engine: &Engine, ast: &AST, own: &AST, also: &[String]) -> E
     reach.most.map_or(Effect::Read, |most| most.effect)
 }
 
+/// The names of all that the statements of a script come to call of its own functions.
+pub(crate) fn called(ast: &AST) -> BTreeSet<String> {
+    let calls = Calls::of(ast);
+    calls.from(calls.of_statements())
+}
+
 /// What a function can come to do.
 pub(super) struct Reached {
     /// That.

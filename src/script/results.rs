@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Stmt, StmtBlock};
 
 use super::bodies::{Bodies, Value, value_of};
-use super::scopes::{Declaration, Scopes};
+use super::scopes::{Declaration, Scopes, last_of_expression};
 use super::spans::{Place, place};
 use super::walk::walk;
 
@@ -14,9 +14,10 @@ use super::walk::walk;
 pub(super) struct Results<'a> {
     changes: &'a dyn Fn(&FnCallExpr) -> bool,
     scopes: Scopes,
-    holders: BTreeSet<Declaration>,
-    /// The script's own functions that give one.
-    own: BTreeSet<String>,
+    /// Where each variable is given a value, and whether that is a result.
+    held: BTreeMap<Declaration, BTreeMap<Place, bool>>,
+    /// The script's own functions that give one, with how many arguments each takes.
+    own: BTreeSet<(String, usize)>,
 }
 
 impl Results<'_> {
@@ -25,47 +26,55 @@ impl Results<'_> {
         let mut results = Results {
             changes,
             scopes: Scopes::of(ast),
-            holders: BTreeSet::new(),
+            held: BTreeMap::new(),
             own: BTreeSet::new(),
         };
         let bodies = Bodies::of(ast);
-        let names: BTreeMap<Place, String> = ast
-            .iter_fn_def()
-            .map(|function| {
-                (
-                    place(function.body.start_position()),
-                    function.name.to_string(),
-                )
-            })
-            .collect();
+        let functions = ast.iter_fn_def().map(|function| {
+            let said = place(function.body.start_position());
+            (said, (function.name.to_string(), function.params.len()))
+        });
+        let functions: BTreeMap<Place, (String, usize)> = functions.collect();
         loop {
-            let before = (results.holders.len(), results.own.len());
+            let before = (results.held.clone(), results.own.len());
             walk(ast, |path| {
-                let (held, given) = results.next(path, &bodies);
-                results.holders.extend(held);
-                results
-                    .own
-                    .extend(given.and_then(|body| names.get(&body)).cloned());
+                if let Some((declaration, at, is_result)) = results.given(path) {
+                    results
+                        .held
+                        .entry(declaration)
+                        .or_default()
+                        .insert(at, is_result);
+                }
+                let body = results.returned(path, &bodies);
+                let function = body.and_then(|body| functions.get(&body));
+                results.own.extend(function.cloned());
             });
-            if before == (results.holders.len(), results.own.len()) {
+            if before == (results.held.clone(), results.own.len()) {
                 return results;
             }
         }
     }
 
-    /// What holds a result by the last node of a path, and the body of the function that gives one by it.
-    fn next(&self, path: &[ASTNode], bodies: &Bodies) -> (Option<Declaration>, Option<Place>) {
-        let Some(ASTNode::Stmt(statement)) = path.last() else {
-            return (None, None);
-        };
-        let held = match statement {
-            Stmt::Var(variable, _, at) => {
-                self.has(&variable.1).then_some(Declaration::Statement(*at))
+    /// The variable that the last node of a path gives a value, where that is whole, and whether the value is a result.
+    fn given(&self, path: &[ASTNode]) -> Option<(Declaration, Place, bool)> {
+        match path.last() {
+            Some(ASTNode::Stmt(Stmt::Var(variable, _, at))) => {
+                let end = last_of_expression(&variable.1).max(place(*at));
+                Some((Declaration::Statement(*at), end, self.has(&variable.1)))
             }
-            Stmt::Assignment(assignment) if self.has(&assignment.1.rhs) => {
-                self.declaration(&assignment.1.lhs).cloned()
+            Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => {
+                let declaration = self.declaration(&assignment.1.lhs)?.clone();
+                let end = last_of_expression(&assignment.1.rhs);
+                Some((declaration, end, self.has(&assignment.1.rhs)))
             }
             _ => None,
+        }
+    }
+
+    /// The body of the function that gives a result by the last node of a path.
+    fn returned(&self, path: &[ASTNode], bodies: &Bodies) -> Option<Place> {
+        let Some(ASTNode::Stmt(statement)) = path.last() else {
+            return None;
         };
         let gives = match statement {
             Stmt::Return(Some(value), flags, at) => {
@@ -75,10 +84,10 @@ impl Results<'_> {
             other if self.is_given(other) => Some(other.position()),
             _ => None,
         };
-        let body = gives.and_then(|at| bodies.innermost(place(at)));
+        let body = gives.and_then(|at| bodies.innermost(place(at)))?;
         let is_returned = matches!(statement, Stmt::Return(..))
             || matches!(value_of(path), Value::OfBody(root) if bodies.is_last(root));
-        (held, body.filter(|_| is_returned))
+        is_returned.then_some(body)
     }
 
     /// Whether an expression is the result of a change.
@@ -86,14 +95,24 @@ impl Results<'_> {
         match expression {
             Expr::FnCall(call, _) => self.changes(call),
             Expr::Stmt(block) => self.ends_in_one(block),
-            other => self
-                .declaration(other)
-                .is_some_and(|declaration| self.holders.contains(declaration)),
+            other => self.is_held(other),
         }
     }
 
+    /// Whether a variable holds a result, by what it was given last before this place.
+    fn is_held(&self, variable: &Expr) -> bool {
+        let declaration = self.declaration(variable);
+        let given = declaration.and_then(|declaration| self.held.get(declaration));
+        let at = place(variable.position());
+        given.is_some_and(|given| {
+            let before = given.range(..at).next_back();
+            before.is_some_and(|(_, is_result)| *is_result)
+        })
+    }
+
     fn changes(&self, call: &FnCallExpr) -> bool {
-        let is_own = call.namespace.is_empty() && self.own.contains(call.name.as_str());
+        let called = (call.name.to_string(), call.args.len());
+        let is_own = call.namespace.is_empty() && self.own.contains(&called);
         is_own || (self.changes)(call)
     }
 

@@ -200,12 +200,17 @@ fn main_of(ast: &AST, source: &str) -> Result<Option<usize>> {
 
 /// Whether a script has functions, and nothing that calls them.
 fn runs_nothing(ast: &AST) -> bool {
-    let only_defines = |statement: &Stmt| match statement {
+    only_defines(ast) && ast.iter_functions().next().is_some()
+}
+
+/// Whether the statements of a script only import and name things.
+pub(super) fn only_defines(ast: &AST) -> bool {
+    let defines = |statement: &Stmt| match statement {
         Stmt::Import(..) | Stmt::Noop(_) => true,
         Stmt::Var(_, flags, _) => flags.contains(ASTFlags::CONSTANT),
         _ => false,
     };
-    ast.statements().iter().all(only_defines) && ast.iter_functions().next().is_some()
+    ast.statements().iter().all(defines)
 }
 
 /// Doing nothing must not look like success.

@@ -65,8 +65,7 @@ impl Found {
     fn functions(&mut self, ast: &AST) {
         let bodies = Bodies::of(ast);
         for function in ast.iter_fn_def() {
-            let start = place(function.body.start_position());
-            let end = bodies.end(start);
+            let (start, end) = bodies.span(place(function.body.start_position()));
             self.blocks.push((start, end));
             for parameter in &function.params {
                 self.declared.push(Declared {
@@ -176,7 +175,7 @@ impl Found {
 }
 
 /// The place of what stands last in an expression.
-fn last_of_expression(expression: &Expr) -> Place {
+pub(super) fn last_of_expression(expression: &Expr) -> Place {
     let mut last = place(expression.position());
     expression.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
         last = path

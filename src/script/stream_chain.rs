@@ -31,6 +31,8 @@ impl Missing {
 /// What streams have: the methods, with whether each gives a stream again.
 pub(super) struct Methods<'r> {
     registry: &'r Registry,
+    /// The names of imports, which hide namespaces.
+    aliases: BTreeSet<String>,
     known: BTreeMap<&'r str, bool>,
     /// Functions of the script, which may be called like methods.
     own: BTreeSet<String>,
@@ -52,7 +54,12 @@ pub(super) fn missing(ast: &AST, methods: &Methods) -> Vec<Missing> {
 
 impl<'r> Methods<'r> {
     /// Those that a script can call; `others` are methods that any value has.
-    pub(super) fn of(ast: &AST, registry: &'r Registry, others: &[&'r str]) -> Methods<'r> {
+    pub(super) fn of(
+        ast: &AST,
+        registry: &'r Registry,
+        aliases: BTreeSet<String>,
+        others: &[&'r str],
+    ) -> Methods<'r> {
         let of_streams = registry.functions().filter(|function| {
             let receiver = function.parameters.first();
             function.method
@@ -65,6 +72,7 @@ impl<'r> Methods<'r> {
         let own = ast.iter_functions();
         Methods {
             registry,
+            aliases,
             known,
             own: own.map(|function| function.name.to_owned()).collect(),
         }
@@ -72,7 +80,7 @@ impl<'r> Methods<'r> {
 
     /// Whether a function gives a stream, and nothing else.
     pub(super) fn gives_stream(&self, call: &FnCallExpr) -> bool {
-        if call.namespace.is_empty() {
+        if call.namespace.is_empty() || self.aliases.contains(call.namespace.root()) {
             return false;
         }
         let path = format!("{}::{}", call.namespace.root(), call.name);

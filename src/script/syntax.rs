@@ -191,7 +191,7 @@ impl Place<'_> {
             ParseErrorType::AssignmentToConstant(_) => {
                 "`let` makes a variable that can be set again".to_owned()
             }
-            ParseErrorType::AssignmentToInvalidLHS(_) | ParseErrorType::MismatchedType(..) => {
+            ParseErrorType::AssignmentToInvalidLHS(_) => {
                 "`=` sets a variable or property, `==` compares".to_owned()
             }
             ParseErrorType::WrongDocComment => {

@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rhai::{Array, Dynamic};
 use serde_json::{Map, json};
 
 use super::super::passes::both;
 use super::super::{Host, Started};
 use crate::effects::{Effect, Gate, Order, Origin, State};
-use crate::engine::raise::caught;
+use crate::engine::raise::{Raised, caught};
 use crate::engine::stream::Stream;
+use crate::engine::view::View;
 use crate::error::{Error, Kind, Result};
 use crate::report;
 use crate::script::check::with_excerpt;
@@ -99,9 +101,24 @@ fn closed(session: &Session) -> Result<u64> {
 fn called(started: &Started, script: &Script, header: &Header, name: &str) -> Result<()> {
     let program = Program::of(script, header);
     let given = run::call(&started.engine, &started.session, &program, name)?;
-    let stream = given.read_lock::<Stream>().map(|stream| stream.clone());
-    while let Some(value) = stream.as_ref().and_then(Stream::pull) {
-        let _ = value.map_err(|error| caught(&error, program.source))?;
+    drain(given).map_err(|error| caught(&error, program.source))
+}
+
+/// Reads all lists in a value.
+fn drain(value: Dynamic) -> Raised<()> {
+    let view = value.read_lock::<View>().map(|view| view.value.clone());
+    if let Some(inner) = view {
+        return drain(inner);
+    }
+    let stream = value.read_lock::<Stream>().map(|stream| stream.clone());
+    while let Some(next) = stream.as_ref().and_then(Stream::pull) {
+        drain(next?)?;
+    }
+    if let Some(values) = value.read_lock::<Array>() {
+        values.iter().cloned().try_for_each(drain)?;
+    }
+    if let Some(map) = value.read_lock::<rhai::Map>() {
+        map.values().cloned().try_for_each(drain)?;
     }
     Ok(())
 }
