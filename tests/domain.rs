@@ -134,6 +134,14 @@ fn a_wrong_id_or_retention_is_refused_before_anything_is_sent() {
             .failure(2)
             .contains("is not a duration")
     );
+    for (retention, told) in [
+        ("0d", "keeps nothing at all"),
+        ("99999999999d", "longer than a thousand years"),
+    ] {
+        let line = ["domain", "create", "ok", "--retention", retention];
+        let stderr = operator.run(&line).failure(2);
+        assert!(stderr.contains(told), "{stderr}");
+    }
     let stderr = operator
         .run(&["domain", "create", "ok", "--max-classification", "secret"])
         .failure(2);
