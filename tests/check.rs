@@ -352,6 +352,7 @@ fn a_look_into_a_planned_result_that_no_plan_can_tell_is_refused() {
         "if true { let r = fs::exists(\"x\"); if r { } }",
         "for r in [1] { switch r { 1 => 2, _ => 3 } }",
         "let r = 1; let x = r ?? 2;",
+        "let rows = [(), \"x\"]; rows.filter(|r| [1, 2].all(|n| (r ?? \"\").len() < n && (r ?? \"\") != \"z\")).len()",
         "if uploaded() { }",
         "let done = s3::delete([\"s3://landing/none\"]); done = done == (); if done { }",
         "r = 5; switch r { 5 => 1, _ => 2 }",
@@ -426,6 +427,8 @@ fn what_is_right_is_not_complained_about() {
         "fn main(args) { if args.contains(\"deep\") { return args.deep; } args.keys().contains(\"x\") }",
         "fn main(args) { let bad = 0; [#{}].for_each(|| { try { this.a.b } catch (e) { bad += 1; } }); bad }",
         "fn touch(row) { try { row.a + row.b } catch { out::warn(\"no sum\"); } }\nfn main(args) { touch(#{}) }",
+        "fn main(args) { [#{id: 1, n: 2}].map(|args| [1, 2].map(|k| k + args.n + args.n)) }",
+        "fn main(args) { let rows = [1, 2]; let best = [0, 1]; rows[best.filter(|i| rows[i] > 1)[0]] }",
         "fn main(args) { try { 5 } catch { out::warn(\"never\"); } }",
         "let f = 3; fn helper(x) { x } helper(f)",
         "fn mail(x) { x } mail(3)",
@@ -538,5 +541,19 @@ fn what_fails_when_it_runs_is_told_in_words() {
             ran.code != Some(0) && ran.stderr.contains(told),
             "{script}: {ran}"
         );
+    }
+}
+
+#[test]
+fn what_is_found_is_the_same_each_time() {
+    let operator = Operator::new();
+    operator.work_file(
+        "x.rhai",
+        "//! X.\n//! ```toml\n//! effect = \"destroy\"\n//! ```\nfn put(u) { let r = s3::write(u, \"x\"); [1].for_each(|| { r = \"done\"; }); r }\n\
+         fn main(args) { switch put(\"s3://landing/zz\") { \"done\" => 1, _ => 2 } }\n",
+    );
+    let first = operator.run(&["check", "x.rhai"]).to_string();
+    for _ in 0..10 {
+        assert_eq!(operator.run(&["check", "x.rhai"]).to_string(), first);
     }
 }

@@ -319,6 +319,9 @@ fn a_session_of_any_kind_is_saved_so_that_it_runs() {
             "2\n",
         ),
         ("return 1; fs::write(\"never\", \"\");\n3\n", "3\n"),
+        ("let t = \"say \"\"hi\"\" now\";\nt\n", "say \"hi\" now\n"),
+        ("let t = #\"a # b\"#;\nt\n", "a # b\n"),
+        ("if true { return \"there\"; } 1\n_.len()\n", "5\n"),
         ("let a = 1\na + 1\n[a, a]\na == 1\n\"done\"\n", "done\n"),
     ] {
         let operator = Operator::in_context("sandbox");
@@ -511,6 +514,12 @@ fn what_was_planned_is_done_as_it_was_planned_or_not_at_all() {
         let left = operator.run(&["eval", "s3::list(\"s3://landing/p\").count()"]);
         assert_eq!(left.success(), "2\n");
     }
+    let more = ":dry\ns3::delete(s3::list(\"s3://landing/p\").map(|o| o.uri).collect())\n:dry\ns3::write(\"s3://landing/p9.txt\", \"1\");\n:apply\n";
+    let ran = typed(&operator, &["--yes"], more);
+    assert!(ran.failure(2).contains("the plan destroys 3 things"));
+    let _ = operator
+        .run(&["s3", "rm", "s3://landing/p9.txt", "--apply", "--yes"])
+        .success();
     let ran = typed(
         &operator,
         &["--yes"],
@@ -556,9 +565,11 @@ fn a_command_at_the_prompt_changes_no_more_than_the_prompt_may() {
     let ran = typed(
         &operator,
         &["--yes"],
-        ":run --context sandbox domain list\n",
+        ":run domain list --context sandbox\n",
     );
     assert!(ran.failure(2).contains(":ctx NAME"));
+    let ran = typed(&operator, &["--yes"], ":dry\n:run --json sandbox reset\n");
+    assert!(ran.failure(2).contains("the command comes first"));
     let ran = typed(&operator, &["--yes"], ":dry\n:run sandbox reset\n");
     assert!(ran.failure(2).contains("has no dry run"));
     let ran = operator.run(&[

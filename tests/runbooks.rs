@@ -458,6 +458,9 @@ fn what_a_header_quotes_is_no_header() {
         "{stderr}"
     );
     for text in [
+        format!(
+            "//! X.\n//!\n//! ```dashictl run x.rhai``` shows it.\n//!\n//! A heading\n//! ~~~~~~~~~\n{real}fn main(args) {{ args.name }}\n"
+        ),
         format!("//! X.\n//!\n{quoted}//!\n{real}fn main(args) {{ args.name }}\n"),
         format!("//! X.\n//!\n{real}//!\n{quoted}fn main(args) {{ args.name }}\n"),
         format!(

@@ -396,7 +396,7 @@ fn apply(shell: &mut Shell) -> Result<Next> {
         )));
     }
     let manner = Manner {
-        apply: true,
+        apply: Some(planned.destroys),
         ..Manner::default()
     };
     let ended = shell.run(&planned.typed, manner);

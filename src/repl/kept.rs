@@ -76,7 +76,12 @@ pub(super) fn runbook(entries: &[Kept], imports: &[Import], now: Timestamp) -> S
         }
         if parts.is_named && entry.gives {
             let read = if entry.is_read { ".collect()" } else { "" };
-            let (before, last) = last_statement(&parts.rest);
+            let wrapped = format!("(|| {{ {} }}).call()", parts.rest);
+            let (before, last) = if leaves_early(&parts.rest) && !entry.sets {
+                ("", wrapped.as_str())
+            } else {
+                last_statement(&parts.rest)
+            };
             if !before.is_empty() {
                 statements.push(before.to_owned());
             }

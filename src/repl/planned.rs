@@ -20,11 +20,13 @@ pub(super) struct Planned {
     functions: BTreeMap<String, String>,
     /// What was imported.
     imports: Vec<String>,
+    /// How much it would destroy.
+    pub(super) destroys: u64,
 }
 
 impl Shell {
     /// A planned entry, with what it stands on.
-    pub(super) fn plan_of(&self, typed: &str, whole: &AST) -> Planned {
+    pub(super) fn plan_of(&self, typed: &str, whole: &AST, destroys: u64) -> Planned {
         let names = entry::variables(whole).into_iter();
         let held = names.filter_map(|name| Some((spelt(self.scope.get(&name)?), name)));
         let mut functions = definitions(&self.kept);
@@ -34,6 +36,7 @@ impl Shell {
             typed: typed.to_owned(),
             variables: held.map(|(value, name)| (name, value)).collect(),
             functions,
+            destroys,
             imports: self.imports.iter().map(Import::text).collect(),
         }
     }

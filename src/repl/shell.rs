@@ -81,8 +81,8 @@ pub(super) struct Manner {
     pub(super) json: bool,
     /// Nothing is shown.
     pub(super) quiet: bool,
-    /// What was planned is done, also where plans are only shown.
-    pub(super) apply: bool,
+    /// What was planned is done, also where plans are only shown, and no more than so much is destroyed.
+    pub(super) apply: Option<u64>,
 }
 
 impl Shell {
@@ -305,7 +305,7 @@ impl Shell {
         let imports = Import::all(&own);
         let sets = self.scope.len() > variables;
         let defines = sets || own.iter_functions().next().is_some() || text.contains("import");
-        let is_done = !self.gave_up && !manner.quiet;
+        let is_done = !self.gave_up && (!manner.quiet || most > Effect::Read);
         if defines || is_done {
             self.kept.push(Kept {
                 text,
@@ -411,7 +411,8 @@ impl Shell {
         if gate.is_planning() && (ended.is_err() || has_open_steps(gate)?) {
             entry.give_up();
             self.gave_up = true;
-            self.planned = Some(self.plan_of(typed, whole));
+            let destroys = gate.with_ledger(|ledger| ledger.destroyed())?;
+            self.planned = Some(self.plan_of(typed, whole, destroys.unwrap_or(0)));
         } else if let Some(left) = entry.left() {
             self.take_over(left, typed, manner);
         }
@@ -466,8 +467,9 @@ impl Shell {
     /// The flags of a command line that would do the same.
     fn globals_of(&self, manner: Manner) -> Globals {
         let mut globals = self.globals.clone();
-        globals.dry_run &= !manner.apply;
+        globals.dry_run &= manner.apply.is_none();
         globals.changes.apply = !globals.dry_run;
+        globals.changes.max_delete = manner.apply.or(globals.changes.max_delete);
         globals
     }
 

@@ -15,6 +15,10 @@ pub(super) fn run(shell: &Shell, line: &str) -> Result<u8> {
     if words.first().is_some_and(|first| first == "dashictl") {
         words.remove(0);
     }
+    if let Some(flag) = words.first().filter(|first| first.starts_with('-')) {
+        return Err(Error::usage(format!("'{flag}' stands before the command"))
+            .hint("the command comes first, as in :run domain list --json"));
+    }
     if words.first().is_none_or(|first| first == "repl") {
         return Err(Error::usage("this is the prompt already").hint("as in :run domain list"));
     }

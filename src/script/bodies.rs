@@ -20,7 +20,14 @@ impl Bodies {
     pub(super) fn of(ast: &AST) -> Bodies {
         // A statement that is an expression with an operator is said to begin at that.
         let mut spans: BTreeMap<Place, (Place, Place)> = BTreeMap::new();
+        let mut inner: Vec<(Place, String)> = Vec::new();
         walk(ast, |path| {
+            if let (Some(first), Some(ASTNode::Expr(Expr::DynamicConstant(value, _)))) =
+                (path.first(), path.last())
+                && let Some(closure) = value.read_lock::<rhai::FnPtr>()
+            {
+                inner.push((place(first.position()), closure.fn_name().to_owned()));
+            }
             if let (Some(first), Some(node)) = (path.first(), path.last()) {
                 let (first, at) = (place(first.position()), place(node.position()));
                 let (start, end) = spans.entry(first).or_insert((first, first));
@@ -30,6 +37,7 @@ impl Bodies {
                 }
             }
         });
+        include(&mut spans, &inner, ast);
         let bodies = ast.iter_fn_def().map(|function| {
             let said = place(function.body.start_position());
             let end = place(function.body.end_position());
@@ -74,6 +82,34 @@ impl Bodies {
             .filter(|(_, (start, end))| *start <= at && at <= *end);
         let innermost = around.max_by_key(|(_, (start, _))| *start);
         innermost.map(|(said, _)| *said)
+    }
+}
+
+/// Lets what stands around a closure end no earlier than that does: its body is one of its own.
+fn include(spans: &mut BTreeMap<Place, (Place, Place)>, inner: &[(Place, String)], ast: &AST) {
+    let said: BTreeMap<&str, Place> = ast
+        .iter_fn_def()
+        .map(|function| {
+            (
+                function.name.as_str(),
+                place(function.body.start_position()),
+            )
+        })
+        .collect();
+    loop {
+        let mut is_done = true;
+        for (around, closure) in inner {
+            let within = said.get(closure.as_str()).and_then(|said| spans.get(said));
+            let Some((_, last)) = within.copied() else {
+                continue;
+            };
+            if let Some((_, end)) = spans.get_mut(around).filter(|(_, end)| *end < last) {
+                (*end, is_done) = (last, false);
+            }
+        }
+        if is_done {
+            return;
+        }
     }
 }
 

@@ -62,11 +62,14 @@ impl Checker<'_> {
     pub(super) fn streams(&mut self, ast: &AST) {
         let aliases = self.imports.keys().cloned().collect();
         let methods = Methods::of(ast, &self.engine.registry, aliases, &KEYWORDS);
-        let (lost, plain) = lost(ast, &methods);
-        for idle in [empty_loops(ast), lost].concat() {
+        let lost = lost(ast, &methods);
+        for idle in [empty_loops(ast), lost.errors].concat() {
             self.error(Error::usage(idle.message).hint(idle.hint), idle.at);
         }
-        for idle in plain {
+        for idle in lost.warnings {
+            self.warning(Error::usage(idle.message).hint(idle.hint), idle.at);
+        }
+        for idle in lost.idle {
             let error = Error::usage(idle.message).hint(idle.hint);
             let error = self.placed(error, idle.at);
             self.idle.push(error);

@@ -63,16 +63,12 @@ impl<'a> HeaderLines<'a> {
                     (block, seen) = (Block::Toml(index + 1), true);
                 }
                 (Block::Prose, Some(fence)) => {
-                    if fence.says_toml() {
-                        odd.get_or_insert(index + 1);
-                    }
                     lines.prose.push(content);
                     block = Block::Quoted(fence);
                 }
                 (block, _) => {
-                    // What is between plain fences may be meant as well.
                     let is_meant = match block {
-                        Block::Quoted(open) => open.count == 3 && open.says.is_empty(),
+                        Block::Quoted(open) => open.says_toml(),
                         _ => true,
                     };
                     if is_meant && is_toml_of_a_header(content) {
@@ -211,7 +207,9 @@ impl<'a> Fence<'a> {
             count,
             says: says.trim(),
         };
-        (count >= 3).then_some(fence)
+        // `//! ```a``` is a`, and a line below a heading.
+        let is_other = says.contains(mark) || (mark == '~' && count > 3 && says.is_empty());
+        (count >= 3 && !is_other).then_some(fence)
     }
 
     fn is_header(self) -> bool {

@@ -19,8 +19,18 @@ enum Kind {
     Plain,
 }
 
-/// What is lost in a script: what is an error, and what only does nothing.
-pub(super) fn lost(ast: &AST, methods: &Methods) -> (Vec<Idle>, Vec<Idle>) {
+/// What is lost in a script.
+pub(super) struct Lost {
+    /// What cannot be meant.
+    pub(super) errors: Vec<Idle>,
+    /// What may be: nobody may want the value.
+    pub(super) warnings: Vec<Idle>,
+    /// What only does nothing.
+    pub(super) idle: Vec<Idle>,
+}
+
+/// All of it.
+pub(super) fn lost(ast: &AST, methods: &Methods) -> Lost {
     let mut found = Vec::new();
     walk(ast, |path| {
         found.extend(candidate(path, methods));
@@ -32,16 +42,21 @@ pub(super) fn lost(ast: &AST, methods: &Methods) -> (Vec<Idle>, Vec<Idle>) {
         Value::Lost => true,
         Value::OfBody(root) => bodies.as_ref().is_some_and(|bodies| !bodies.is_last(*root)),
     };
-    let (mut errors, mut idle) = (Vec::new(), Vec::new());
+    let mut lost = Lost {
+        errors: Vec::new(),
+        warnings: Vec::new(),
+        idle: Vec::new(),
+    };
     for (at, kind, value) in found {
         match (kind, is_lost(&value)) {
-            (Kind::List, true) | (Kind::OfCatch, false) => errors.push(told(kind, at)),
+            (Kind::List, true) => lost.errors.push(told(kind, at)),
+            (Kind::OfCatch, false) => lost.warnings.push(told(kind, at)),
             // The value of a `catch` that nobody wants.
-            (Kind::Plain | Kind::OfCatch, true) => idle.push(told(Kind::Plain, at)),
+            (Kind::Plain | Kind::OfCatch, true) => lost.idle.push(told(Kind::Plain, at)),
             (Kind::List | Kind::Plain, false) => {}
         }
     }
-    (errors, idle)
+    lost
 }
 
 fn told(kind: Kind, at: Position) -> Idle {

@@ -1,7 +1,7 @@
 //! Chains that begin with a variable and use it in one of their own closures, as `sets.keys().map(|name| sets[name])` does: the
 //! engine holds the variable for the chain, and the closure cannot have it.
 
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 use super::walk::walk;
 use crate::error::Error;
@@ -30,9 +30,10 @@ impl OwnChain {
 pub(super) fn own_chains(ast: &AST) -> Vec<OwnChain> {
     let mut found = Vec::new();
     walk(ast, |path| {
-        if let Some(ASTNode::Expr(Expr::Dot(parts, ..) | Expr::Index(parts, ..))) = path.last()
+        if let Some(ASTNode::Expr(chain @ (Expr::Dot(parts, ..) | Expr::Index(parts, ..)))) =
+            path.last()
             && let Some((name, at)) = root(&parts.lhs)
-            && captures(&parts.rhs, name)
+            && captures_behind(chain, name)
         {
             found.push(OwnChain {
                 name: name.to_owned(),
@@ -58,12 +59,25 @@ fn root(expression: &Expr) -> Option<(&str, Position)> {
 fn captures(chain: &Expr, name: &str) -> bool {
     match chain {
         Expr::Dot(parts, ..) | Expr::Index(parts, ..) => {
-            captures(&parts.lhs, name) || captures(&parts.rhs, name)
+            captures(&parts.lhs, name) || captures_behind(chain, name)
         }
         Expr::MethodCall(call, _) | Expr::FnCall(call, _) => call
             .args
             .iter()
             .any(|argument| is_closure_with(argument, name)),
+        _ => false,
+    }
+}
+
+/// The same of what follows the first value. An index itself is known before the variable is held.
+fn captures_behind(chain: &Expr, name: &str) -> bool {
+    match chain {
+        Expr::Dot(parts, ..) => captures(&parts.rhs, name),
+        Expr::Index(_, flags, _) if flags.contains(ASTFlags::BREAK) => false,
+        Expr::Index(parts, ..) => match &parts.rhs {
+            inner @ (Expr::Dot(..) | Expr::Index(..)) => captures_behind(inner, name),
+            _ => false,
+        },
         _ => false,
     }
 }

@@ -35,22 +35,34 @@ impl Results<'_> {
             (said, (function.name.to_string(), function.params.len()))
         });
         let functions: BTreeMap<Place, (String, usize)> = functions.collect();
+        // The functions come in no order: what variables hold is settled before it is said what functions give.
         loop {
-            let before = (results.held.clone(), results.own.len());
+            results.settle(ast);
+            let mut own = BTreeSet::new();
             walk(ast, |path| {
-                if let Some((declaration, at, is_result)) = results.given(path) {
-                    results
-                        .held
-                        .entry(declaration)
-                        .or_default()
-                        .insert(at, is_result);
-                }
                 let body = results.returned(path, &bodies);
-                let function = body.and_then(|body| functions.get(&body));
-                results.own.extend(function.cloned());
+                own.extend(body.and_then(|body| functions.get(&body)).cloned());
             });
-            if before == (results.held.clone(), results.own.len()) {
+            let is_settled = own.is_subset(&results.own);
+            results.own.extend(own);
+            if is_settled {
                 return results;
+            }
+        }
+    }
+
+    /// Works out what each variable holds, by what the functions give as far as that is known.
+    fn settle(&mut self, ast: &AST) {
+        loop {
+            let before = self.held.clone();
+            walk(ast, |path| {
+                if let Some((declaration, at, is_result)) = self.given(path) {
+                    let given = self.held.entry(declaration).or_default();
+                    given.insert(at, is_result);
+                }
+            });
+            if before == self.held {
+                return;
             }
         }
     }

@@ -105,11 +105,24 @@ fn end_of_text(text: &str, is_rest: bool) -> usize {
         Some(first) if !is_rest => first,
         _ => '`',
     };
+    let marks = text.len() - text.trim_start_matches('#').len();
+    if marks > 0 && !is_rest {
+        // `#"…"#`
+        let end = format!("\"{}", "#".repeat(marks));
+        let begin = marks + 1;
+        let found = text.get(begin..).and_then(|rest| rest.find(&end));
+        return found.map_or(text.len(), |at| begin + at + end.len());
+    }
     let mut is_escaped = false;
-    for (at, letter) in text.char_indices().skip(usize::from(!is_rest)) {
+    let mut letters = text.char_indices().skip(usize::from(!is_rest)).peekable();
+    while let Some((at, letter)) = letters.next() {
         match letter {
             _ if is_escaped => is_escaped = false,
             '\\' if quote != '`' => is_escaped = true,
+            // Twice it is one of the text.
+            letter if letter == quote && letters.peek().is_some_and(|(_, next)| *next == quote) => {
+                letters.next();
+            }
             letter if letter == quote => return at + letter.len_utf8(),
             _ => {}
         }
