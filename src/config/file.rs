@@ -73,11 +73,16 @@ impl File {
         reader.document(document.get_ref())
     }
 
+    /// All that it sets: outside the blocks, and in each of them.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = &Layer> {
+        std::iter::once(&self.top).chain(self.contexts.values())
+    }
+
     /// The warning about a file that others can read although it holds secrets.
     fn exposure(&self, mode: Option<u32>) -> Option<String> {
         let mode = mode.filter(|mode| mode & 0o044 != 0)?;
-        let layers = std::iter::once(&self.top).chain(self.contexts.values());
-        let mut held: Vec<&str> = layers
+        let mut held: Vec<&str> = self
+            .layers()
             .flatten()
             .filter(|(_, (value, _))| value.secrets().iter().any(|s| s.known().is_some()))
             .map(|(path, _)| *path)

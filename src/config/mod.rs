@@ -119,7 +119,7 @@ impl Config {
             has_block: false,
             settings: defaults(choice.is_sandbox())?,
             warnings: Vec::new(),
-            held: Vec::new(),
+            held: file.as_ref().map(held).unwrap_or_default(),
             context_names: context::names(file.as_ref()),
             file: file.as_ref().map(|file| file.path.clone()),
             choice,
@@ -127,11 +127,7 @@ impl Config {
         let flags = flags::layer(flags)?;
         if config.is_sandbox() {
             flags::refuse_endpoints(&flags)?;
-            if let Some(file) = file {
-                let layers = std::iter::once(&file.top).chain(file.contexts.values());
-                config.held.extend(held(layers));
-                config.warnings.extend(file.warning);
-            }
+            config.warnings.extend(file.and_then(|file| file.warning));
         } else {
             config.take_file(file);
             config.take(variables::layer(env)?);
@@ -143,8 +139,6 @@ impl Config {
 
     fn take_file(&mut self, file: Option<File>) {
         let Some(mut file) = file else { return };
-        let layers = std::iter::once(&file.top).chain(file.contexts.values());
-        self.held.extend(held(layers));
         let block = file.contexts.remove(self.context());
         self.has_block = block.is_some();
         self.warnings.extend(file.warning);
@@ -287,9 +281,9 @@ impl Config {
     }
 }
 
-/// The secrets that are written out in layers.
-fn held<'a>(layers: impl Iterator<Item = &'a Layer>) -> Vec<Secret> {
-    let values = layers.flat_map(|layer| layer.values());
+/// The secrets that are written out in a file.
+fn held(file: &File) -> Vec<Secret> {
+    let values = file.layers().flat_map(|layer| layer.values());
     let secrets = values.flat_map(|(value, _)| value.secrets());
     let known = secrets.filter(|secret| secret.known().is_some());
     known.cloned().collect()

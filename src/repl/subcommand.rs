@@ -44,9 +44,8 @@ fn refuse_elsewhere(shell: &Shell, words: &[String]) -> Result<()> {
                 .hint(":ctx NAME goes to another, and then :run …"),
         );
     }
-    let may_change = !shell.globals.dry_run && shell.refuse_protected().is_ok();
     let first = words.first().map_or("", String::as_str);
-    if !may_change && ["sandbox", "trust"].contains(&first) {
+    if only_plans(shell) && ["sandbox", "trust"].contains(&first) {
         return Err(
             Error::usage(format!("'{first}' has no dry run, and here it is one"))
                 .hint("run it in a shell of its own"),
@@ -67,20 +66,24 @@ fn flags(shell: &Shell) -> Vec<String> {
             flags.extend([format!("--{flag}"), value.clone()]);
         }
     }
-    let is_closed = shell.refuse_protected().is_err();
-    if is_closed && !globals.dry_run {
+    if only_plans(shell) && !globals.dry_run {
         shell.console.note(&format!(
             "the context '{}' is protected: changes are only planned",
             shell.session().config().context()
         ));
     }
-    if globals.dry_run || is_closed {
+    if only_plans(shell) {
         flags.push("--dry-run".to_owned());
     }
     if globals.yes {
         flags.push("--yes".to_owned());
     }
     flags
+}
+
+/// Whether nothing may be changed at this prompt.
+fn only_plans(shell: &Shell) -> bool {
+    shell.globals.dry_run || shell.refuse_protected().is_err()
 }
 
 /// Whether a command of dashictl begins with this word.

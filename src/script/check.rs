@@ -189,12 +189,7 @@ impl<'a> Checker<'a> {
         if call.namespace.is_empty() {
             self.unqualified(call, position);
         } else {
-            let at = call
-                .namespace
-                .path
-                .first()
-                .map_or(position, |root| root.pos);
-            self.qualified(call, at);
+            self.qualified(call, begin_of(call, position));
         }
     }
 
@@ -280,8 +275,7 @@ impl<'a> Checker<'a> {
         if let Some(reached) = reached.filter(|reached| reached.effect > most) {
             let does = format!("{path} can come to {}, which", reached.by);
             // By its names alone: which of several functions is called, and whether, is the gate's to know.
-            let error = self.placed(beyond_header(&does, reached.effect, most), position);
-            self.idle.push(error);
+            self.idly(beyond_header(&does, reached.effect, most), position);
         }
     }
 
@@ -366,6 +360,12 @@ impl<'a> Checker<'a> {
         self.warnings.push(error);
     }
 
+    /// Notes what does nothing, or may be too much.
+    pub(super) fn idly(&mut self, error: Error, position: Position) {
+        let error = self.placed(error, position);
+        self.idle.push(error);
+    }
+
     /// The error with its place and the text there.
     pub(super) fn placed(&self, error: Error, position: Position) -> Error {
         placed(self.session, self.source, error, position)
@@ -385,6 +385,11 @@ pub(super) fn placed(session: &Session, source: &str, error: Error, position: Po
         calls: Vec::new(),
     };
     with_excerpt(error.traced(trace), session)
+}
+
+/// Where the text of a call begins, which stands at its name.
+pub(super) fn begin_of(call: &FnCallExpr, at: Position) -> Position {
+    call.namespace.path.first().map_or(at, |root| root.pos)
 }
 
 /// A function as it is called, as in `stac::items`.

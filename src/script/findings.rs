@@ -64,15 +64,16 @@ impl Checker<'_> {
         let methods = Methods::of(ast, &self.engine.registry, aliases, &KEYWORDS);
         let lost = lost(ast, &methods);
         for idle in [empty_loops(ast), lost.errors].concat() {
-            self.error(Error::usage(idle.message).hint(idle.hint), idle.at);
+            let at = idle.at;
+            self.error(idle.error(), at);
         }
         for idle in lost.warnings {
-            self.warning(Error::usage(idle.message).hint(idle.hint), idle.at);
+            let at = idle.at;
+            self.warning(idle.error(), at);
         }
         for idle in lost.idle {
-            let error = Error::usage(idle.message).hint(idle.hint);
-            let error = self.placed(error, idle.at);
-            self.idle.push(error);
+            let at = idle.at;
+            self.idly(idle.error(), at);
         }
         for missing in missing(ast, &methods) {
             self.error(missing.error(), missing.at);
@@ -81,33 +82,28 @@ impl Checker<'_> {
 
     /// What is meant as `main` and is called otherwise: that a header declares arguments, or a name like it, tells.
     pub(super) fn no_main(&mut self, ast: &AST, declared: Option<&[String]>) {
-        let names = || ast.iter_fn_def().map(|function| function.name.as_str());
-        if names().any(|name| name == "main") {
+        let mut functions = ast.iter_fn_def();
+        if !only_defines(ast) || functions.any(|function| function.name == "main") {
             return;
         }
-        let near = names().find(|name| is_turned_main(name));
         let takes = declared.is_some_and(|declared| !declared.is_empty());
-        if !only_defines(ast) {
-            return;
-        }
-        let Some(first) = ast.iter_fn_def().next().filter(|_| takes || near.is_some()) else {
-            return;
-        };
         let meant = ast
             .iter_fn_def()
-            .find(|function| Some(function.name.as_str()) == near);
-        let at = meant.unwrap_or(first).body.start_position();
-        let hint = match near {
-            Some(near) => format!("call '{near}' main, if that is what it is"),
-            None => "write fn main(args) { … }".to_owned(),
+            .find(|function| is_turned_main(&function.name));
+        let first = ast.iter_fn_def().next().filter(|_| takes);
+        let Some(function) = meant.or(first) else {
+            return;
         };
+        let at = function.body.start_position();
         let error = Error::usage("there is no main: a run of this script calls no function");
-        let error = error.hint(hint);
+        let error = error.hint(match meant {
+            Some(near) => format!("call '{}' main, if that is what it is", near.name),
+            None => "write fn main(args) { … }".to_owned(),
+        });
         if takes {
             self.error(error, at);
         } else {
-            let error = self.placed(error, at);
-            self.idle.push(error);
+            self.idly(error, at);
         }
     }
 
@@ -131,8 +127,8 @@ impl Checker<'_> {
 
     pub(super) fn idle(&mut self, ast: &AST) {
         for idle in idle(ast) {
-            let error = self.placed(Error::usage(idle.message).hint(idle.hint), idle.at);
-            self.idle.push(error);
+            let at = idle.at;
+            self.idly(idle.error(), at);
         }
     }
 
@@ -140,15 +136,15 @@ impl Checker<'_> {
     pub(super) fn hiding_aliases(&mut self) {
         let mut hiding = Vec::new();
         for (alias, own) in &self.imports {
-            let space = self.engine.registry.namespace(alias);
-            let Some(at) = own.iter().flatten().map(|imported| imported.at).next() else {
+            let Some(imported) = own.iter().flatten().next() else {
                 continue;
             };
-            let all = self.imports.values().flatten().flatten();
-            let needs = all
-                .filter(|_| space.is_some())
-                .find(|other| other.calls(alias));
-            hiding.extend(needs.map(|other| (alias.clone(), other.path.clone(), at)));
+            if self.engine.registry.namespace(alias).is_none() {
+                continue;
+            }
+            let mut all = self.imports.values().flatten().flatten();
+            let needs = all.find(|other| other.calls(alias));
+            hiding.extend(needs.map(|other| (alias.clone(), other.path.clone(), imported.at)));
         }
         for (alias, other, at) in hiding {
             let message = format!(

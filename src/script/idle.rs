@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::scopes::{Declaration, Scopes};
 use super::walk::walk;
+use crate::error::Error;
 use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
 /// Something that does nothing.
@@ -16,6 +17,13 @@ pub(super) struct Idle {
     pub(super) hint: &'static str,
     /// Where it stands.
     pub(super) at: Position,
+}
+
+impl Idle {
+    /// It as it is told.
+    pub(super) fn error(self) -> Error {
+        Error::usage(self.message).hint(self.hint)
+    }
 }
 
 /// The loops without a body, but for those that count.

@@ -1,9 +1,10 @@
 //! Values that nobody uses, found in the text, where it looks as if somebody did: a list that is read as it comes and that nobody
 //! reads, as in `stac::items(…).map(|item| stac::delete(item));`, and what a `catch` is to give, which gives nothing.
 
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
 use super::bodies::{Bodies, Value, is_last, value_of};
+use super::check::begin_of;
 use super::idle::Idle;
 use super::stream_chain::Methods;
 use super::walk::walk;
@@ -143,8 +144,4 @@ fn stream_at(statement: &Stmt, methods: &Methods) -> Option<Position> {
         Expr::FnCall(call, at) => Some(begin_of(call, *at)),
         other => Some(other.position()),
     }
-}
-
-fn begin_of(call: &FnCallExpr, at: Position) -> Position {
-    call.namespace.path.first().map_or(at, |root| root.pos)
 }

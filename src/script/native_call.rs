@@ -59,8 +59,7 @@ impl Checker<'_> {
         }
         let error = beyond_header(&function.path(), function.effect, most);
         if says == Err(Unknown) {
-            let error = self.placed(error, position);
-            self.idle.push(error);
+            self.idly(error, position);
         } else {
             self.error(error, position);
         }

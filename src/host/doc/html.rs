@@ -102,11 +102,7 @@ pub(super) fn places(all: &[Page]) -> Places {
     {
         let url = file(&page.path);
         places.insert(page.title().replace('`', ""), url.clone());
-        for title in page
-            .text
-            .lines()
-            .filter_map(|line| line.strip_prefix("## "))
-        {
+        for title in sections(page) {
             places
                 .entry(title.to_owned())
                 .or_insert_with(|| format!("{url}#{}", place(title)));
@@ -129,15 +125,11 @@ pub(super) fn index(all: &[Page], places: &Places) -> String {
         let words: Vec<&str> = own.split_whitespace().collect();
         row(&title, &file(&page.path), &words.join(" "))
     });
-    let sections = all.iter().flat_map(|page| {
-        let titles = page
-            .text
-            .lines()
-            .filter_map(|line| line.strip_prefix("## "));
+    let of_the_book = all.iter().flat_map(|page| {
         let is_book = !["reference/", "commands/"]
             .iter()
             .any(|part| page.path.starts_with(part));
-        titles.filter(move |_| is_book).map(|title| {
+        sections(page).filter(move |_| is_book).map(|title| {
             let name = format!("{}: {title}", page.title()).replace('`', "");
             row(&name, &format!("{}#{}", file(&page.path), place(title)), "")
         })
@@ -151,10 +143,16 @@ pub(super) fn index(all: &[Page], places: &Places) -> String {
         .map(|(name, url)| row(name, url, ""));
     let rows: Vec<String> = functions
         .chain(settings)
-        .chain(sections)
+        .chain(of_the_book)
         .chain(pages)
         .collect();
     format!("const INDEX=[\n{}\n];\n", rows.join(",\n"))
+}
+
+/// The titles of a page's sections.
+fn sections(page: &Page) -> impl Iterator<Item = &str> {
+    let lines = page.text.lines();
+    lines.filter_map(|line| line.strip_prefix("## "))
 }
 
 /// The name of a place in a page: what of its heading can stand in an address.

@@ -60,10 +60,6 @@ impl<'a> Sources<'a> {
         }
         found.extend(text::option(registry, &path).map(|text| Meaning::Text("option", text)));
         found.extend(setting::text(&path).map(|text| Meaning::Text("setting", text)));
-        if let Some((command, name)) = words.split_last().map(|(last, rest)| (rest, last)) {
-            let option = text::option_of_program(self.library, command, name);
-            found.extend(option.map(|text| Meaning::Text("option", text)));
-        }
         if path == "std" || path == "libraries" {
             let libraries = LibraryDoc::all(self.engine)?;
             found.push(Meaning::Text("list", text::libraries(&libraries)));
@@ -78,6 +74,11 @@ impl<'a> Sources<'a> {
             let libraries = LibraryDoc::all(self.engine)?;
             found
                 .extend(of_libraries(&libraries, &path).map(|text| Meaning::Text("library", text)));
+        }
+        // So does the tree of all commands.
+        if let (true, Some((name, command))) = (found.is_empty(), words.split_last()) {
+            let option = text::option_of_program(self.library, command, name);
+            found.extend(option.map(|text| Meaning::Text("option", text)));
         }
         if found.is_empty() || words.len() == 1 {
             let has_command = matches!(found.first(), Some(Meaning::Command(_)));

@@ -84,10 +84,7 @@ pub(super) fn option_of_program(
     };
     let name = name.trim_start_matches('-').replace('_', "-");
     let root = cli::built(library);
-    let command = words
-        .iter()
-        .try_fold(&root, |command, word| command.find_subcommand(word))
-        .filter(|_| !words.is_empty())?;
+    let command = subcommand(&root, &words).filter(|_| !words.is_empty())?;
     let argument = command
         .get_arguments()
         .find(|argument| argument.get_long() == Some(&name))?;
@@ -212,8 +209,10 @@ pub(super) fn command(library: &Library, script: &Script) -> Result<String> {
 /// The help of a command of the program's own, or of a group of commands.
 pub(super) fn of_program(library: &Library, words: &[String]) -> Option<String> {
     let root = cli::built(library);
-    let command = words
-        .iter()
-        .try_fold(&root, |command, word| command.find_subcommand(word))?;
-    Some(cli::help_of(command))
+    Some(cli::help_of(subcommand(&root, words)?))
+}
+
+fn subcommand<'c>(root: &'c clap::Command, words: &[String]) -> Option<&'c clap::Command> {
+    let mut words = words.iter();
+    words.try_fold(root, |command, word| command.find_subcommand(word))
 }
