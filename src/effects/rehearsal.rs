@@ -36,7 +36,13 @@ pub(super) async fn perform(hands: &Hands, change: &Change, was: &Facts) -> Resu
             Some(_) => told.push(Value::from(line)),
             None => console.note(&line),
         });
-        let bringing = bring(hands, dump, was, work.path());
+        let bringing = async {
+            match bring(hands, dump, was, work.path()).await {
+                // The program takes the folder away when it ends, and says itself why it has.
+                Err(_) if !work.path().exists() => std::future::pending().await,
+                brought => brought,
+            }
+        };
         // What is not brought is not waited for; what ends early needs no more.
         tokio::select! {
             ended = lines => ended,
